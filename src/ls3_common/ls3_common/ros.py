@@ -1,0 +1,164 @@
+"""The ROS edge shared by all nodes: parameters from dataclasses, QoS, start and stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import rclpy
+from builtin_interfaces.msg import Time
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+
+from ls3_common import parameters
+from ls3_common.errors import ConfigError, UserError
+
+Config = TypeVar("Config")
+
+IMAGE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""Frames: only the newest matters, a lost one is replaced by the next."""
+RELIABLE_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+_ROS_TYPES = {
+    bool: Parameter.Type.BOOL,
+    int: Parameter.Type.INTEGER,
+    float: Parameter.Type.DOUBLE,
+    str: Parameter.Type.STRING,
+}
+_ROS_ARRAYS = {
+    int: Parameter.Type.INTEGER_ARRAY,
+    float: Parameter.Type.DOUBLE_ARRAY,
+    str: Parameter.Type.STRING_ARRAY,
+}
+
+
+def declare(node: Node, cls: type[Config]) -> Config:
+    """Declare every field of a configuration class as a read-only ROS parameter and read them.
+
+    Raises:
+        ConfigError: as `parameters.build`; a key of the node's own overrides that the class
+            does not have is refused as well, instead of being ignored as rclpy does.
+    """
+    values: dict[str, Any] = {}
+    known = {leaf.name: leaf for leaf in parameters.leaves(cls)}
+    given = node._parameter_overrides  # rclpy has no public view of undeclared overrides
+    for name, leaf in known.items():
+        kind = _ros_type(leaf.type)
+        default = list(leaf.default) if isinstance(leaf.default, tuple) else leaf.default
+        if name in given:
+            value = given[name].value
+            if leaf.type is float and isinstance(value, int) and not isinstance(value, bool):
+                value = float(value)  # YAML writes 1 for 1.0
+            # an array('d') of the parameter file as a list
+            value = value if isinstance(value, str | int | float | bool) else list(value)
+            values[name] = parameters.check(leaf, value, node.get_fully_qualified_name())
+            default = list(values[name]) if isinstance(values[name], tuple) else values[name]
+        elif leaf.default is parameters.REQUIRED:
+            continue  # build() below names it
+        parameter = Parameter(name, kind, default)
+        given[name] = parameter  # of the declared type, whatever the file's was
+        node.declare_parameter(name, default, _descriptor(leaf))
+    extra = {
+        name: None
+        for name in given
+        if name not in known and name != "use_sim_time" and not name.startswith("qos_overrides")
+    }
+    return parameters.build(cls, {**values, **extra}, node.get_fully_qualified_name())
+
+
+def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
+    """Run one node until SIGINT or SIGTERM and return the exit code of the process.
+
+    The node's `close()`, where it has one, runs while the context still works, so that an
+    arm can be told to hold; rclpy's own handlers would have torn the context down by then.
+    """
+    stop: list[int] = []
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: stop.append(received))
+    node: Node | None = None
+    executor = SingleThreadedExecutor()
+    code = 0
+    try:
+        node = factory()
+        executor.add_node(node)
+        while not stop and rclpy.ok():
+            executor.spin_once(timeout_sec=0.1)
+    except UserError as error:
+        print(error, file=sys.stderr, flush=True)
+        code = error.exit_code
+    except ExternalShutdownException:
+        pass
+    except SystemExit as exit_request:
+        code = exit_request.code if isinstance(exit_request.code, int) else 1
+    finally:
+        # a launch sends the signal once more to the whole process group
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        if node is not None:
+            close = getattr(node, "close", None)
+            if close is not None:
+                close()
+            executor.remove_node(node)
+            node.destroy_node()
+        executor.shutdown()
+        rclpy.try_shutdown()
+    return code
+
+
+def nanoseconds(stamp: Time) -> int:
+    """A header stamp as one comparable number."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def _ros_type(kind: Any) -> Parameter.Type:
+    if typing.get_origin(kind) is tuple:
+        return _ROS_ARRAYS[typing.get_args(kind)[0]]
+    return _ROS_TYPES[kind]
+
+
+def _descriptor(leaf: parameters.Leaf) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=leaf.description, read_only=True)
+    if leaf.choices:
+        descriptor.additional_constraints = "one of: " + ", ".join(map(str, leaf.choices))
+    if leaf.low is None and leaf.high is None:
+        return descriptor
+    if leaf.type is float:
+        big = sys.float_info.max
+        descriptor.floating_point_range = [
+            FloatingPointRange(
+                from_value=-big if leaf.low is None else float(leaf.low),
+                to_value=big if leaf.high is None else float(leaf.high),
+            )
+        ]
+    elif leaf.type is int:
+        descriptor.integer_range = [
+            IntegerRange(
+                from_value=-(2**63) if leaf.low is None else int(leaf.low),
+                to_value=2**63 - 1 if leaf.high is None else int(leaf.high),
+            )
+        ]
+    return descriptor
+
+
+__all__ = [
+    "IMAGE_QOS",
+    "LATCHED_QOS",
+    "RELIABLE_QOS",
+    "ConfigError",
+    "declare",
+    "nanoseconds",
+    "run",
+]

@@ -1,0 +1,20 @@
+"""Every topic, service and action name of the stack, relative to the namespace.
+
+Nodes take names from here; a launch file remaps them where a robot differs.
+"""
+
+CAMERA_IMAGE = "camera/image_raw"  # sensor_msgs/Image, rgb8
+MASK = "segmentation/mask"  # sensor_msgs/Image, mono8, what the networks see
+TASK_STATE = "task_state"  # ls3_interfaces/TaskState
+LATENT = "latent"  # ls3_interfaces/Latent
+STEP_REQUEST = "step_request"  # ls3_interfaces/StepRequest
+PLAN = "plan"  # ls3_interfaces/Plan
+ARM_COMMAND = "arm_command"  # ls3_interfaces/ArmCommand
+MOTION_STATE = "motion_state"  # ls3_interfaces/MotionState, latched
+RESET_SCENE = "reset_scene"  # ls3_interfaces/srv/ResetScene
+RUN_EPISODE = "run_episode"  # ls3_interfaces/action/RunEpisode
+
+
+def arm(name: str, topic: str) -> str:
+    """CRTK topic of one arm, e.g. ``arm("PSM1", "measured_cp")``."""
+    return f"{name}/{topic}"

@@ -1,0 +1,19 @@
+from setuptools import find_packages, setup
+
+PACKAGE = "ls3_common"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=["setuptools", "PyYAML", "numpy"],
+    zip_safe=True,
+    maintainer="LS3 maintainers",
+    maintainer_email="maintainers@ls3.invalid",
+    description="Topic names, validated parameters and errors shared by the LS3 packages",
+    license="Apache-2.0",
+)
