@@ -1,0 +1,25 @@
+from setuptools import find_packages, setup
+
+PACKAGE = "dvrk_cable_env"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=["setuptools", "ls3_common", "numpy", "opencv-python-headless<5"],
+    zip_safe=True,
+    maintainer="LS3 maintainers",
+    maintainer_email="maintainers@ls3.invalid",
+    description="The robot side of cable routing: camera to mask, planned action to arm, limits",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "segmentation_node = dvrk_cable_env.segmentation_node:main",
+            "arm_node = dvrk_cable_env.arm_node:main",
+        ]
+    },
+)
