@@ -1,0 +1,167 @@
+"""Camera frame to the picture the networks see, and the task check by colour (section 7.3.4).
+
+The same functions run in `segmentation_node`, on the robot, and in the gymnasium environment,
+so a policy sees the same mask everywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+from ls3_common.parameters import parameter
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+HSV = "OpenCV HSV: hue 0-179, saturation and value 0-255"
+
+
+class FrameError(ValueError):
+    """A camera frame that must not reach the networks; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentationConfig:
+    """Colours of the scene and sizes. A lower hue above the upper one wraps through red."""
+
+    width: int = parameter(128, description="Width of the camera frames", unit="px", low=8)
+    height: int = parameter(128, description="Height of the camera frames", unit="px", low=8)
+    crop_left: int = parameter(0, description="Left edge of the square crop", unit="px", low=0)
+    crop_top: int = parameter(0, description="Top edge of the square crop", unit="px", low=0)
+    crop_side: int = parameter(
+        128, description="Side of the square of the frame that is the scene", unit="px", low=8
+    )
+    mask_size: int = parameter(
+        64, description="Side of the mask; the networks are made for 64", unit="px", low=8
+    )
+    cable_low: tuple[int, ...] = parameter(
+        (170, 110, 50), description=f"Lower bound of the red cable, {HSV}", low=0, high=255
+    )
+    cable_high: tuple[int, ...] = parameter(
+        (10, 255, 255), description=f"Upper bound of the red cable, {HSV}", low=0, high=255
+    )
+    obstacle_low: tuple[int, ...] = parameter(
+        (100, 110, 50), description=f"Lower bound of the blue obstacle, {HSV}", low=0, high=255
+    )
+    obstacle_high: tuple[int, ...] = parameter(
+        (130, 255, 255), description=f"Upper bound of the blue obstacle, {HSV}", low=0, high=255
+    )
+    goal_low: tuple[int, ...] = parameter(
+        (45, 90, 50), description=f"Lower bound of the green goal, {HSV}", low=0, high=255
+    )
+    goal_high: tuple[int, ...] = parameter(
+        (85, 255, 255), description=f"Upper bound of the green goal, {HSV}", low=0, high=255
+    )
+    min_value: int = parameter(
+        8,
+        description="A frame with no brighter pixel is refused as black (lens cap, dead camera)",
+        low=0,
+        high=255,
+    )
+    success_pixels: int = parameter(
+        6, description="Cable pixels inside the goal from which the goal is reached", low=1
+    )
+    contact_pixels: int = parameter(
+        2, description="Cable pixels on the obstacle's rim from which it is touched", low=1
+    )
+
+    def __post_init__(self) -> None:
+        if self.crop_left + self.crop_side > self.width:
+            raise ValueError("crop_left + crop_side exceeds width")
+        if self.crop_top + self.crop_side > self.height:
+            raise ValueError("crop_top + crop_side exceeds height")
+        for name in ("cable", "obstacle", "goal"):
+            for bound in (getattr(self, f"{name}_low"), getattr(self, f"{name}_high")):
+                if len(bound) != 3:
+                    raise ValueError(f"{name}_low and {name}_high have three numbers: h, s, v")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskMasks:
+    """Where goal and obstacle are: bool (side, side), from a frame that shows both unoccluded."""
+
+    obstacle: NDArray[np.bool_]
+    goal: NDArray[np.bool_]
+
+
+def frame_fault(rgb: object, config: SegmentationConfig) -> str:
+    """Why this frame is not usable, or an empty text."""
+    if not isinstance(rgb, np.ndarray):
+        return f"not an image but {type(rgb).__name__}"
+    if rgb.dtype != np.uint8:
+        return f"pixels are {rgb.dtype}, expected uint8"
+    expected = (config.height, config.width, 3)
+    if rgb.shape != expected:
+        return f"shape is {rgb.shape}, expected {expected} (height, width, RGB)"
+    if int(rgb.max()) <= config.min_value:
+        return "the frame is black"
+    return ""
+
+
+def segment_cable(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> Image:
+    """The cable's mask, uint8 (mask_size, mask_size): 255 cable, 0 not, between at its edges.
+
+    Raises:
+        FrameError: see `frame_fault`.
+    """
+    mask = cable_pixels(rgb, config).astype(np.uint8) * np.uint8(255)
+    size = (config.mask_size, config.mask_size)
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def cable_pixels(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> NDArray[np.bool_]:
+    """Cable pixels of the crop, bool (crop_side, crop_side)."""
+    return _in_range(_hsv(rgb, config), config.cable_low, config.cable_high)
+
+
+def task_masks(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> TaskMasks:
+    """Goal and obstacle as a clean reference frame shows them.
+
+    Taken once, before the episode: tool and cable hide parts of both later on.
+
+    Raises:
+        FrameError: the frame is unusable, or shows no goal or no obstacle.
+    """
+    hsv = _hsv(rgb, config)
+    masks = TaskMasks(
+        obstacle=_in_range(hsv, config.obstacle_low, config.obstacle_high),
+        goal=_in_range(hsv, config.goal_low, config.goal_high),
+    )
+    for name, mask in (("obstacle", masks.obstacle), ("goal", masks.goal)):
+        if mask.sum() < 4:
+            raise FrameError(f"the reference frame shows no {name}: check its colour range")
+    return masks
+
+
+def task_state(
+    rgb: Image, masks: TaskMasks, config: SegmentationConfig = SegmentationConfig()
+) -> tuple[bool, bool]:
+    """(success, constraint) of one frame by colour, as the paper's robot has it.
+
+    The cable lies in front of neither: what it covers of the goal was goal in the reference
+    frame. It cannot enter the solid obstacle, so touching is a cable pixel that borders it.
+    Contact of the tool is not seen.
+    """
+    cable = cable_pixels(rgb, config)
+    rim = cv2.dilate(masks.obstacle.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    success = int((cable & masks.goal).sum()) >= config.success_pixels
+    constraint = int((cable & rim).sum()) >= config.contact_pixels
+    return success, constraint
+
+
+def _hsv(rgb: Image, config: SegmentationConfig) -> Image:
+    fault = frame_fault(rgb, config)
+    if fault:
+        raise FrameError(fault)
+    rows = slice(config.crop_top, config.crop_top + config.crop_side)
+    columns = slice(config.crop_left, config.crop_left + config.crop_side)
+    return np.asarray(cv2.cvtColor(rgb[rows, columns], cv2.COLOR_RGB2HSV), np.uint8)
+
+
+def _in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> NDArray[np.bool_]:
+    if low[0] <= high[0]:
+        return np.asarray(cv2.inRange(hsv, np.array(low), np.array(high)), bool)
+    below = cv2.inRange(hsv, np.array((0, *low[1:])), np.array(high))
+    above = cv2.inRange(hsv, np.array(low), np.array((179, *high[1:])))
+    return np.asarray(below | above, bool)
