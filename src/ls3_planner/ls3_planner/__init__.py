@@ -1,0 +1,1 @@
+"""How LS3 acts. Only the `*_node` modules import rclpy."""

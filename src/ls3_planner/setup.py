@@ -1,0 +1,56 @@
+import os
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = "ls3_planner"
+SHARE = f"share/{PACKAGE}"
+
+
+def tree(top: str) -> list[tuple[str, list[str]]]:
+    """Install every file under `top` to the same place under share/."""
+    return [
+        (f"{SHARE}/{folder}", [f"{folder}/{name}" for name in sorted(names)])
+        for folder, _, names in os.walk(top)
+        if names
+    ]
+
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (SHARE, ["package.xml"]),
+        (f"{SHARE}/launch", sorted(glob("launch/*.launch.py"))),
+        (f"{SHARE}/config", sorted(glob("config/*.yaml"))),
+        (f"{SHARE}/hook", sorted(glob("hook/*"))),
+        *tree("models"),
+    ],
+    install_requires=[
+        "setuptools",
+        "ls3_common",
+        "ls3_models",
+        "numpy",
+        "torch",
+        "gymnasium",
+        "rich",
+        "tyro",
+        "Pillow",
+        "imageio-ffmpeg",
+    ],
+    zip_safe=True,
+    maintainer="LS3 maintainers",
+    maintainer_email="maintainers@ls3.invalid",
+    description="How LS3 acts: CEM under chance constraints, Algorithm 1, the `ls3` command, nodes",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "ls3 = ls3_planner.cli:main",
+            "planner_node = ls3_planner.planner_node:main",
+            "episode_node = ls3_planner.episode_node:main",
+            "run_node = ls3_planner.run_node:main",
+        ]
+    },
+)
