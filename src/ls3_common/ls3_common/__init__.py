@@ -1,1 +1,1 @@
-"""What every LS3 package shares. Only `ls3_common.ros` imports rclpy."""
+"""What every LS3 package shares. Only `ls3_common.ros` and `.health` import rclpy."""

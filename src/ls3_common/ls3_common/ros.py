@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import sys
 import typing
@@ -85,6 +87,7 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     arm can be told to hold; rclpy's own handlers would have torn the context down by then.
     """
     stop: list[int] = []
+    _die_with_parent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: stop.append(received))
@@ -116,6 +119,16 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         executor.shutdown()
         rclpy.try_shutdown()
     return code
+
+
+def _die_with_parent() -> None:
+    """Receive SIGTERM when the parent dies, where the launch file asks for it (Linux).
+
+    `ros2 launch` leaves its nodes behind when it is itself ended by SIGTERM or SIGKILL.
+    """
+    if os.environ.get("LS3_DIE_WITH_PARENT"):
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def nanoseconds(stamp: Time) -> int:

@@ -1,0 +1,50 @@
+"""What a node accepted and refused, and why, on /diagnostics once a second of wall time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+PERIOD_S = 1.0
+LOG_PERIOD_S = 2.0
+
+
+class Health:
+    """Counts good and refused inputs of one node; the newest refusal is its status."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._accepted = 0
+        self._refused: Counter[str] = Counter()
+        self._newest = ""  # the refusal since the last input that was good
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        # steady: a simulated clock that stands still must not silence the diagnosis of it
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(PERIOD_S, self._publish, clock=self._clock)
+
+    def accept(self) -> None:
+        """An input was good."""
+        self._accepted += 1
+        self._newest = ""
+
+    def refuse(self, reason: str) -> None:
+        """An input was refused; `reason` is the same text for the same mistake."""
+        self._refused[reason] += 1
+        self._newest = reason
+        self._node.get_logger().warning(reason, throttle_duration_sec=LOG_PERIOD_S)
+
+    def _publish(self) -> None:
+        level = DiagnosticStatus.WARN if self._newest else DiagnosticStatus.OK
+        status = DiagnosticStatus(
+            level=level, name=self._node.get_name(), message=self._newest or "ok"
+        )
+        counts = {"accepted": self._accepted, "refused": self._refused.total()}
+        # the most frequent reasons: a text with a number in it must not grow without end
+        counts |= dict(self._refused.most_common(5))
+        status.values = [KeyValue(key=key, value=str(count)) for key, count in counts.items()]
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(array)
