@@ -1,0 +1,163 @@
+"""The finished models of one domain as files: ``model.safetensors`` and ``manifest.json``.
+
+A bundle is what the nodes load and what the project ships. Weights rest as float16 on disk and
+work as float32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ls3_common import parameters
+from ls3_common.errors import ConfigError, DataError
+
+from ls3_models import checkpoint
+from ls3_models.config import LearnerConfig
+from ls3_models.learner import Models
+
+WEIGHTS, MANIFEST, FORMAT = "model.safetensors", "manifest.json", "ls3-bundle-1"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Trained models and what must match between them and the data they are fed.
+
+    observation_shape: (height, width, channel) of uint8 images; action_low, action_high: bounds
+    of an action in its own units; manifest: how the models came to be.
+    """
+
+    models: Models
+    config: LearnerConfig
+    domain: str
+    observation_shape: tuple[int, int, int]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    identity: str = "untrained"
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """f_enc: uint8 (batch, h, w, c) to mean and standard deviation, float32 (batch, d).
+
+        Raises:
+            DataError: the images have another shape or type.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != self.observation_shape:
+            raise DataError(
+                f"images are {images.dtype} {images.shape[1:]}, the model of '{self.domain}' "
+                f"takes uint8 {self.observation_shape}"
+            )
+        batch = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+        mean, log_std = self.models.encoder(batch)
+        return mean.numpy(), torch.exp(log_std).numpy()
+
+    @torch.no_grad()
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """f_dec: float32 (batch, d) to uint8 images (batch, h, w, c)."""
+        images = self.models.decoder(torch.from_numpy(np.asarray(latents, np.float32)))
+        levels = (images.clamp(0, 1) * 255).round().to(torch.uint8)
+        return levels.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def save_bundle(bundle: Bundle, path: str | Path, **manifest: Any) -> Bundle:
+    """Write a bundle into directory `path` and return it as `load_bundle` would.
+
+    Keyword arguments go into the manifest: command, seed, data hash, curves and the like.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.half() for name, tensor in bundle.models.state_dict().items()}
+    description = {
+        "format": FORMAT,
+        "domain": bundle.domain,
+        "observation_shape": list(bundle.observation_shape),
+        "action_low": list(bundle.action_low),
+        "action_high": list(bundle.action_high),
+        "learner": parameters.to_dict(bundle.config),
+    }
+    checkpoint.save(path / WEIGHTS, weights, description)
+    text = json.dumps({**description, **bundle.manifest, **manifest}, indent=1)
+    temporary = path / f".{MANIFEST}.{os.getpid()}.part"
+    temporary.write_text(text + "\n")
+    temporary.rename(path / MANIFEST)
+    return load_bundle(path)
+
+
+def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
+    """Load a bundle for inference.
+
+    Raises:
+        DataError: a file is missing, cut off, or does not fit the other.
+    """
+    path = Path(path)
+    if not (path / WEIGHTS).is_file() or not (path / MANIFEST).is_file():
+        raise DataError(
+            f"no model here: {WEIGHTS} and {MANIFEST} are expected",
+            where=str(path),
+            do="give a directory written by `ls3 train`, or leave the model argument out",
+        )
+    tensors, description = checkpoint.load(path / WEIGHTS)
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        mismatch = [key for key in description if manifest[key] != description[key]]
+        if description["format"] != FORMAT:
+            raise DataError(f"not a bundle of format {FORMAT}", where=str(path))
+        if mismatch:
+            raise DataError(
+                f"{WEIGHTS} and {MANIFEST} differ in {', '.join(mismatch)}",
+                where=str(path),
+                do="copy both files from the same training",
+            )
+        config = parameters.build(LearnerConfig, description["learner"], str(path / WEIGHTS))
+        height, width, channels = description["observation_shape"]
+        models = Models(config, channels, len(description["action_low"]))
+        models.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (KeyError, ValueError, TypeError, RuntimeError, OSError, ConfigError) as error:
+        raise DataError(f"damaged model ({error})", where=str(path)) from None
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        raise DataError("the model holds values that are not finite", where=str(path))
+    return Bundle(
+        models.eval().requires_grad_(False).to(device),
+        config,
+        description["domain"],
+        (height, width, channels),
+        tuple(description["action_low"]),
+        tuple(description["action_high"]),
+        identity=hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()[:12],
+        manifest=manifest,
+    )
+
+
+def random_bundle(
+    seed: int = 0,
+    *,
+    domain: str = "cable_routing",
+    observation_shape: tuple[int, int, int] = (64, 64, 1),
+    action_low: tuple[float, ...] = (-0.015, -0.015),
+    action_high: tuple[float, ...] = (0.015, 0.015),
+    config: LearnerConfig | None = None,
+) -> Bundle:
+    """An untrained bundle, for tests of everything around the models."""
+    config = config or LearnerConfig(
+        latent_dim=32,
+        beta=1e-6,
+        batch_size=256,
+        gamma=0.99,
+        gamma_safe=0.9,
+        augmentation="none",
+        vae_iterations=1,
+        offline_iterations=1,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        models = Models(config, observation_shape[2], len(action_low))
+    models.eval().requires_grad_(False)
+    return Bundle(models, config, domain, observation_shape, action_low, action_high)

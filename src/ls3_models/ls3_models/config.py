@@ -1,0 +1,51 @@
+"""Parameters of what is learned; Table 3 itself stands in config/<domain>.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ls3_common.parameters import parameter
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Section `learner` of a domain's YAML. Symbols and figures: sections 7.1, 7.2 and Table 3."""
+
+    latent_dim: int = parameter(low=1, high=1024, description="d, size of the latent space")
+    beta: float = parameter(low=0, description="beta, weight of the VAE's KL term, eq. (7)")
+    batch_size: int = parameter(low=1, description="rows per gradient step")
+    gamma: float = parameter(low=0, high=1, description="gamma, discount of the value, eq. (9)")
+    gamma_safe: float = parameter(low=0, high=1, description="gamma_S, eq. (11); 0: LS3 (BC SS)")
+
+    augmentation: str = parameter(
+        description="of VAE images: 'crop' (section 4.1) or 'warp', shifts and perspective (7.3.4)",
+        choices=("crop", "warp", "none"),
+    )
+    augmented_share: float = parameter(
+        0.7, low=0, high=1, description="share of augmented images in a VAE batch"
+    )
+    kl_reduction: str = parameter(
+        "mean",
+        choices=("mean", "sum"),
+        description="'sum': eq. (7) as written; 'mean': both terms averaged, as the authors ran it",
+    )
+    learning_rate: float = parameter(1e-4, low=0, description="Adam, all but the dynamics")
+    dynamics_learning_rate: float = parameter(1e-3, low=0, description="Adam, dynamics")
+    dynamics_members: int = parameter(5, low=1, description="networks in the dynamics ensemble")
+    dynamics_hidden: int = parameter(128, low=1, description="width of its two hidden layers")
+    value_members: int = parameter(5, low=1, description="networks in the value ensemble")
+    hidden: int = parameter(256, low=1, description="width of the three hidden layers of a head")
+    target_interval: int = parameter(100, low=1, description="updates between target copies")
+
+    vae_batch_size: int = parameter(
+        256, low=1, description="images per step of the VAE; Table 3 has one size for all"
+    )
+    vae_iterations: int = parameter(low=1, description="gradient steps of the VAE, offline")
+    offline_iterations: int = parameter(low=1, description="steps of all other parts, offline")
+    update_iterations: int = parameter(512, low=1, description="the same, per online phase")
+    value_update_iterations: int = parameter(
+        2000, low=1, description="steps of the value per online phase"
+    )
+    checkpoint_interval: int = parameter(
+        500, low=1, description="gradient steps between checkpoints"
+    )

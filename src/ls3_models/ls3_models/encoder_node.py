@@ -1,0 +1,64 @@
+"""f_enc as a node: every image becomes a latent with the image's own stamp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from ls3_common import ros, topics
+from ls3_common.errors import DataError
+from ls3_common.health import Health
+from ls3_common.images import to_array
+from ls3_common.parameters import parameter
+from ls3_interfaces.msg import Latent
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from ls3_models.bundle import load_bundle
+
+
+@dataclass(frozen=True)
+class EncoderNodeConfig:
+    """Section `encoder_node` of a domain's YAML."""
+
+    model: str = parameter(description="directory of the trained models")
+    threads: int = parameter(1, low=1, description="CPU threads; one is enough for one image")
+
+
+class EncoderNode(Node):
+    """Subscribes to the mask (remap for domains that look at the camera), publishes latents."""
+
+    def __init__(self) -> None:
+        super().__init__("encoder_node")
+        self.config = ros.declare(self, EncoderNodeConfig)
+        torch.set_num_threads(self.config.threads)
+        self.bundle = load_bundle(self.config.model)
+        self.health = Health(self)
+        self.publisher = self.create_publisher(Latent, topics.LATENT, ros.IMAGE_QOS)
+        self.create_subscription(Image, topics.MASK, self._encode, ros.IMAGE_QOS)
+        self.get_logger().info(f"model {self.bundle.identity} ({self.bundle.domain})")
+
+    def _encode(self, message: Image) -> None:
+        try:
+            mean, std = self.bundle.encode(to_array(message)[None])
+        except (ValueError, DataError) as error:
+            self.health.refuse(str(error))
+            return
+        if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+            self.health.refuse("the encoder's answer is not finite")
+            return
+        self.health.accept()
+        self.publisher.publish(
+            Latent(
+                header=message.header,
+                model=self.bundle.identity,
+                mean=mean[0].tolist(),
+                std=std[0].tolist(),
+            )
+        )
+
+
+def main() -> int:
+    """Entry point of the process."""
+    return ros.run(EncoderNode)

@@ -1,0 +1,156 @@
+"""Episodes on disk: one HDF5 file each, written under a temporary name and renamed.
+
+A data set is a directory of such files. A process killed while writing loses the episode at hand
+and no other; a collection resumes with the names that are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+from ls3_common.errors import DataError
+
+FORMAT = "ls3-episode-1"
+SUFFIX = ".h5"
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One trajectory of T steps; constraint and success speak of s_{t+1}.
+
+    observations: uint8 (T + 1, height, width, channel); actions: float32 (T, action);
+    rewards: float32 (T,); constraint, success: bool (T,).
+    source: which behaviour acted: 'demonstration', 'random', 'constraint' or 'online'.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    constraint: np.ndarray
+    success: np.ndarray
+    source: str
+    seed: int
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        steps = len(self.actions)
+        if len(self.observations) != steps + 1 or self.observations.ndim != 4:
+            raise ValueError(f"observations {self.observations.shape} for {steps} actions")
+        for name in ("rewards", "constraint", "success"):
+            if getattr(self, name).shape != (steps,):
+                raise ValueError(f"{name} {getattr(self, name).shape} for {steps} actions")
+        if not (np.isfinite(self.actions).all() and np.isfinite(self.rewards).all()):
+            raise ValueError("an action or reward is not finite")
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the goal was reached without a violation before it."""
+        return self.steps_to_goal is not None
+
+    @property
+    def violated(self) -> bool:
+        return bool(self.constraint.any())
+
+    @property
+    def steps_to_goal(self) -> int | None:
+        """Steps until the goal was first reached, None if it never was."""
+        return int(np.argmax(self.success)) + 1 if self.success.any() else None
+
+
+def write_episode(directory: str | Path, name: str, episode: Episode) -> Path:
+    """Write ``<directory>/<name>.h5`` so that it is there whole or not at all."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{name}{SUFFIX}"
+    temporary = directory / f".{name}.{os.getpid()}.part"
+    try:
+        with h5py.File(temporary, "w") as file:
+            file.create_dataset("obs", data=episode.observations, compression="gzip", shuffle=True)
+            for key in ("actions", "rewards", "constraint", "success"):
+                file.create_dataset(key, data=getattr(episode, key))
+            file.attrs["format"] = FORMAT
+            file.attrs["source"] = episode.source
+            file.attrs["seed"] = episode.seed
+            file.attrs["attributes"] = json.dumps(dict(episode.attributes))
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_episode(path: str | Path) -> Episode:
+    """Read one episode.
+
+    Raises:
+        DataError: the file is missing, damaged or no episode of ours; the text names it.
+    """
+    path = Path(path)
+    repair = "delete it and collect it again: the same command fills the gap"
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise DataError(f"not an episode of format {FORMAT}", where=str(path), do=repair)
+            return Episode(
+                observations=file["obs"][...],
+                actions=file["actions"][...].astype(np.float32),
+                rewards=file["rewards"][...].astype(np.float32),
+                constraint=file["constraint"][...].astype(bool),
+                success=file["success"][...].astype(bool),
+                source=str(file.attrs["source"]),
+                seed=int(file.attrs["seed"]),
+                attributes=json.loads(file.attrs["attributes"]),
+            )
+    except FileNotFoundError:
+        raise DataError("no such file", where=str(path)) from None
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"damaged episode file ({error})", where=str(path), do=repair) from None
+
+
+def list_episodes(directory: str | Path) -> list[Path]:
+    """Episode files of a directory in the order of their names."""
+    return sorted(p for p in Path(directory).glob(f"*{SUFFIX}") if not p.name.startswith("."))
+
+
+def read_episodes(directory: str | Path) -> list[Episode]:
+    """All episodes of a data set.
+
+    Raises:
+        DataError: there are none, one is damaged, or they do not belong together.
+    """
+    paths = list_episodes(directory)
+    if not paths:
+        raise DataError("holds no episodes", where=str(directory), do="run `ls3 collect` first")
+    episodes = [read_episode(path) for path in paths]
+    first = episodes[0]
+    for path, episode in zip(paths, episodes, strict=True):
+        shapes = (episode.observations.shape[1:], episode.actions.shape[1:])
+        if shapes != (first.observations.shape[1:], first.actions.shape[1:]):
+            raise DataError(
+                f"image and action shapes {shapes} differ from those of {paths[0].name}",
+                where=str(path),
+                do="keep one domain per directory",
+            )
+    return episodes
+
+
+def data_hash(directory: str | Path) -> str:
+    """Short hash over the content of a data set (arrays, not HDF5 bytes)."""
+    digest = hashlib.sha256()
+    for path in list_episodes(directory):
+        episode = read_episode(path)
+        digest.update(path.stem.encode())
+        for array in (episode.observations, episode.actions, episode.rewards, episode.constraint):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,88 @@
+"""What the models are worth on episodes that they were not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ls3_models.episodes import Episode
+from ls3_models.learner import Learner
+from ls3_models.replay import Replay
+
+HELD_OUT_EVERY = 20  # one episode of so many is kept out of training
+SAMPLE = 4096  # frames or transitions per measurement
+PICTURES = 8
+
+
+class Validation:
+    """Measurements on held-out episodes, with a generator of their own."""
+
+    def __init__(self, learner: Learner, domain: str, episodes: Sequence[Episode]) -> None:
+        self.learner = learner
+        self.domain = domain
+        self.images = torch.from_numpy(np.concatenate([e.observations for e in episodes]))
+        self.replay: Replay | None = None
+
+    def measure(self, stage: str) -> dict[str, float]:
+        """Named figures of the stage, on the same sample every time."""
+        generator = Generator().manual_seed(0)
+        if stage == "vae":
+            return {"held_out/squared_error_per_image": self._reconstruction_error(generator)}
+        assert self.replay is not None
+        return _measure_heads(self.learner, self.replay, generator)
+
+    @torch.no_grad()
+    def _reconstruction_error(self, generator: Generator) -> float:
+        chosen = torch.randint(len(self.images), (512,), generator=generator)
+        images = self.images[chosen]
+        mean, _ = self.learner.encode(images)
+        decoded = self.learner.models.decoder(mean)
+        target = images.permute(0, 3, 1, 2).float() / 255
+        return float((decoded - target).square().sum()) / len(images)
+
+    @torch.no_grad()
+    def reconstructions(self) -> np.ndarray:
+        """Held-out images above their reconstructions, uint8 (2 * height, n * width)."""
+        step = max(1, len(self.images) // PICTURES)
+        images = self.images[::step][:PICTURES]
+        mean, _ = self.learner.encode(images)
+        decoded = self.learner.models.decoder(mean).clamp(0, 1).permute(0, 2, 3, 1)
+        rows = (images.float() / 255, decoded)
+        grey = [torch.cat(list(row.mean(dim=-1)), dim=1) for row in rows]
+        return (torch.cat(grey) * 255).to(torch.uint8).numpy()
+
+
+@torch.no_grad()
+def _measure_heads(learner: Learner, replay: Replay, generator: Generator) -> dict[str, float]:
+    models = learner.models
+    rows: dict[str, float] = {}
+    batch = replay.transitions((1, SAMPLE), generator)
+    members = learner.config.dynamics_members
+    latents, actions = (x.expand(members, -1, -1) for x in (batch.latents, batch.actions))
+    change = batch.next_latents - batch.latents
+    mean, _ = models.dynamics(latents, actions)
+    error = (mean.mean(dim=0) - change[0]).square().sum()
+    rows["held_out/dynamics_unexplained"] = float(error / change.square().sum())
+    own = replay.transitions((1, SAMPLE), generator, on_policy=True)
+    value = models.heads.value(own.latents.expand(learner.config.value_members, -1, -1))
+    value_error = (value[..., 0].mean(dim=0) - own.cost_to_go[0]).square().mean().sqrt()
+    rows["held_out/value_rms_error"] = float(value_error)
+    frames = replay.frames((1, SAMPLE), generator)
+    for name, label in (("constraint", frames.constraint), ("goal", frames.success)):
+        probability = torch.sigmoid(getattr(models.heads, name)(frames.latents)[..., 0])
+        rows |= _classification(name, probability, label)
+    safe = torch.sigmoid(models.heads.safe(batch.latents)[..., 0])
+    rows["held_out/safe_mean_inside"] = float(safe[batch.in_safe_set > 0.5].mean())
+    rows["held_out/safe_mean_outside"] = float(safe[batch.in_safe_set < 0.5].mean())
+    return rows
+
+
+def _classification(name: str, probability: Tensor, label: Tensor) -> dict[str, float]:
+    positive = label > 0.5
+    return {
+        f"held_out/{name}_recall": float((probability[positive] > 0.5).float().mean()),
+        f"held_out/{name}_false_alarm": float((probability[~positive] > 0.5).float().mean()),
+    }
