@@ -23,6 +23,9 @@ ROUNDING = 1e-6
 class ArmLimits:
     """Limits of one arm, in its base frame."""
 
+    frame: str = parameter(
+        "", description="frame the arm must report its pose in; empty: <arm>_base"
+    )
     workspace_low: tuple[float, ...] = parameter(
         (-0.13, -0.13), description="lower corner (x, y) of the workspace box", unit="m"
     )
@@ -57,6 +60,14 @@ class ArmLimits:
     )
     max_state_age: float = parameter(
         0.25, description="oldest robot state acted upon", unit="s", low=0.01, high=60.0
+    )
+    max_silence: float = parameter(
+        2.0,
+        description="longest wall time without a robot pose; a stopped simulation stops its clock "
+        "too, so that stamps alone would look fresh for ever",
+        unit="s",
+        low=0.1,
+        high=60.0,
     )
     max_clock_skew: float = parameter(
         0.1,
@@ -95,6 +106,7 @@ class ArmState:
     frame: str = ""
     setpoint: tuple[float, ...] = ()
     measured: tuple[float, ...] = ()
+    silence: float = 0.0  # wall time since the last pose (s)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +160,10 @@ def decide(
 
 
 def not_ready(limits: ArmLimits, arm: ArmState, now: int) -> str:
-    """Why this arm may not be commanded at all; empty when it may."""
+    """Why this arm may not be commanded at all; empty when it may.
+
+    The text names limits, not readings: it is published whenever it changes.
+    """
     if arm.state != "ENABLED":
         return f"the arm is {arm.state}, not ENABLED" if arm.state else "no operating state yet"
     if not arm.is_homed:
@@ -158,12 +173,16 @@ def not_ready(limits: ArmLimits, arm: ArmState, now: int) -> str:
     if arm.stamp <= 0:
         return "no valid robot pose (stamp 0)"
     if now - arm.stamp > limits.max_state_age * 1e9:
-        return f"robot state is {_seconds(now - arm.stamp)} old, allowed {limits.max_state_age:g} s"
+        return f"the robot state is older than {limits.max_state_age:g} s"
+    if arm.silence > limits.max_silence:
+        return f"no robot pose for {limits.max_silence:g} s"
     if arm.stamp - now > limits.max_clock_skew * 1e9:
-        return f"robot state is {_seconds(arm.stamp - now)} in the future"
+        return f"the robot state is more than {limits.max_clock_skew:g} s in the future"
     poses = (arm.setpoint, arm.measured)
     if any(len(pose) != 3 or not all(map(math.isfinite, pose)) for pose in poses):
         return "the robot pose is not finite"
+    if limits.frame and arm.frame != limits.frame:
+        return f"the robot pose is in frame '{arm.frame}', the workspace in '{limits.frame}'"
     return ""
 
 

@@ -1,0 +1,136 @@
+"""arm_node: PLAN -> filter -> `<arm>/move_cp`; ARM_COMMAND for every plan, MOTION_STATE on change.
+
+The independent safety layer below the planner. A software stop is no emergency stop: keep the
+robot's own within reach.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+from builtin_interfaces.msg import Time
+from ls3_common import topics
+from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
+from ls3_interfaces.msg import ArmCommand, MotionState, Plan
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+from dvrk_cable_env.arm import ArmConfig, ArmController, Status
+from dvrk_cable_env.crtk_arm import CrtkArm
+from dvrk_cable_env.limits import Request
+
+WATCH_PERIOD = 0.05
+"""Wall seconds between looks at an arm that sends nothing."""
+FLUSH_TIMEOUT = 0.5
+"""Wall seconds granted to the last hold before the process leaves."""
+
+
+class ArmNode(Node):
+    """Topics in, topics out; what happens between them is `ArmController`'s."""
+
+    def __init__(self) -> None:
+        super().__init__("arm_node")
+        config = declare(self, ArmConfig)
+        self._frame = config.limits.frame or f"{config.arm}_base"
+        config = dataclasses.replace(
+            config, limits=dataclasses.replace(config.limits, frame=self._frame)
+        )
+        self._episode = self._step = 0
+        self._published: Status | None = None
+        self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, RELIABLE_QOS)
+        self._states = self.create_publisher(MotionState, topics.MOTION_STATE, LATCHED_QOS)
+        self._arm = CrtkArm(self, config.arm, self._watch)
+        self._controller = ArmController(self._arm, config)
+        self.create_subscription(Plan, topics.PLAN, self._on_plan, RELIABLE_QOS)
+        self.create_service(Trigger, "~/arm", self._on_arm)
+        self.create_service(Trigger, "~/stop", self._on_stop)
+        # by the wall: a simulated clock that has stopped must not stop the watch
+        self.create_timer(
+            WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self._watch()
+
+    def close(self) -> None:
+        """Leave with the arm holding, whatever the reason to leave."""
+        self._arm.hold()
+        self._arm.flush(FLUSH_TIMEOUT)
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _watch(self) -> None:
+        self._publish_state(self._controller.update(self._now()))
+
+    def _on_plan(self, plan: Plan) -> None:
+        now = self._now()
+        request = Request(
+            action=tuple(map(float, plan.action)),
+            image_stamp=nanoseconds(plan.header.stamp),
+            feasible=plan.feasible,
+        )
+        decision = self._controller.execute(request, now)
+        command = ArmCommand(
+            episode=plan.episode,
+            step=plan.step,
+            image_stamp=plan.header.stamp,
+            outcome=decision.outcome,
+            reason=decision.reason,
+            requested=plan.action,
+            sent=decision.displacement,
+        )
+        command.header.stamp, command.header.frame_id = _time(now), self._frame
+        self._commands.publish(command)
+        if decision.moves:
+            self._episode, self._step = plan.episode, plan.step
+        else:
+            self.get_logger().warning(
+                f"plan {plan.episode}/{plan.step} {decision.outcome}: {decision.reason}",
+                throttle_duration_sec=1.0,
+            )
+        self._publish_state(self._controller.status())
+
+    def _on_arm(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        reason = self._controller.rearm()
+        self._watch()
+        response.success, response.message = not reason, reason or "armed"
+        return response
+
+    def _on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._controller.stop("stopped by the operator; arm again")
+        self._watch()
+        response.success, response.message = True, "holding"
+        return response
+
+    def _publish_state(self, status: Status) -> None:
+        last, self._published = self._published, status
+        if status == last:
+            return
+        if last is None or status.reason != last.reason:
+            if status.ready:
+                self.get_logger().info("ready")
+            else:
+                self.get_logger().warning(f"not ready: {status.reason}")
+        message = MotionState(
+            moving=status.moving,
+            ready=status.ready,
+            reason=status.reason,
+            episode=self._episode,
+            step=self._step,
+        )
+        message.header.stamp, message.header.frame_id = _time(status.stamp), self._frame
+        self._states.publish(message)
+
+
+def _time(nanoseconds_: int) -> Time:
+    seconds, rest = divmod(nanoseconds_, 1_000_000_000)
+    return Time(sec=seconds, nanosec=rest)
+
+
+def main(args: list[str] | None = None) -> None:
+    sys.exit(run(ArmNode, args))
+
+
+if __name__ == "__main__":
+    main()

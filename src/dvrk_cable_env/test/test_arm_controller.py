@@ -1,0 +1,305 @@
+"""One motion at a time, watched to its end; faults stay until an operator clears them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from dvrk_cable_env.arm import ArmConfig, ArmController
+from dvrk_cable_env.limits import ArmState, Decision, Request
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+HOME = (0.0, 0.0, -0.1)
+
+
+class FakeArm:
+    """An arm whose state a test writes and whose commands it reads."""
+
+    def __init__(self) -> None:
+        self.now = SECOND
+        self.known = ArmState("ENABLED", True, False, self.now, "", HOME, HOME)
+        self.listening = True
+        self.sent: list[object] = []
+
+    def state(self) -> ArmState:
+        return self.known
+
+    def command(self, name: str) -> bool:
+        if self.listening:
+            self.sent.append(name)
+        return self.listening
+
+    def move(self, goal: tuple[float, ...]) -> None:
+        self.sent.append(goal)
+
+    def hold(self) -> None:
+        self.sent.append("hold")
+
+    def set(self, **fields: object) -> None:
+        self.known = dataclasses.replace(self.known, **fields)  # type: ignore[arg-type]
+
+    def at(self, x: float, y: float) -> None:
+        self.set(setpoint=(x, y, -0.1), measured=(x, y, -0.1))
+
+
+class Rig:
+    """An arm, its controller and a clock."""
+
+    def __init__(self, **config: object) -> None:
+        self.arm = FakeArm()
+        self.controller = ArmController(self.arm, ArmConfig(**config))  # type: ignore[arg-type]
+        self.now = SECOND
+
+    def tick(self, milliseconds: int = 10, stale: bool = False, **fields: object):
+        self.now += milliseconds * MS
+        self.arm.set(**({} if stale else {"stamp": self.now}), **fields)
+        return self.controller.update(self.now)
+
+    def plan(self, dx: float = 0.01, dy: float = 0.0, age_ms: int = 0, **more: bool) -> Decision:
+        request = Request((dx, dy), self.now - age_ms * MS, **more)
+        return self.controller.execute(request, self.now)
+
+    def finish(self, x: float, y: float):
+        """The arm reports a whole motion to (x, y)."""
+        self.tick(is_busy=True)
+        self.arm.at(x, y)
+        return self.tick(200, is_busy=False)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig()
+    assert rig.tick().ready
+    return rig
+
+
+def test_a_motion_runs_from_command_to_arrival(rig: Rig) -> None:
+    start = rig.now
+    assert rig.plan(0.01, 0.0).outcome == "sent"
+    assert rig.arm.sent == [(0.01, 0.0)]
+    status = rig.tick(is_busy=True)
+    assert (status.moving, status.ready, status.stamp) == (True, True, start)
+    rig.tick(100)
+    rig.arm.at(0.01, 0.0)
+    assert rig.tick().moving, "at the goal, but the robot says it is busy"
+    status = rig.tick(is_busy=False)
+    assert (status.moving, status.ready, status.stamp) == (False, True, rig.now)
+
+
+def test_no_longer_busy_is_not_yet_arrived(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    rig.tick(is_busy=True)
+    rig.arm.at(0.005, 0.0)
+    assert rig.tick(is_busy=False).moving
+    rig.arm.set(setpoint=(0.01, 0.0, -0.1))
+    assert rig.tick().moving, "the setpoint is there, the measured tip is not"
+
+
+def test_a_move_to_where_it_is_ends_without_ever_being_busy(rig: Rig) -> None:
+    rig.plan(0.0, 0.0)
+    assert rig.tick().moving
+    assert not rig.tick(600).moving
+
+
+def test_a_plan_during_a_motion_is_refused_and_does_not_break_it_off(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    rig.tick(is_busy=True)
+    assert rig.plan(0.0, 0.01) == Decision("refused", "the arm is moving")
+    assert rig.arm.sent == [(0.01, 0.0)]
+
+
+def test_an_image_from_before_the_end_of_the_motion_is_refused(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    assert not rig.finish(0.01, 0.0).moving
+    rig.tick()
+    refused = rig.plan(age_ms=11)
+    assert refused == Decision("refused", "image older than the last motion")
+    assert rig.arm.sent[-1] == "hold"
+    assert rig.plan(age_ms=10).outcome == "sent"
+
+
+def test_the_pose_that_shows_the_end_may_be_newer_than_the_clock(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    rig.tick(is_busy=True)
+    rig.arm.at(0.01, 0.0)
+    rig.now += 10 * MS
+    rig.arm.set(is_busy=False, stamp=rig.now + 5 * MS)
+    assert rig.controller.update(rig.now).stamp == rig.now + 5 * MS
+
+
+def test_images_from_before_a_motion_of_somebody_else_are_refused(rig: Rig) -> None:
+    assert rig.tick(is_busy=True).moving
+    rig.tick(is_busy=False)
+    assert "older" in rig.plan(age_ms=5).reason
+    assert rig.plan(age_ms=0).outcome == "sent"
+
+
+def test_homing_or_an_operators_motion_is_not_broken_off_by_a_refused_plan(rig: Rig) -> None:
+    rig.tick(is_busy=True)
+    assert rig.plan(5.0).outcome == "refused"
+    assert rig.arm.sent == []
+
+
+def test_images_from_before_the_arm_was_ready_are_refused() -> None:
+    rig = Rig()
+    rig.tick(is_homed=False)
+    rig.tick(is_homed=True)
+    assert "older" in rig.plan(age_ms=5).reason
+
+
+def test_infeasible_holds_and_changes_nothing(rig: Rig) -> None:
+    before = rig.controller.status()
+    assert rig.plan(feasible=False).outcome == "held"
+    assert rig.arm.sent == ["hold"]
+    assert rig.controller.status() == before
+
+
+def test_a_motion_that_does_not_end_is_stopped_and_latches(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    rig.tick(is_busy=True)
+    status = rig.tick(5_100)
+    assert not status.ready and "did not end within 5 s" in status.reason
+    assert rig.arm.sent[-1] == "hold"
+    rig.tick(is_busy=False)
+    assert "did not end" in rig.plan().reason
+    assert rig.controller.rearm() == ""
+    rig.tick()
+    assert rig.plan().outcome == "sent"
+
+
+def test_a_rejected_move_times_out(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    for _ in range(60):
+        status = rig.tick(100)
+    assert not status.ready and not status.moving
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"state": "FAULT"}, "the arm is FAULT"),
+        ({"state": "PAUSED"}, "the arm is PAUSED"),
+        ({"state": "DISABLED"}, "the arm is DISABLED"),
+        ({"is_homed": False}, "not homed"),
+    ],
+)
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_fault_latches_and_is_never_cured_by_itself(
+    fields: dict, text: str, moving: bool
+) -> None:
+    rig = Rig(auto_enable=True)
+    assert rig.tick().ready
+    if moving:
+        rig.plan(0.01, 0.0)
+        rig.tick(is_busy=True)
+    status = rig.tick(**fields, is_busy=False)
+    assert not status.ready and not status.moving and text in status.reason
+    rig.arm.sent.clear()
+    assert not rig.tick(state="ENABLED", is_homed=True).ready, "back by itself, still latched"
+    assert text in rig.plan().reason
+    assert rig.arm.sent == ["hold"], "nothing but holds: no enable, no home"
+    assert rig.controller.rearm() == ""
+    assert rig.tick().ready
+
+
+def test_a_silent_robot_during_a_motion_latches(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    status = rig.tick(300, stale=True)
+    assert not status.ready and "older than 0.25 s" in status.reason
+    assert rig.arm.sent[-1] == "hold"
+    assert not rig.tick().ready
+
+
+def test_a_robot_silent_while_the_clock_stands_still_is_noticed(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    rig.arm.set(silence=3.0)
+    assert "no robot pose for 2 s" in rig.controller.update(rig.now).reason
+
+
+def test_a_stale_state_at_rest_is_not_ready_until_it_is_fresh(rig: Rig) -> None:
+    assert not rig.tick(300, stale=True).ready
+    assert "older" in rig.plan().reason
+    assert rig.tick().ready
+
+
+def test_stop_holds_and_latches(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    rig.tick(is_busy=True)
+    rig.controller.stop("stopped")
+    assert rig.arm.sent[-1] == "hold"
+    rig.tick(is_busy=False)
+    assert rig.plan() == Decision("refused", "stopped")
+    rig.controller.rearm()
+    rig.tick()
+    assert rig.plan().outcome == "sent"
+
+
+def test_start_enables_homes_and_tells_each_once() -> None:
+    rig = Rig(auto_enable=True)
+    rig.arm.listening = False
+    rig.tick(state="DISABLED", is_homed=False)
+    assert rig.arm.sent == [], "nobody listens yet"
+    rig.arm.listening = True
+    for _ in range(3):
+        rig.tick()
+    assert rig.arm.sent == ["enable"]
+    for _ in range(3):
+        rig.tick(state="ENABLED")
+    assert rig.arm.sent == ["enable", "home"]
+    assert not rig.tick(is_busy=True, is_homed=True).ready, "still moving home"
+    assert rig.tick(is_busy=False).ready
+    assert rig.arm.sent == ["enable", "home"]
+
+
+def test_start_without_auto_enable_sends_nothing() -> None:
+    rig = Rig()
+    for state in ("DISABLED", "FAULT"):
+        assert not rig.tick(1_000, state=state, is_homed=False).ready
+    assert rig.arm.sent == []
+
+
+def test_start_gives_up_after_its_timeout() -> None:
+    rig = Rig(auto_enable=True, enable_timeout=3.0)
+    rig.tick(state="DISABLED", is_homed=False)
+    status = rig.tick(3_100)
+    assert "the arm is DISABLED, not enabled and homed within 3 s" in status.reason
+    rig.arm.sent.clear()
+    rig.tick(10_000)
+    assert rig.arm.sent == []
+    rig.controller.rearm()
+    rig.tick()
+    assert rig.arm.sent == ["enable"]
+
+
+def test_plans_before_the_first_clock_are_refused() -> None:
+    rig = Rig(auto_enable=True)
+    rig.now = 0
+    rig.arm.set(stamp=0)
+    assert "clock" in rig.controller.update(0).reason
+    assert rig.plan().outcome == "refused"
+    assert rig.tick(10).ready and rig.plan().outcome == "sent", "simulated time starts at 0"
+
+
+def test_a_clock_that_jumps_back_at_rest_forgets_old_times(rig: Rig) -> None:
+    rig.tick(60_000)
+    rig.plan(0.01, 0.0)
+    rig.finish(0.01, 0.0)
+    late = Request((0.01, 0.0), rig.now)
+    rig.now = 2 * SECOND
+    assert rig.tick().ready
+    assert "in the future" in rig.controller.execute(late, rig.now).reason
+    assert rig.plan().outcome == "sent"
+
+
+def test_a_clock_that_jumps_back_during_a_motion_stops_it(rig: Rig) -> None:
+    rig.tick(60_000)
+    rig.plan(0.01, 0.0)
+    rig.now = 2 * SECOND
+    status = rig.tick(is_busy=True)
+    assert not status.ready and "jumped back" in status.reason
+    assert rig.arm.sent[-1] == "hold"
+    rig.tick(is_busy=False)
+    rig.controller.rearm()
+    rig.tick()
+    assert rig.plan().outcome == "sent"
