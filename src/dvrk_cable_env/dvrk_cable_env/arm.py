@@ -116,7 +116,9 @@ class ArmController:
             self._last_end = now
         self._was_busy = arm.is_busy
         reason = self._not_ready(arm)
-        lost = not self._motion and self._was_ready and not (arm.state == "ENABLED" and arm.is_homed)
+        lost = (
+            not self._motion and self._was_ready and not (arm.state == "ENABLED" and arm.is_homed)
+        )
         if lost and not self._fault:
             self._fail(f"{reason}; enable and home it, then arm again")
         if not reason and not self._was_ready:

@@ -47,9 +47,7 @@ class ArmNode(Node):
         self.create_service(Trigger, "~/arm", self._on_arm)
         self.create_service(Trigger, "~/stop", self._on_stop)
         # by the wall: a simulated clock that has stopped must not stop the watch
-        self.create_timer(
-            WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self.create_timer(WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._watch()
 
     def close(self) -> None:

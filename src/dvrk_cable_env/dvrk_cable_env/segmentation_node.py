@@ -1,0 +1,105 @@
+"""segmentation_node: CAMERA_IMAGE -> MASK with the same stamp and frame; on a robot TASK_STATE too.
+
+A frame that is no picture of the scene (size, encoding, black) is dropped and counted, with its
+reason, and nothing is published for it: no decision downstream rests on a guess.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from array import array
+
+import numpy as np
+from ls3_common import topics
+from ls3_common.health import Health
+from ls3_common.images import to_array
+from ls3_common.parameters import parameter
+from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
+from ls3_interfaces.msg import TaskState
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from dvrk_cable_env.segmentation import (
+    SegmentationConfig,
+    TaskMasks,
+    segment_cable,
+    task_masks,
+    task_state,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeConfig(SegmentationConfig):
+    """Parameters of segmentation_node."""
+
+    publish_task_state: bool = parameter(
+        False,
+        description="judge success and constraint by colour, as a robot must; a simulation knows "
+        "them from physics. The first frame that shows goal and obstacle, and the next one after "
+        "each call of ~/reference, says where they are: clear the scene before",
+    )
+
+
+class SegmentationNode(Node):
+    """One frame in, one mask out, in the subscription's own callback (under a millisecond)."""
+
+    def __init__(self) -> None:
+        super().__init__("segmentation_node")
+        self._config = declare(self, NodeConfig)
+        self._reference: TaskMasks | None = None
+        self._health = Health(self)
+        # reliable offers match subscribers of either kind
+        self._masks = self.create_publisher(Image, topics.MASK, RELIABLE_QOS)
+        if self._config.publish_task_state:
+            self._states = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
+            self.create_service(Trigger, "~/reference", self._on_reference)
+        self.create_subscription(Image, topics.CAMERA_IMAGE, self._on_image, IMAGE_QOS)
+
+    def _on_image(self, message: Image) -> None:
+        try:
+            rgb = np.ascontiguousarray(to_array(message))
+            mask = segment_cable(rgb, self._config)
+            state = self._judge(rgb) if self._config.publish_task_state else None
+        except ValueError as error:  # of the message, or FrameError
+            self._health.refuse(f"camera frame dropped: {error}")
+            return
+        self._health.accept()
+        height, width = mask.shape
+        self._masks.publish(
+            Image(
+                header=message.header,
+                height=height,
+                width=width,
+                encoding="mono8",
+                step=width,
+                data=array("B", mask.tobytes()),  # rclpy checks any other type byte by byte
+            )
+        )
+        if state is not None:
+            success, constraint = state
+            self._states.publish(
+                TaskState(header=message.header, success=success, constraint=constraint)
+            )
+
+    def _judge(self, rgb: np.ndarray) -> tuple[bool, bool]:
+        if self._reference is None:
+            self._reference = task_masks(rgb, self._config)
+            self.get_logger().info("took the reference frame of goal and obstacle")
+        return task_state(rgb, self._reference, self._config)
+
+    def _on_reference(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        self._reference = None
+        response.success, response.message = True, "the next frame is the reference"
+        return response
+
+
+def main(args: list[str] | None = None) -> None:
+    sys.exit(run(SegmentationNode, args))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""A bench for the nodes: real processes, real DDS, and a small fake CRTK arm to talk to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+SECOND = 1_000_000_000
+
+
+def pytest_configure() -> None:
+    # before rclpy is first imported: DDS reads these once
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
+class FakeArm:
+    """Speaks CRTK on PSM1/*: 100 Hz poses, operating_state latched and on change only.
+
+    A move takes `duration` seconds and jumps at its end. Tests break it through attributes.
+    """
+
+    def __init__(self, node: Any, clock: Callable[[], Any]) -> None:
+        from crtk_msgs.msg import OperatingState, StringStamped
+        from geometry_msgs.msg import PoseStamped
+        from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS
+        from std_msgs.msg import Empty
+
+        self._types = OperatingState, PoseStamped
+        self._clock = clock
+        self.position = [0.0, 0.0, -0.1]
+        self.state, self.is_homed, self.is_busy = "DISABLED", False, False
+        self.duration = 0.05
+        self.publishes_poses = True
+        self.stamps_are_valid = True
+        self.ignores_moves = False
+        self.commands: list[str] = []
+        self.moves: list[tuple[float, float, float]] = []
+        self.holds = 0
+        self._arrival: tuple[float, Any] | None = None
+        self._states = node.create_publisher(OperatingState, "PSM1/operating_state", LATCHED_QOS)
+        self._poses = [
+            node.create_publisher(PoseStamped, f"PSM1/{name}", RELIABLE_QOS)
+            for name in ("setpoint_cp", "measured_cp")
+        ]
+        node.create_subscription(
+            StringStamped, "PSM1/state_command", self._on_command, RELIABLE_QOS
+        )
+        node.create_subscription(PoseStamped, "PSM1/move_cp", self._on_move, RELIABLE_QOS)
+        node.create_subscription(Empty, "PSM1/hold", self._on_hold, RELIABLE_QOS)
+        node.create_timer(0.01, self._tick)
+        self.publish_state()
+
+    def become(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.publish_state()
+
+    def publish_state(self) -> None:
+        message = self._types[0](state=self.state, is_homed=self.is_homed, is_busy=self.is_busy)
+        message.header.stamp = self._clock()
+        self._states.publish(message)
+
+    def _on_command(self, message: Any) -> None:
+        self.commands.append(message.string)
+        if message.string == "enable":
+            self.become(state="ENABLED")
+        elif message.string == "home":
+            self.become(is_homed=True)
+
+    def _on_move(self, message: Any) -> None:
+        goal = message.pose.position
+        self.moves.append((goal.x, goal.y, goal.z))
+        assert message.header.frame_id == "PSM1_base" and message.pose.orientation.w == 1.0
+        if not self.ignores_moves:
+            self._arrival = (time.monotonic() + self.duration, goal)
+            self.become(is_busy=True)
+
+    def _on_hold(self, _message: Any) -> None:
+        self.holds += 1
+        if self._arrival:
+            self._arrival = None
+            self.become(is_busy=False)
+
+    def _tick(self) -> None:
+        if self._arrival and time.monotonic() >= self._arrival[0]:
+            goal, self._arrival = self._arrival[1], None
+            self.position[:2] = [goal.x, goal.y]
+            self._publish_poses()
+            self.become(is_busy=False)
+        if self.publishes_poses:
+            self._publish_poses()
+
+    def _publish_poses(self) -> None:
+        message = self._types[1]()
+        message.header.frame_id = "PSM1_base"
+        if self.stamps_are_valid:
+            message.header.stamp = self._clock()
+        place = message.pose.position
+        place.x, place.y, place.z = self.position
+        message.pose.orientation.w = 1.0
+        for publisher in self._poses:
+            publisher.publish(message)
+
+
+def stamp(nanoseconds: int) -> Any:
+    """A time of the graph's clock as message."""
+    from builtin_interfaces.msg import Time
+
+    return Time(sec=nanoseconds // SECOND, nanosec=nanoseconds % SECOND)
+
+
+class Bench:
+    """A node that spins in its own thread, beside the process under test."""
+
+    def __init__(self) -> None:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
+
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node("bench", context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._stop = threading.Event()
+        self.simulated_time: int | None = None  # ns; None: the system's
+        self.arm = FakeArm(self.node, lambda: stamp(self.now()))
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(5.0)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+    def now(self) -> int:
+        """The bench's clock (ns)."""
+        if self.simulated_time is not None:
+            return self.simulated_time
+        return int(self.node.get_clock().now().nanoseconds)
+
+    def collect(self, kind: type, topic: str, qos: Any = 10) -> list[Any]:
+        """Every message of a topic from now on, as they come."""
+        received: list[Any] = []
+        self.node.create_subscription(kind, topic, received.append, qos)
+        return received
+
+    @staticmethod
+    def until(condition: Callable[[], Any], timeout: float = 15.0) -> Any:
+        """Wait for a condition and return its value."""
+        deadline = time.monotonic() + timeout
+        while not (value := condition()):
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+        return value
+
+    def matched(self, endpoint: Any) -> None:
+        """Wait until a publisher has a subscriber."""
+        self.until(lambda: endpoint.get_subscription_count() > 0)
+
+    def call(self, name: str) -> Any:
+        """Call a std_srvs/Trigger service."""
+        from std_srvs.srv import Trigger
+
+        client = self.node.create_client(Trigger, name)
+        self.until(client.service_is_ready)
+        future = client.call_async(Trigger.Request())
+        return self.until(lambda: future.done() and future.result())
+
+
+class Rig:
+    """Sends plans to a running arm_node and reads what came of them."""
+
+    def __init__(self, bench: Bench, child: subprocess.Popen[str]) -> None:
+        from ls3_common.ros import LATCHED_QOS
+        from ls3_interfaces.msg import ArmCommand, MotionState, Plan
+
+        self.bench, self.arm, self.child = bench, bench.arm, child
+        self.commands = bench.collect(ArmCommand, "arm_command")
+        self.states = bench.collect(MotionState, "motion_state", LATCHED_QOS)
+        self._plan_type = Plan
+        self._plans = bench.node.create_publisher(Plan, "plan", 10)
+        self.step = 0
+        bench.matched(self._plans)
+        bench.until(lambda: self.states)
+
+    def ready(self) -> Any:
+        """The MotionState of an arm that is ready and at rest, once it is."""
+
+        def state() -> Any:
+            last = self.states[-1]
+            return last if last.ready and not last.moving else None
+
+        return self.bench.until(state)
+
+    def not_ready(self, text: str) -> None:
+        self.bench.until(lambda: not self.states[-1].ready and text in self.states[-1].reason)
+
+    def plan(
+        self,
+        *action: float,
+        image: int | None = None,
+        feasible: bool = True,
+        patience: float = 15.0,
+    ) -> Any:
+        """The answer to one plan; its image is of now unless `image` (ns) says otherwise."""
+        self.step += 1
+        message = self._plan_type(episode=7, step=self.step, feasible=feasible, action=list(action))
+        message.header.stamp = stamp(self.bench.now() if image is None else image)
+        self._plans.publish(message)
+        answers = self.bench.until(
+            lambda: [c for c in self.commands if c.step == self.step], patience
+        )
+        assert answers[0].episode == 7 and answers[0].image_stamp == message.header.stamp
+        return answers[0]
+
+    def rearm(self) -> None:
+        """Whatever a test did to the arm is undone and the operator arms it again."""
+        arm = self.arm
+        arm.publishes_poses, arm.stamps_are_valid, arm.ignores_moves = True, True, False
+        arm.duration, arm.position[:] = 0.05, [0.0, 0.0, -0.1]
+        arm.become(state="ENABLED", is_homed=True, is_busy=False)
+        self.bench.call("/arm_node/arm")
+        self.ready()
+        arm.moves.clear()
+
+
+@contextlib.contextmanager
+def process(
+    module: str, namespace: str = "/", **parameters: object
+) -> Iterator[subprocess.Popen[str]]:
+    """One node as its own process, gone when the block ends."""
+    import yaml
+
+    arguments = [
+        word
+        for name, value in parameters.items()
+        for word in ("-p", f"{name.replace('__', '.')}:={yaml.safe_dump(value).split(chr(10))[0]}")
+    ]
+    remap = ["-r", f"__ns:={namespace}"]
+    command = [sys.executable, "-m", module, "--ros-args", *remap, *arguments]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+        try:
+            child.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def rig_of(bench: Bench) -> Callable[..., Rig]:
+    """Makes the Rig of an arm_node that a test started itself."""
+    return lambda child: Rig(bench, child)
+
+
+@pytest.fixture(scope="module")
+def running(bench: Bench) -> Iterator[Rig]:
+    """One arm_node that the tests of a module share."""
+    with process("dvrk_cable_env.arm_node", auto_enable=True, motion_timeout=1.0) as child:
+        rig = Rig(bench, child)
+        rig.ready()
+        assert bench.arm.commands == ["enable", "home"]
+        yield rig
+
+
+@pytest.fixture
+def rig(running: Rig) -> Iterator[Rig]:
+    """The shared arm_node, armed, with the arm at its origin."""
+    running.rearm()
+    yield running
+    assert running.child.poll() is None, "arm_node died"
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., Any]:
+    return process

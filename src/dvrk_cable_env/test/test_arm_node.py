@@ -1,0 +1,156 @@
+"""arm_node as a process, between a planner's messages and an arm that speaks CRTK."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from ls3_common.ros import nanoseconds
+
+MS = 1_000_000
+
+
+def test_a_safe_plan_moves_the_arm_and_the_motion_is_reported(rig: Any) -> None:
+    rig.states.clear()
+    command = rig.plan(0.01, -0.005)
+    assert (command.outcome, command.reason) == ("sent", "")
+    assert list(command.sent) == pytest.approx([0.01, -0.005])
+    assert command.header.frame_id == "PSM1_base"
+    end = rig.ready()
+    assert rig.arm.moves == [pytest.approx((0.01, -0.005, -0.1))]
+    began = next(state for state in rig.states if state.moving)
+    assert (end.episode, end.step) == (began.episode, began.step) == (7, rig.step)
+    assert nanoseconds(began.header.stamp) < nanoseconds(end.header.stamp) <= rig.bench.now()
+
+
+def test_consecutive_steps_add_up_from_the_setpoint(rig: Any) -> None:
+    for _ in range(3):
+        assert rig.plan(0.01, 0.0).outcome == "sent"
+        rig.ready()
+    assert [move[0] for move in rig.arm.moves] == pytest.approx([0.01, 0.02, 0.03], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        ((math.nan, 0.0), "the action is not finite"),
+        ((0.0, math.inf), "the action is not finite"),
+        ((0.016, 0.0), "a step of 0.016 m, allowed 0.015 m"),
+        ((), "the action has 0 numbers, not 2"),
+        ((0.01, 0.01, 0.01), "the action has 3 numbers, not 2"),
+    ],
+)
+def test_an_unfit_action_is_refused_echoed_and_holds(
+    rig: Any, action: tuple[float, ...], reason: str
+) -> None:
+    holds, before = rig.arm.holds, rig.states[-1]
+    command = rig.plan(*action)
+    assert (command.outcome, command.reason) == ("refused", reason)
+    assert list(command.requested) == pytest.approx(list(action), nan_ok=True)
+    assert list(command.sent) == [0.0, 0.0]
+    rig.bench.until(lambda: rig.arm.holds == holds + 1)
+    assert rig.arm.moves == [] and rig.states[-1] == before
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "reason"),
+    [
+        (-5_000, "image older than the last motion"),
+        (5_000, "in the future"),
+        (None, "the image has no stamp"),
+    ],
+)
+def test_an_image_of_the_wrong_time_is_refused(
+    rig: Any, offset_ms: int | None, reason: str
+) -> None:
+    image = 0 if offset_ms is None else rig.bench.now() + offset_ms * MS
+    command = rig.plan(0.01, 0.0, image=image)
+    assert command.outcome == "refused" and reason in command.reason
+    assert rig.arm.moves == []
+
+
+def test_an_image_from_before_the_end_of_the_last_motion_is_refused(rig: Any) -> None:
+    assert rig.plan(0.01, 0.0).outcome == "sent"
+    end = nanoseconds(rig.ready().header.stamp)
+    command = rig.plan(0.01, 0.0, image=end - 1)
+    assert (command.outcome, command.reason) == ("refused", "image older than the last motion")
+    assert rig.plan(0.01, 0.0, image=end).outcome == "sent"
+    rig.ready()
+    assert len(rig.arm.moves) == 2
+
+
+def test_a_plan_during_a_motion_is_refused(rig: Any) -> None:
+    rig.arm.duration = 0.5
+    assert rig.plan(0.01, 0.0).outcome == "sent"
+    rig.bench.until(lambda: rig.arm.is_busy)
+    command = rig.plan(0.0, 0.01)
+    assert (command.outcome, command.reason) == ("refused", "the arm is moving")
+    rig.ready()
+    assert rig.arm.position[:2] == pytest.approx([0.01, 0.0]), "the first motion was completed"
+
+
+def test_an_infeasible_plan_holds(rig: Any) -> None:
+    holds = rig.arm.holds
+    command = rig.plan(0.01, 0.0, feasible=False)
+    assert (command.outcome, command.reason) == ("held", "no feasible plan")
+    rig.bench.until(lambda: rig.arm.holds == holds + 1)
+    assert rig.arm.moves == []
+
+
+def test_a_goal_outside_the_workspace_is_clamped(rig: Any) -> None:
+    for _ in range(8):
+        assert rig.plan(0.015, 0.0).outcome == "sent"
+        rig.ready()
+    command = rig.plan(0.015, 0.0)
+    assert command.outcome == "clamped" and "workspace" in command.reason
+    assert list(command.sent) == pytest.approx([0.01, 0.0], abs=1e-6)
+    rig.ready()
+    assert rig.arm.moves[-1][0] == pytest.approx(0.13, abs=1e-12)
+
+
+def test_a_stale_robot_state_is_refused(rig: Any) -> None:
+    rig.arm.publishes_poses = False
+    rig.not_ready("older than 0.25 s")
+    assert "older than 0.25 s" in rig.plan(0.01, 0.0).reason
+    assert rig.arm.moves == []
+    rig.arm.publishes_poses = True
+    rig.ready()
+
+
+def test_an_invalid_robot_pose_is_refused(rig: Any) -> None:
+    rig.arm.stamps_are_valid = False
+    rig.not_ready("stamp 0")
+    assert "stamp 0" in rig.plan(0.01, 0.0).reason
+
+
+def test_a_fault_stops_and_stays_until_an_operator_arms_again(rig: Any) -> None:
+    rig.arm.duration = 5.0
+    rig.plan(0.01, 0.0)
+    rig.bench.until(lambda: rig.arm.is_busy)
+    holds = rig.arm.holds
+    rig.arm.commands.clear()
+    rig.arm.become(state="FAULT", is_busy=False)
+    rig.not_ready("the arm is FAULT")
+    rig.bench.until(lambda: rig.arm.holds > holds)
+    rig.arm.become(state="ENABLED")
+    assert "FAULT" in rig.plan(0.01, 0.0).reason
+    assert rig.arm.commands == [], "it is not enabled again by itself"
+    assert rig.bench.call("/arm_node/arm").success
+    rig.ready()
+
+
+def test_a_move_that_the_robot_drops_times_out(rig: Any) -> None:
+    rig.arm.ignores_moves = True
+    assert rig.plan(0.01, 0.0).outcome == "sent"
+    rig.not_ready("did not end within 1 s")
+    assert "did not end" in rig.plan(0.01, 0.0).reason
+
+
+def test_stop_service_holds_and_latches(rig: Any) -> None:
+    rig.arm.duration = 5.0
+    rig.plan(0.01, 0.0)
+    rig.bench.until(lambda: rig.arm.is_busy)
+    assert rig.bench.call("/arm_node/stop").success
+    rig.bench.until(lambda: not rig.arm.is_busy)
+    assert "stopped by the operator" in rig.plan(0.01, 0.0).reason

@@ -1,0 +1,108 @@
+"""How arm_node starts, follows a simulated clock and leaves: each test has its own process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from ls3_common.ros import nanoseconds
+from rosgraph_msgs.msg import Clock
+
+NODE = "dvrk_cable_env.arm_node"
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_motion_holds_before_the_process_leaves(
+    bench: Any, start: Any, rig_of: Any, number: signal.Signals
+) -> None:
+    bench.arm.become(state="ENABLED", is_homed=True, is_busy=False)
+    with start(NODE) as child:
+        rig = rig_of(child)
+        rig.ready()
+        rig.arm.duration = 30.0
+        assert rig.plan(0.01, 0.0).outcome == "sent"
+        bench.until(lambda: rig.arm.is_busy)
+        holds = rig.arm.holds
+        child.send_signal(number)
+        assert child.wait(timeout=5.0) == 0
+        bench.until(lambda: rig.arm.holds > holds, timeout=2.0)
+        assert not rig.arm.is_busy, "the hold reached the arm"
+
+
+def test_an_exception_in_the_node_holds_before_the_process_leaves(bench: Any, rig_of: Any) -> None:
+    """A bug is put into the callback of a plan; what the process does then is real."""
+    program = (
+        "import dvrk_cable_env.arm_node as module\n"
+        "def broken(self, request, now): raise RuntimeError('a bug')\n"
+        "module.ArmController.execute = broken\n"
+        "module.main()\n"
+    )
+    bench.arm.become(state="ENABLED", is_homed=True, is_busy=False)
+    holds = bench.arm.holds
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) as child:
+        rig = rig_of(child)
+        rig.ready()
+        assert bench.arm.holds == holds
+        with pytest.raises(AssertionError, match="in vain"):
+            rig.plan(0.01, 0.0, patience=1.0)
+        assert child.wait(timeout=10.0) != 0
+        bench.until(lambda: bench.arm.holds > holds)
+
+
+def test_without_auto_enable_the_arm_is_left_as_it_is(bench: Any, start: Any, rig_of: Any) -> None:
+    bench.arm.become(state="DISABLED", is_homed=False, is_busy=False)
+    bench.arm.commands.clear()
+    bench.arm.moves.clear()
+    with start(NODE) as child:
+        rig = rig_of(child)
+        rig.not_ready("the arm is DISABLED, not ENABLED")
+        assert rig.plan(0.01, 0.0).outcome == "refused"
+        assert not bench.call("/arm_node/arm").success
+        assert bench.arm.commands == [] and bench.arm.moves == []
+
+
+def test_simulated_time_starts_at_zero_and_may_jump_back(
+    bench: Any, start: Any, rig_of: Any
+) -> None:
+    clock = bench.node.create_publisher(Clock, "/clock", 10)
+
+    def tick(seconds: float) -> None:
+        bench.simulated_time = round(seconds * SECOND)
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(bench.simulated_time, SECOND)
+        clock.publish(message)
+
+    bench.simulated_time = 0
+    bench.arm.become(state="ENABLED", is_homed=True, is_busy=False, duration=0.05)
+    try:
+        with start(NODE, use_sim_time=True) as child:
+            rig = rig_of(child)
+            bench.matched(clock)
+            rig.not_ready("no valid clock yet")
+            assert rig.plan(0.01, 0.0, image=SECOND).reason == "no valid clock yet"
+            tick(50.0)
+            rig.ready()
+            assert rig.plan(0.01, 0.0).outcome == "sent"
+            bench.until(lambda: rig.states[-1].moving and not rig.arm.is_busy)
+            tick(50.1)
+            assert nanoseconds(rig.ready().header.stamp) >= 50 * SECOND
+            late = bench.simulated_time
+            tick(5.0)
+            bench.until(lambda: nanoseconds(rig.states[-1].header.stamp) == 5 * SECOND)
+            rig.ready()
+            assert "in the future" in rig.plan(0.01, 0.0, image=late).reason
+            assert rig.plan(0.01, 0.0).outcome == "sent"
+    finally:
+        bench.simulated_time = None
+
+
+def test_a_wrong_parameter_is_named_without_a_traceback(start: Any) -> None:
+    with start(NODE, limits__max_stp=0.01) as child:
+        _, text = child.communicate(timeout=20)
+    assert child.returncode == 2
+    assert "unknown key 'limits.max_stp'" in text and "limits.max_step" in text
+    assert "Traceback" not in text
