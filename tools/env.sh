@@ -5,6 +5,8 @@
 # wheels form an ament prefix, and tools/ros2_standin supplies the `ros2` command.
 
 _ls3_root=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)
+_ls3_options=$-
+set +u # colcon's scripts read variables that may not exist
 
 export VIRTUAL_ENV="$_ls3_root/.venv"
 
@@ -18,12 +20,11 @@ _ls3_prepend() {
 }
 
 if [ -z "${ROS_DISTRO:-}" ]; then
-    _ls3_prepend PATH "$_ls3_root/tools/ros2_standin/bin"
     _ls3_prepend AMENT_PREFIX_PATH "$VIRTUAL_ENV"
     _ls3_prepend CMAKE_PREFIX_PATH "$VIRTUAL_ENV"
     # What the wheels' .pth file would set by starting every Python twice.
     while IFS= read -r _ls3_libs; do
-        _ls3_prepend LD_LIBRARY_PATH "$_ls3_libs"
+        [ -z "$_ls3_libs" ] || _ls3_prepend LD_LIBRARY_PATH "$_ls3_libs"
     done <<EOF
 $(find "$VIRTUAL_ENV"/lib/python3*/site-packages -maxdepth 1 -name 'ros_*.libs' 2>/dev/null)
 EOF
@@ -41,5 +42,6 @@ fi
 # Rendering without a screen; MUJOCO_GL=glfw opens windows.
 export MUJOCO_GL="${MUJOCO_GL:-egl}"
 
+case $_ls3_options in *u*) set -u ;; esac
 unset -f _ls3_prepend
-unset _ls3_root _ls3_list _ls3_libs
+unset _ls3_root _ls3_options _ls3_list _ls3_libs

@@ -1,0 +1,56 @@
+# Two commands: `make run` shows it, `make test` checks it. `make help` lists the others.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# The Python that .venv is made from; empty: the first of python3, python3.12, 3.11, 3.10 that fits
+PYTHON ?=
+# make run EPISODES=10 ARGS="profile:=paper seed:=3"
+EPISODES ?= 3
+ARGS ?=
+# make test PYTEST_ARGS="-k planner"
+PYTEST_ARGS ?=
+
+export PYTHON
+
+WITH_ENV := source tools/env.sh &&
+PACKAGES := $(patsubst src/%/package.xml,%,$(wildcard src/*/package.xml))
+# Those with Python of their own: ls3_common, not ls3_interfaces
+PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init__.py),$(p)))
+TEST_FOLDERS := $(wildcard src/*/test tools/*/test test)
+
+.PHONY: run test lint unit build format clean help
+
+run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
+	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)
+
+test: lint unit ## Everything: lint, and all tests, those with real ROS processes included
+
+lint: build ## ruff and mypy
+	@$(WITH_ENV) ruff check .
+	@$(WITH_ENV) ruff format --check .
+	@$(WITH_ENV) mypy $(foreach p,$(PYTHON_PACKAGES),-p $(p))
+	@$(WITH_ENV) mypy tools/*.py
+
+# Tests that start nodes must not meet other runs: a ROS domain of its own, this host only.
+unit: build ## The tests alone
+	@$(WITH_ENV) \
+	export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 100 + 1))}; \
+	if [ "$${ROS_DISTRO:-}" = humble ]; then export ROS_LOCALHOST_ONLY=1; \
+	else export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST; fi; \
+	echo "ROS_DOMAIN_ID=$$ROS_DOMAIN_ID"; \
+	exec python -m pytest $(TEST_FOLDERS) $(PYTEST_ARGS)
+
+build: ## System packages, .venv and the colcon workspace, as far as needed
+	@tools/bootstrap.sh
+
+format: build ## Let ruff rewrite what `make lint` would refuse
+	@$(WITH_ENV) ruff check --fix . && ruff format .
+
+clean: ## Remove what was built; .venv, data, models and results stay
+	rm -rf build install log .mypy_cache .ruff_cache .pytest_cache
+	find src tools test -name __pycache__ -prune -exec rm -rf {} +
+	find src -name '*.egg-info' -prune -exec rm -rf {} +
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Run a launch file for some episodes and succeed only if they ran.
+
+    tools/run.py --episodes 3 [--out out/cable_routing] [launch arguments, as name:=value]
+
+`ros2 launch` returns 0 even where nodes died, so the summary that the run writes last decides:
+it must be newer than the start of this command and complete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+SUMMARY_KEYS = (
+    "episodes",
+    "successes",
+    "violations",
+    "mean_steps",
+    "demonstrator_mean_steps",
+    "plan_ms_median",
+    "frame_to_command_ms_p99",
+)
+
+
+def faults(path: Path, episodes: int, started: float) -> list[str]:
+    """What is wrong with the summary at `path`; nothing when the episodes ran.
+
+    Args:
+        episodes: how many were asked for.
+        started: wall-clock time in seconds; an older file is one of an earlier run.
+    """
+    try:
+        if path.stat().st_mtime < started:
+            return [f"{path} is of an earlier run"]
+        summary: Any = json.loads(path.read_text())
+    except FileNotFoundError:
+        return [f"{path} was not written"]
+    except ValueError as error:
+        return [f"{path} is not JSON: {error}"]
+    if not isinstance(summary, dict):
+        return [f"{path} holds no summary"]
+    found = [f"{path} lacks '{key}'" for key in SUMMARY_KEYS if key not in summary]
+    for key in SUMMARY_KEYS:
+        value = summary.get(key, 0)
+        # Mean steps to the goal has no value when no episode reached it.
+        if value is None and key == "mean_steps" and summary.get("successes") == 0:
+            continue
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            found.append(f"{path}: '{key}' is {value!r}")
+    if summary.get("episodes") != episodes:
+        found.append(f"{path} counts {summary.get('episodes')} of {episodes} episodes")
+    return found
+
+
+def launch(command: list[str]) -> int:
+    """Run `command` to its end; SIGTERM is passed on, Ctrl-C reaches it through the terminal."""
+    child = subprocess.Popen(command)
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return child.wait()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--launch-file", default="cable_routing.launch.py")
+    parser.add_argument("--episodes", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("out/cable_routing"))
+    parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="launch arguments")
+    options = parser.parse_args()
+
+    if "ROS_DOMAIN_ID" not in os.environ:
+        # The simulation must not meet the robots of a network.
+        local = "ROS_LOCALHOST_ONLY" if os.environ.get("ROS_DISTRO") == "humble" else ""
+        os.environ.setdefault(
+            local or "ROS_AUTOMATIC_DISCOVERY_RANGE", "1" if local else "LOCALHOST"
+        )
+    command = ["ros2", "launch", "ls3_planner", options.launch_file]
+    command += [f"episodes:={options.episodes}", f"out:={options.out}", *options.arguments]
+    print("+", *command, flush=True)
+    started = time.time()
+    code = launch(command)
+    if code != 0:
+        print(f"error: ros2 launch ended with {code}", file=sys.stderr)
+        return code if code > 0 else 128 - code
+    problems = faults(options.out / "summary.json", options.episodes, started)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if not problems:
+        print(f"{options.episodes} episodes: {options.out / 'summary.json'}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
