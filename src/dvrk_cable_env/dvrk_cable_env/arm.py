@@ -10,9 +10,8 @@ import dataclasses
 import math
 from typing import Protocol
 
-from ls3_common.parameters import parameter
-
 from dvrk_cable_env.limits import AXES, ArmLimits, ArmState, Decision, Request, decide, not_ready
+from ls3_common.parameters import parameter
 
 BUSY_GRACE = 500_000_000
 """Nanoseconds in which a move must report busy; one to where the arm is already may never do."""

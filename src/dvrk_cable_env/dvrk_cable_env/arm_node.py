@@ -10,9 +10,6 @@ import dataclasses
 import sys
 
 from builtin_interfaces.msg import Time
-from ls3_common import topics
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
-from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -20,6 +17,9 @@ from std_srvs.srv import Trigger
 from dvrk_cable_env.arm import ArmConfig, ArmController, Status
 from dvrk_cable_env.crtk_arm import CrtkArm
 from dvrk_cable_env.limits import Request
+from ls3_common import topics
+from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
+from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 WATCH_PERIOD = 0.05
 """Wall seconds between looks at an arm that sends nothing."""

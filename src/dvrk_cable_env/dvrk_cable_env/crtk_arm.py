@@ -7,16 +7,16 @@ import math
 import time
 from collections.abc import Callable
 
-from crtk_msgs.msg import OperatingState, StringStamped
 from geometry_msgs.msg import PoseStamped
-from ls3_common import topics
-from ls3_common.ros import RELIABLE_QOS, nanoseconds
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Empty
 
+from crtk_msgs.msg import OperatingState, StringStamped
 from dvrk_cable_env.limits import ArmState
+from ls3_common import topics
+from ls3_common.ros import RELIABLE_QOS, nanoseconds
 
 # Of a stream only the newest pose matters; of the operating state every change does: a short
 # motion is busy and idle again within one turn of the executor.

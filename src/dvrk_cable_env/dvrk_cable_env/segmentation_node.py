@@ -11,12 +11,6 @@ import sys
 from array import array
 
 import numpy as np
-from ls3_common import topics
-from ls3_common.health import Health
-from ls3_common.images import to_array
-from ls3_common.parameters import parameter
-from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
-from ls3_interfaces.msg import TaskState
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -28,6 +22,12 @@ from dvrk_cable_env.segmentation import (
     task_masks,
     task_state,
 )
+from ls3_common import topics
+from ls3_common.health import Health
+from ls3_common.images import to_array
+from ls3_common.parameters import parameter
+from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
+from ls3_interfaces.msg import TaskState
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,10 +30,11 @@ class FakeArm:
     """
 
     def __init__(self, node: Any, clock: Callable[[], Any]) -> None:
-        from crtk_msgs.msg import OperatingState, StringStamped
         from geometry_msgs.msg import PoseStamped
-        from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS
         from std_msgs.msg import Empty
+
+        from crtk_msgs.msg import OperatingState, StringStamped
+        from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS
 
         self._types = OperatingState, PoseStamped
         self._clock = clock
@@ -45,6 +46,7 @@ class FakeArm:
         self.ignores_moves = False
         self.commands: list[str] = []
         self.moves: list[tuple[float, float, float]] = []
+        self.move: Any = None  # the newest, whole
         self.holds = 0
         self._arrival: tuple[float, Any] | None = None
         self._states = node.create_publisher(OperatingState, "PSM1/operating_state", LATCHED_QOS)
@@ -78,9 +80,8 @@ class FakeArm:
             self.become(is_homed=True)
 
     def _on_move(self, message: Any) -> None:
-        goal = message.pose.position
+        self.move, goal = message, message.pose.position
         self.moves.append((goal.x, goal.y, goal.z))
-        assert message.header.frame_id == "PSM1_base" and message.pose.orientation.w == 1.0
         if not self.ignores_moves:
             self._arrival = (time.monotonic() + self.duration, goal)
             self.become(is_busy=True)
@@ -107,7 +108,7 @@ class FakeArm:
             message.header.stamp = self._clock()
         place = message.pose.position
         place.x, place.y, place.z = self.position
-        message.pose.orientation.w = 1.0
+        message.pose.orientation.x, message.pose.orientation.w = 1.0, 0.0  # tool down
         for publisher in self._poses:
             publisher.publish(message)
 

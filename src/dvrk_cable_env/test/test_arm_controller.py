@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from dvrk_cable_env.arm import ArmConfig, ArmController
 from dvrk_cable_env.limits import ArmState, Decision, Request
 

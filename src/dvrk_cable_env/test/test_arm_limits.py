@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 import pytest
-from dvrk_cable_env.limits import ROUNDING, ArmLimits, ArmState, Decision, Request, decide
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dvrk_cable_env.limits import ROUNDING, ArmLimits, ArmState, Decision, Request, decide
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import build
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+
 from ls3_common.ros import nanoseconds
 
 MS = 1_000_000
@@ -19,6 +20,8 @@ def test_a_safe_plan_moves_the_arm_and_the_motion_is_reported(rig: Any) -> None:
     assert command.header.frame_id == "PSM1_base"
     end = rig.ready()
     assert rig.arm.moves == [pytest.approx((0.01, -0.005, -0.1))]
+    assert rig.arm.move.header.frame_id == "PSM1_base"
+    assert rig.arm.move.pose.orientation.x == 1.0, "the orientation is kept"
     began = next(state for state in rig.states if state.moving)
     assert (end.episode, end.step) == (began.episode, began.step) == (7, rig.step)
     assert nanoseconds(began.header.stamp) < nanoseconds(end.header.stamp) <= rig.bench.now()

@@ -8,8 +8,9 @@ import sys
 from typing import Any
 
 import pytest
-from ls3_common.ros import nanoseconds
 from rosgraph_msgs.msg import Clock
+
+from ls3_common.ros import nanoseconds
 
 NODE = "dvrk_cable_env.arm_node"
 SECOND = 1_000_000_000

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import Image
+
 from dvrk_cable_env.segmentation import segment_cable
 from ls3_interfaces.msg import TaskState
-from sensor_msgs.msg import Image
 
 NODE = "dvrk_cable_env.segmentation_node"
 RED, GREEN, BLUE = (200, 20, 20), (20, 180, 40), (20, 40, 200)
