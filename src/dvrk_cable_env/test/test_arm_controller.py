@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from dvrk_cable_env.arm import ArmConfig, ArmController
+from dvrk_cable_env.arm import ArmConfig, ArmController, Status
 from dvrk_cable_env.limits import ArmState, Decision, Request
 
 MS = 1_000_000
@@ -52,7 +52,7 @@ class Rig:
         self.controller = ArmController(self.arm, ArmConfig(**config))  # type: ignore[arg-type]
         self.now = SECOND
 
-    def tick(self, milliseconds: int = 10, stale: bool = False, **fields: object):
+    def tick(self, milliseconds: int = 10, stale: bool = False, **fields: object) -> Status:
         self.now += milliseconds * MS
         self.arm.set(**({} if stale else {"stamp": self.now}), **fields)
         return self.controller.update(self.now)
@@ -61,7 +61,7 @@ class Rig:
         request = Request((dx, dy), self.now - age_ms * MS, **more)
         return self.controller.execute(request, self.now)
 
-    def finish(self, x: float, y: float):
+    def finish(self, x: float, y: float) -> Status:
         """The arm reports a whole motion to (x, y)."""
         self.tick(is_busy=True)
         self.arm.at(x, y)

@@ -93,7 +93,7 @@ def test_each_limit_refuses_with_its_reason(case: dict, reason: str) -> None:
 
 
 def test_the_boundary_of_each_limit_is_allowed() -> None:
-    edges = [
+    edges: list[dict] = [
         {"request": Request((0.015, -0.015), NOW)},
         {"request": Request(SAFE.action, END)},
         {"request": Request(SAFE.action, NOW - 2 * SECOND), "motion_end": 0},
