@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +14,33 @@ import pytest
 from ls3_common.ros import nanoseconds
 
 MS = 1_000_000
+PLANNER = """
+import rclpy, time
+from ls3_interfaces.msg import Plan
+rclpy.init()
+node = rclpy.create_node("planner")
+plans = node.create_publisher(Plan, "plan", 10)
+for step in range(1000):
+    plan = Plan(episode=8, step=step, feasible=True, action=[0.001, 0.0])
+    plan.header.stamp = node.get_clock().now().to_msg()
+    plans.publish(plan)
+    time.sleep(0.1)
+"""
+
+
+@pytest.fixture
+def planner() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts a process that sends a safe plan ten times a second; ended with the test."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> subprocess.Popen[bytes]:
+        children.append(subprocess.Popen([sys.executable, "-c", PLANNER]))
+        return children[-1]
+
+    yield begin
+    for child in children:
+        child.kill()
+        child.wait()
 
 
 def test_a_safe_plan_moves_the_arm_and_the_motion_is_reported(rig: Any) -> None:
@@ -157,3 +188,15 @@ def test_stop_service_holds_and_latches(rig: Any) -> None:
     assert rig.bench.call("/arm_node/stop").success
     rig.bench.until(lambda: not rig.arm.is_busy)
     assert "stopped by the operator" in rig.plan(0.01, 0.0).reason
+
+
+def test_a_planner_that_dies_leaves_an_arm_at_rest_and_ready(rig: Any, planner: Any) -> None:
+    child = planner()
+    rig.bench.until(lambda: len(rig.arm.moves) >= 2)
+    child.kill()
+    child.wait()
+    rig.ready()
+    count, position = len(rig.arm.moves), list(rig.arm.position)
+    time.sleep(0.5)  # the planner sent a plan each 0.1 s
+    assert (len(rig.arm.moves), rig.arm.position) == (count, position)
+    assert rig.states[-1].ready and rig.plan(0.0, 0.005).outcome == "sent"
