@@ -162,7 +162,7 @@ build() {
     rm -f $stamp
     # shellcheck source=tools/env.sh
     source tools/env.sh
-    python -m colcon --log-base log build --base-paths src --symlink-install \
+    python -m colcon --log-base log --log-level error build --base-paths src --symlink-install \
         ${skipped[@]+"${skipped[@]}"} \
         --cmake-args -DBUILD_TESTING=OFF "-DPython3_EXECUTABLE=$VIRTUAL_ENV/bin/python" ||
         die "colcon build failed" "see above, or log/latest_build"

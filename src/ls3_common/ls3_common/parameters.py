@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +45,7 @@ def parameter(
         "high": high,
         "choices": tuple(choices),
     }
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata, kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,11 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
     for key in flat:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
-            do = f"did you mean '{close[0]}'?" if close else f"valid keys: {', '.join(sorted(known))}"
+            do = (
+                f"did you mean '{close[0]}'?"
+                if close
+                else f"valid keys: {', '.join(sorted(known))}"
+            )
             raise ConfigError(f"unknown key '{key}'", where=where, do=do)
     checked: dict[str, Any] = {}
     for name, leaf in known.items():
@@ -138,7 +143,7 @@ def read_section(path: str | Path, section: str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        document = yaml.safe_load(path.read_text())
+        document = _load_yaml(path.read_text())
     except FileNotFoundError:
         near = sorted(other.name for other in path.parent.glob("*.yaml"))
         raise ConfigError(
@@ -146,8 +151,12 @@ def read_section(path: str | Path, section: str) -> dict[str, Any]:
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"not valid YAML: {error}", where=str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if not isinstance(document, dict):
-        raise ConfigError("not a ROS parameter file", where=str(path), do="see config/ for examples")
+        raise ConfigError(
+            "not a ROS parameter file", where=str(path), do="see config/ for examples"
+        )
     merged: dict[str, Any] = {}
     present = False
     for key, body in document.items():
@@ -172,7 +181,12 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
         section, dot, name = key.partition(".")
         if not (equals and dot and section and name):
             raise ConfigError(f"'{text}' is no override", do="write SECTION.KEY=VALUE")
-        parsed.setdefault(section, {})[name] = yaml.safe_load(value)
+        try:
+            parsed.setdefault(section, {})[name] = _load_yaml(value)
+        except yaml.YAMLError:
+            raise ConfigError(
+                f"'{value}' is no value", where=key, do="write YAML: 3, 0.5, [1, 2]"
+            ) from None
     return parsed
 
 
@@ -180,6 +194,19 @@ def to_dict(config: Any) -> dict[str, Any]:
     """Flat ``{dotted name: value}`` of a configuration, with lists for tuples (JSON and ROS)."""
     flat = _flatten(dataclasses.asdict(config))
     return {key: list(value) if isinstance(value, tuple) else value for key, value in flat.items()}
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes 1e-3 for a number, as ROS and YAML 1.2 do and PyYAML does not."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

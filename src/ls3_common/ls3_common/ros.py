@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import ctypes
 import os
 import signal
 import sys
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import rclpy
@@ -63,8 +65,10 @@ def declare(node: Node, cls: type[Config]) -> Config:
             value = given[name].value
             if leaf.type is float and isinstance(value, int) and not isinstance(value, bool):
                 value = float(value)  # YAML writes 1 for 1.0
-            # an array('d') of the parameter file as a list
-            value = value if isinstance(value, str | int | float | bool) else list(value)
+            if value is None:
+                value = []  # what rcl makes of an empty list
+            elif isinstance(value, array.array):
+                value = value.tolist()
             values[name] = parameters.check(leaf, value, node.get_fully_qualified_name())
             default = list(values[name]) if isinstance(values[name], tuple) else values[name]
         elif leaf.default is parameters.REQUIRED:
@@ -88,7 +92,12 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     """
     stop: list[int] = []
     _die_with_parent()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # a parameter file that rcl cannot read, --ros-args it lacks
+        name = Path(sys.argv[0]).name
+        print(f"{name}: ROS refuses the arguments: {error}", file=sys.stderr, flush=True)
+        return UserError.exit_code
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: stop.append(received))
     node: Node | None = None

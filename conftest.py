@@ -1,0 +1,7 @@
+"""Settings of every test of this repository."""
+
+from hypothesis import settings
+
+# A shared machine may stall for a second: how long one example takes proves nothing.
+settings.register_profile("repository", deadline=None)
+settings.load_profile("repository")

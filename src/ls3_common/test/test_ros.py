@@ -1,0 +1,216 @@
+"""`declare` and `run` in real processes: parameter files, mistakes, and how a node ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+NODE = """
+import dataclasses, os, sys, time
+from rclpy.node import Node
+from std_msgs.msg import String
+from ls3_common import ros
+from ls3_common.errors import UserError
+from ls3_common.parameters import parameter
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    depth: int = parameter(2, low=0, description="nested")
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    horizon: int = parameter(5, low=1, high=9, description="steps ahead")
+    speed: float = parameter(0.5, low=0.0, description="speed", unit="m/s")
+    profile: str = parameter("paper", choices=("paper", "realtime"), description="cost")
+    box: tuple[float, ...] = parameter((-1.0, 1.0), description="bounds", unit="m")
+    inner: Inner = dataclasses.field(default_factory=Inner)
+
+class Probe(Node):
+    def __init__(self):
+        super().__init__("probe")
+        self.config = ros.declare(self, Config)
+        self.said = self.create_publisher(String, "said", ros.LATCHED_QOS)
+        self.create_timer(0.05, self.tick)
+        self.ticks = 0
+
+    def tick(self):
+        if self.ticks == 0:
+            print("up", self.config, self.get_parameter("box").value, flush=True)
+        self.ticks += 1
+        if os.environ.get("MISTAKE") == "callback":
+            raise UserError("the cable is gone", do="look under the table")
+        if os.environ.get("MISTAKE") == "defect":
+            raise ZeroDivisionError("a defect")
+        if os.environ.get("MISTAKE") == "exit":
+            raise SystemExit(7)
+
+    def close(self):
+        self.said.publish(String(data="hold"))  # the context still works
+        time.sleep(float(os.environ.get("CLOSING_S", "0")))
+        print("closed", flush=True)
+
+sys.exit(ros.run(Probe))
+"""
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    script = tmp_path / "probe_node.py"
+    script.write_text(textwrap.dedent(NODE))
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*ros_arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(script), "--ros-args", *ros_arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, process.communicate()[1]
+    return line
+
+
+def refused(process: subprocess.Popen[str]) -> str:
+    """The error text of a process that must end with 2 and no traceback."""
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2, errors
+    assert "Traceback" not in errors
+    return errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_closes_the_node_and_ends_with_0(start: Start, number: signal.Signals) -> None:
+    process = start()
+    assert first_line(process).startswith("up")
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=5)
+    assert process.returncode == 0, errors
+    assert output.endswith("closed\n")
+    assert "Traceback" not in errors
+
+
+def test_second_signal_does_not_interrupt_closing(start: Start) -> None:
+    process = start(CLOSING_S="1")
+    first_line(process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.4)  # within close()
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=10)
+    assert process.returncode == 0, errors
+    assert output.endswith("closed\n")
+
+
+def test_user_error_in_a_callback_is_told_without_traceback(start: Start) -> None:
+    process = start(MISTAKE="callback")
+    errors = refused(process)
+    assert "the cable is gone\n  -> look under the table" in errors
+
+
+def test_defect_in_a_callback_shows_its_traceback_and_still_closes(start: Start) -> None:
+    process = start(MISTAKE="defect")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "ZeroDivisionError: a defect" in errors
+    assert output.endswith("closed\n")
+
+
+def test_exit_code_asked_for_by_a_callback(start: Start) -> None:
+    process = start(MISTAKE="exit")
+    process.communicate(timeout=60)
+    assert process.returncode == 7
+
+
+def test_parameter_file_overrides_defaults(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "probe.yaml"
+    path.write_text(
+        "/**: {ros__parameters: {speed: 2}}\n"
+        "/**/probe: {ros__parameters: {horizon: 3, box: [0, 1], inner: {depth: 4}}}\n"
+    )
+    line = first_line(start("--params-file", str(path), "-p", "profile:=realtime"))
+    assert "horizon=3, speed=2.0, profile='realtime', box=(0.0, 1.0)" in line
+    assert "Inner(depth=4)" in line
+    assert line.endswith("[0.0, 1.0]\n")  # the ROS parameter has the declared type
+
+
+def test_empty_list(start: Start) -> None:
+    assert "box=()" in first_line(start("-p", "box:=[]"))
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("horizn:=3", r"/probe: unknown key 'horizn'\n  -> did you mean 'horizon'\?"),
+        ("inner.dept:=3", r"unknown key 'inner.dept'\n  -> did you mean 'inner.depth'\?"),
+        ("horizon:=10", r"'horizon' is 10, outside \[1, 9\]\n  -> steps ahead"),
+        ("horizon:=2.5", r"'horizon' must be an integer, not 2.5"),
+        ("horizon:=[]", r"'horizon' must be an integer"),
+        ("speed:=.nan", r"'speed' is nan\n  -> give a finite number"),
+        ("speed:=fast", r"'speed' must be a number, not 'fast'\n  -> speed \[m/s\]"),
+        ("profile:=quick", r"'profile' is 'quick'\n  -> valid values: paper, realtime"),
+        ("box:=3", r"'box' must be a list of float, not 3"),
+    ],
+)
+def test_parameter_mistake_is_named(start: Start, override: str, expected: str) -> None:
+    errors = refused(start("-p", override))
+    assert re.search(expected, errors), errors
+
+
+def test_arguments_that_ros_refuses(start: Start, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed.yaml"
+    mixed.write_text("/**/probe: {ros__parameters: {box: [0, 0.5]}}")
+    for arguments in (
+        ["--params-file", "/no/such.yaml"],
+        ["--params-file", str(mixed)],
+        ["--nope"],
+    ):
+        errors = refused(start(*arguments))
+        assert "probe_node.py: ROS refuses the arguments" in errors
+        assert arguments[-1] in errors
+
+
+def test_node_dies_with_its_parent_where_asked_to(start: Start, tmp_path: Path) -> None:
+    script = tmp_path / "probe_node.py"
+    launcher = tmp_path / "launcher.py"
+    launcher.write_text(
+        "import subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, {str(script)!r}])\n"
+        "print(child.pid, flush=True)\n"
+        "child.wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, str(launcher)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"LS3_DIE_WITH_PARENT": "1"},
+    ) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        assert parent.stdout.readline().startswith("up")
+        parent.kill()
+        # the pipe ends when the node, its last writer, has ended
+        assert parent.stdout.read().endswith("closed\n")
