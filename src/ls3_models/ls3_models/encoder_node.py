@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
 from ls3_common import ros, topics
 from ls3_common.errors import DataError
 from ls3_common.health import Health
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent
-from rclpy.node import Node
-from sensor_msgs.msg import Image
-
 from ls3_models.bundle import load_bundle
 
 
@@ -62,3 +63,7 @@ class EncoderNode(Node):
 def main() -> int:
     """Entry point of the process."""
     return ros.run(EncoderNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

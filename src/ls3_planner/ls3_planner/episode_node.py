@@ -1,0 +1,296 @@
+"""One episode as a ROS action: reset, then step by step until the goal, a violation or T.
+
+The coroutine `_episode` reads like the loop it is; each `await` ends with a message, with a
+cancellation, or with a wall-clock time-out whose text names what was missing. Reward and
+constraint are read from the frame s_{t+1} that was taken after the motion had ended.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+
+from ls3_common import ros, topics
+from ls3_common.images import to_array
+from ls3_common.parameters import parameter
+from ls3_interfaces.action import RunEpisode
+from ls3_interfaces.msg import ArmCommand, MotionState, Plan, StepRequest, TaskState
+from ls3_interfaces.srv import ResetScene
+from ls3_planner.clash import EXCLUSIVE, clash
+from ls3_planner.record import Frame, Frames, Record
+from ls3_planner.waiting import Cancelled, Stop, Waiter, never
+
+FRAMES_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""Deeper than a latest-only stream: a mask and its task state must both be there."""
+
+
+@dataclass(frozen=True)
+class EpisodeNodeConfig:
+    """Section `episode_node` of a domain's YAML. Time-outs are wall time."""
+
+    horizon: int = parameter(low=1, description="T, steps of an episode", unit="steps")
+    settle: float = parameter(
+        0.1, low=0, description="rest between a motion and the frame that shows it", unit="s"
+    )
+    record: str = parameter("", description="directory of the episode files; empty: no files")
+    max_refusals: int = parameter(
+        5, low=0, description="plans in a row the arm may refuse before the episode is given up"
+    )
+    reset_timeout: float = parameter(
+        20.0, low=0.1, description="until the scene is reset and the arm ready", unit="s"
+    )
+    frame_timeout: float = parameter(
+        5.0, low=0.1, description="until a camera frame with its task state", unit="s"
+    )
+    plan_timeout: float = parameter(
+        60.0, low=0.1, description="until the arm has answered a step's plan", unit="s"
+    )
+    motion_timeout: float = parameter(
+        20.0, low=0.1, description="until a motion has ended", unit="s"
+    )
+
+
+class EpisodeNode(Node):
+    """Serves run_episode, one goal at a time."""
+
+    def __init__(self) -> None:
+        super().__init__("episode_node")
+        self.config = ros.declare(self, EpisodeNodeConfig)
+        self._waiter = Waiter(self)
+        self._record: Record | None = None  # of the running episode
+        self._cancelled: Callable[[], bool] = never
+        self._accepted = False
+        self._frames = Frames()
+        self._asked = (-1, -1)  # episode and step that plan and command must answer
+        self._plan: Plan | None = None
+        self._command: ArmCommand | None = None
+        self._motion = MotionState(reason="no motion_state yet")
+
+        self._requests = self.create_publisher(StepRequest, topics.STEP_REQUEST, ros.RELIABLE_QOS)
+        for kind, topic, callback, qos in (
+            (Image, topics.MASK, self._see, FRAMES_QOS),
+            (TaskState, topics.TASK_STATE, self._judge, FRAMES_QOS),
+            (Plan, topics.PLAN, self._set_plan, ros.RELIABLE_QOS),
+            (ArmCommand, topics.ARM_COMMAND, self._set_command, ros.RELIABLE_QOS),
+            (MotionState, topics.MOTION_STATE, self._set_motion, ros.LATCHED_QOS),
+        ):
+            self.create_subscription(kind, topic, self._waiter.waking(callback), qos)
+        self._reset = self.create_client(ResetScene, topics.RESET_SCENE)
+        self._server = ActionServer(
+            self,
+            RunEpisode,
+            topics.RUN_EPISODE,
+            self._execute,
+            goal_callback=self._admit,
+            cancel_callback=lambda _goal: CancelResponse.ACCEPT,
+        )
+
+    def close(self) -> None:
+        """Keep what an interrupted episode has shown so far."""
+        if self._record is not None:
+            self._record.write(self.config.record, "interrupted")
+        self._server.destroy()
+
+    def _admit(self, _request: RunEpisode.Goal) -> GoalResponse:
+        if self._accepted:
+            self.get_logger().warning("goal rejected: an episode is running")
+            return GoalResponse.REJECT
+        self._accepted = True
+        return GoalResponse.ACCEPT
+
+    async def _execute(self, handle: ServerGoalHandle) -> RunEpisode.Result:
+        goal = handle.request
+        record = self._record = Record(goal.episode, goal.seed)
+        finish = handle.abort
+        try:
+            reason = await self._episode(handle, record)
+            finish = handle.succeed
+        except Cancelled as end:
+            reason, finish = str(end), handle.canceled
+        except Stop as end:
+            reason = str(end)
+            self.get_logger().error(f"episode {goal.episode}: {reason}")
+        finally:
+            self._record, self._accepted = None, False
+        file = record.write(self.config.record, reason)
+        finish()
+        return RunEpisode.Result(
+            success=record.succeeded,
+            violation=record.violated,
+            steps=record.steps,
+            total_reward=record.total_reward,
+            holds=record.holds,
+            dropped=record.dropped,
+            reason=reason,
+            file=file,
+        )
+
+    async def _episode(self, handle: ServerGoalHandle, record: Record) -> str:
+        """Run to the end and return why it ended."""
+        goal = handle.request
+        self._cancelled = lambda: handle.is_cancel_requested
+        frame = await self._start(goal.seed)
+        record.begin(frame.pixels)
+        for step in range(goal.max_steps or self.config.horizon):
+            self._refuse_clash()
+            self._frames.violated = False
+            command = await self._act(step, frame, record)
+            frame = await self._observe(await self._motion_end(command))
+            # a violation counts also where the frame after the motion no longer shows it
+            violation = frame.constraint or self._frames.violated
+            record.add(command, frame.pixels, frame.success, violation)
+            self._tell(handle, step)
+            if violation:
+                return "violation"
+            if frame.success and goal.stop_on_success:
+                return "success"
+        return "horizon"
+
+    async def _start(self, seed: int) -> Frame:
+        """Put the scene at s_0 ~ mu and return what it looks like."""
+        self._refuse_clash()
+        self._frames.clear()
+        timeout = self.config.reset_timeout
+        await self._waiter.until(lambda: not self._absent(), timeout, self._absent, self._cancelled)
+        response = self._reset.call_async(ResetScene.Request(seed=seed))
+        response.add_done_callback(lambda _future: self._waiter.wake())
+        await self._waiter.until(
+            response.done, timeout, f"answer from {topics.RESET_SCENE}", self._cancelled
+        )
+        if not response.result().ok:
+            raise Stop(f"{topics.RESET_SCENE} failed: {response.result().message}")
+        await self._waiter.until(
+            lambda: self._motion.ready and not self._motion.moving,
+            timeout,
+            lambda: f"arm that is ready and at rest ({self._motion.reason or 'moving'})",
+            self._cancelled,
+        )
+        frame = await self._observe(self._now())
+        if frame.constraint:
+            raise Stop("the start state violates a constraint")
+        return frame
+
+    async def _act(self, step: int, frame: Frame, record: Record) -> ArmCommand:
+        """Ask for a plan and return what the arm made of it; a refused plan is asked for again."""
+        reason = ""
+        for _ in range(self.config.max_refusals + 1):
+            self._plan = self._command = None
+            self._asked = (record.episode, step)
+            request = StepRequest(episode=record.episode, step=step)
+            request.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
+            self._requests.publish(request)
+            # not cancellable: a plan under way could still move the arm after the result
+            await self._waiter.until(
+                lambda: self._command is not None, self.config.plan_timeout, self._unanswered
+            )
+            command = cast(ArmCommand, self._command)
+            if command.outcome != "refused":
+                return command
+            reason = command.reason
+            record.dropped += 1
+            self.get_logger().warning(f"step {step}: plan refused: {reason}")
+            frame = await self._observe(self._now())
+        raise Stop(f"the arm refused {self.config.max_refusals + 1} plans: {reason}")
+
+    def _absent(self) -> str:
+        """What of the graph is not there yet; a step asked of nobody would never be answered."""
+        if not self.count_subscribers(topics.STEP_REQUEST):
+            return f"subscriber of {topics.STEP_REQUEST}"
+        for topic in (*EXCLUSIVE, topics.MOTION_STATE):
+            if not self.count_publishers(topic):
+                return f"publisher of {topic}"
+        return "" if self._reset.service_is_ready() else f"service {topics.RESET_SCENE}"
+
+    def _unanswered(self) -> str:
+        return "plan" if self._plan is None else f"{topics.ARM_COMMAND}, though the plan came"
+
+    async def _motion_end(self, command: ArmCommand) -> int:
+        """When the scene came to rest after this command (ns)."""
+        began = ros.nanoseconds(command.header.stamp)
+        if command.outcome == "held":
+            return began
+        key = (command.episode, command.step)
+
+        def ended() -> bool:
+            motion = self._motion
+            this = (motion.episode, motion.step) == key
+            over = this and ros.nanoseconds(motion.header.stamp) >= began
+            return not motion.moving and (over or not motion.ready)
+
+        await self._waiter.until(ended, self.config.motion_timeout, "end of the motion")
+        if not self._motion.ready:
+            raise Stop(f"the arm is not ready: {self._motion.reason}")
+        return ros.nanoseconds(self._motion.header.stamp)
+
+    async def _observe(self, after: int) -> Frame:
+        """The first frame, with its task state, at or after `after` (ns) and the rest."""
+        after += int(self.config.settle * 1e9)
+        await self._waiter.until(
+            lambda: self._frames.first(after) is not None,
+            self.config.frame_timeout,
+            lambda: self._frames.missing(after),
+            self._cancelled,
+        )
+        frame = self._frames.first(after)
+        assert frame is not None
+        return frame
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _refuse_clash(self) -> None:
+        reason = clash(self, EXCLUSIVE)
+        if reason:
+            raise Stop(reason)
+
+    def _tell(self, handle: ServerGoalHandle, step: int) -> None:
+        plan = self._plan
+        if plan is not None:
+            handle.publish_feedback(
+                RunEpisode.Feedback(
+                    step=step,
+                    feasible=plan.feasible,
+                    safe_probability=plan.safe_probability,
+                    constraint_probability=plan.constraint_probability,
+                    solve_time=plan.solve_time,
+                )
+            )
+
+    def _see(self, message: Image) -> None:
+        try:
+            self._frames.add_image(ros.nanoseconds(message.header.stamp), to_array(message))
+        except ValueError as error:
+            self.get_logger().warning(f"{topics.MASK}: {error}", throttle_duration_sec=2.0)
+
+    def _judge(self, message: TaskState) -> None:
+        stamp = ros.nanoseconds(message.header.stamp)
+        self._frames.add_state(stamp, message.success, message.constraint)
+
+    def _set_plan(self, message: Plan) -> None:
+        if (message.episode, message.step) == self._asked:
+            self._plan = message
+
+    def _set_command(self, message: ArmCommand) -> None:
+        if (message.episode, message.step) == self._asked:
+            self._command = message
+
+    def _set_motion(self, message: MotionState) -> None:
+        self._motion = message
+
+
+def main() -> int:
+    """Entry point of the process."""
+    return ros.run(EpisodeNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The planner as a node: one plan per step request, from the first latent that is new enough.
+
+Messages are taken by the executor's one thread; a worker thread plans. Between them stand two
+one-place hand-offs, so that a slow plan neither delays a message nor lets work pile up.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from rclpy.node import Node
+
+from ls3_common import ros, topics
+from ls3_common.health import Health
+from ls3_common.parameters import parameter
+from ls3_interfaces.msg import Latent, Plan, StepRequest
+from ls3_models.bundle import load_bundle
+from ls3_planner.cem import Planner
+from ls3_planner.config import PlannerConfig
+
+LEAVE_TIMEOUT_S = 2.0
+"""How long the end of the process waits for the plan at hand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannerNodeConfig(PlannerConfig):
+    """Section `planner_node` of a domain's YAML, and what a launch adds to it."""
+
+    model: str = parameter(description="directory of the trained models")
+    seed: int = parameter(0, low=0, description="seed of the candidates' noise")
+
+
+class Job(NamedTuple):
+    """What one plan answers."""
+
+    request: StepRequest
+    latent: Latent
+
+
+class PlannerNode(Node):
+    """Subscribes to step requests and latents, publishes plans."""
+
+    def __init__(self) -> None:
+        super().__init__("planner_node")
+        self.config = ros.declare(self, PlannerNodeConfig)
+        self.bundle = load_bundle(self.config.model)
+        self.planner = Planner(self.bundle, self.config, seed=self.config.seed)
+        self.health = Health(self)
+        self._request: StepRequest | None = None  # the newest, until a latent answers it
+        self._latent: Latent | None = None
+        self._jobs: deque[Job] = deque(maxlen=1)
+        self._wake = threading.Event()
+        self._leaving = False
+        self._publisher = self.create_publisher(Plan, topics.PLAN, ros.RELIABLE_QOS)
+        self.create_subscription(StepRequest, topics.STEP_REQUEST, self._ask, ros.RELIABLE_QOS)
+        self.create_subscription(Latent, topics.LATENT, self._see, ros.IMAGE_QOS)
+        self._worker = threading.Thread(target=self._work, name="planner", daemon=True)
+        self._worker.start()
+        self.get_logger().info(
+            f"model {self.bundle.identity} ({self.bundle.domain}), profile {self.config.profile}"
+        )
+
+    def close(self) -> None:
+        """Stop the worker; a plan it is solving is not published any more."""
+        self._leaving = True
+        self._wake.set()
+        self._worker.join(LEAVE_TIMEOUT_S)
+
+    def _ask(self, request: StepRequest) -> None:
+        self._request = request
+        self._dispatch()
+
+    def _see(self, latent: Latent) -> None:
+        reason = self._unfit(latent)
+        if reason:
+            self.health.refuse(reason)
+            return
+        self.health.accept()
+        self._latent = latent
+        self._dispatch()
+
+    def _unfit(self, latent: Latent) -> str:
+        """Why a latent must not be planned from; empty when it may."""
+        size = self.bundle.config.latent_dim
+        if latent.model != self.bundle.identity:
+            return f"latent of model '{latent.model}', this planner's is '{self.bundle.identity}'"
+        if len(latent.mean) != size or len(latent.std) != size:
+            return f"latent of size {len(latent.mean)}, std {len(latent.std)}, not {size}"
+        std = np.asarray(latent.std)
+        if not (np.isfinite(latent.mean).all() and np.isfinite(std).all() and (std >= 0).all()):
+            return "latent that is not finite, or with a negative standard deviation"
+        return ""
+
+    def _dispatch(self) -> None:
+        request, latent = self._request, self._latent
+        if request is None or latent is None:
+            return
+        if ros.nanoseconds(latent.header.stamp) < ros.nanoseconds(request.header.stamp):
+            return  # taken before the last motion had ended; a newer one is on its way
+        self._request = None
+        self._jobs.append(Job(request, latent))
+        self._wake.set()
+
+    def _work(self) -> None:
+        while not self._leaving:
+            self._wake.wait()
+            self._wake.clear()
+            while self._jobs and not self._leaving:
+                plan = self._solve(self._jobs.popleft())
+                # an answer to a question that is no longer asked would move the arm
+                if not (self._leaving or self._jobs or self._request):
+                    self._publisher.publish(plan)
+
+    def _solve(self, job: Job) -> Plan:
+        """The plan for one frame; infeasible, so that the arm holds, when the solver fails."""
+        message = Plan(header=job.latent.header, episode=job.request.episode, step=job.request.step)
+        try:
+            if job.request.step == 0:
+                self.planner.reset()
+            plan = self.planner.plan(
+                np.asarray(job.latent.mean, np.float32), np.asarray(job.latent.std, np.float32)
+            )
+            arrays = (plan.action, plan.action_sequence, plan.imagined)
+            if not all(np.isfinite(array).all() for array in arrays):
+                raise FloatingPointError("the plan is not finite")
+        except Exception:  # whatever it is, the arm must hold and the node must live
+            self.get_logger().error(f"planning failed, the arm holds:\n{traceback.format_exc()}")
+            self.planner.reset()
+            message.action = [0.0] * len(self.bundle.action_low)
+            return message
+        message.feasible = bool(plan.feasible)
+        message.action, message.action_sequence, message.imagined = (
+            array.ravel().tolist() for array in arrays
+        )
+        message.safe_probability = float(plan.safe_probability)
+        message.constraint_probability = float(plan.constraint_probability)
+        message.value = float(plan.value)
+        message.delta_safe = float(plan.delta_safe)
+        message.relaxations = int(plan.relaxations)
+        message.solve_time = float(plan.solve_time_s)
+        return message
+
+
+def main() -> int:
+    """Entry point of the process."""
+    torch.set_grad_enabled(False)
+    code = ros.run(PlannerNode)
+    if any(thread.name == "planner" for thread in threading.enumerate()):
+        os._exit(code)  # a plan still being solved cannot be interrupted, and must not be awaited
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""One picture of a control step: camera and plan, mask, imagined outcome, and what they imply.
+
+Pure: arrays and numbers in, an RGB array out.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+SIZE = (1280, 720)  # width, height
+BACKGROUND, PANEL, TRACK = "#0f141b", "#1b232e", "#2b3644"
+TEXT, FAINT = "#eef3f8", "#93a1b1"
+GREEN, AMBER, RED, BLUE = "#3fb96b", "#e3a72f", "#ef5350", "#58a6ff"
+PATH = "#ffd54a"
+
+CAMERA_BOX = (28, 84, 572)  # x, y, side
+MASK_BOX = (628, 84, 264)
+IMAGINED_BOX = (628, 392, 264)
+COLUMN = (920, 1252)  # x from, to
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the planner thought at one step of the episode."""
+
+    feasible: bool
+    safe_probability: float
+    constraint_probability: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything one picture shows; what is None or empty is left blank.
+
+    camera: uint8 (h, w, 3); mask, imagined: uint8 (h, w, c); path: (points, 2), fractions of the
+    camera image's width and height from its top left; history: one `Step` for each so far.
+    """
+
+    title: str = "LS3"
+    episode: str = ""
+    step: int = 0
+    horizon: int = 1
+    status: str = "waiting"
+    colour: str = FAINT
+    camera: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    imagined: np.ndarray | None = None
+    lookahead: int = 0
+    path: Sequence[tuple[float, float]] = ()
+    history: Sequence[Step] = field(default_factory=tuple)
+    notes: Sequence[tuple[str, str]] = ()
+
+
+def draw(scene: Scene) -> np.ndarray:
+    """The picture, uint8 (720, 1280, 3)."""
+    picture = Image.new("RGB", SIZE, BACKGROUND)
+    pen = ImageDraw.Draw(picture)
+    pen.text((28, 24), scene.title, TEXT, _font(34))
+    pen.text((1252, 30), scene.episode, FAINT, _font(24), anchor="ra")
+    _camera(picture, scene)
+    _caption(pen, CAMERA_BOX, "camera, with the planned path of the tool")
+    _image(picture, MASK_BOX, scene.mask, TEXT)
+    _caption(pen, MASK_BOX, "what the networks see")
+    _image(picture, IMAGINED_BOX, scene.imagined, PATH)
+    ahead = f", {scene.lookahead} steps ahead" if scene.lookahead else " outcome"
+    _caption(pen, IMAGINED_BOX, f"imagined{ahead}")
+    _column(pen, scene)
+    return np.asarray(picture)
+
+
+def _column(pen: ImageDraw.ImageDraw, scene: Scene) -> None:
+    left, right = COLUMN
+    pen.rounded_rectangle((left, 84, right, 146), 10, scene.colour)
+    middle = ((left + right) / 2, 115)
+    pen.text(middle, scene.status, "#0b0f14", _font(28), anchor="mm")
+    newest = scene.history[-1] if scene.history else None
+    known = newest is not None and newest.feasible
+    safe = newest.safe_probability if newest and known else None
+    constraint = newest.constraint_probability if newest and known else None
+    _bar(pen, 172, "plan ends in the safe set", safe, GREEN)
+    _bar(pen, 244, "plan violates the constraint", constraint, RED)
+    _chart(pen, (left, 340, right, 470), scene)
+    for row, (name, value) in enumerate(scene.notes):
+        y = 532 + 32 * row
+        pen.text((left, y), name, FAINT, _font(21))
+        pen.text((right, y), value, TEXT, _font(21), anchor="ra")
+
+
+def _bar(
+    pen: ImageDraw.ImageDraw, top: int, name: str, probability: float | None, colour: str
+) -> None:
+    left, right = COLUMN
+    pen.text((left, top), name, FAINT, _font(21))
+    number = "-" if probability is None else f"{probability:.2f}"
+    pen.text((right, top), number, TEXT, _font(23), anchor="ra")
+    box = (left, top + 32, right, top + 46)
+    pen.rounded_rectangle(box, 7, TRACK)
+    if probability:
+        end = left + max(14, round(min(probability, 1.0) * (right - left)))
+        pen.rounded_rectangle((left, box[1], end, box[3]), 7, colour)
+
+
+def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: Scene) -> None:
+    """Both probabilities over the steps of the episode; amber marks where the arm held."""
+    left, top, right, bottom = box
+    pen.rounded_rectangle((left, top - 8, right, bottom + 8), 8, PANEL)
+    width = (right - left - 16) / max(scene.horizon, 1)
+
+    def place(step: int, probability: float) -> tuple[float, float]:
+        return left + 8 + (step + 0.5) * width, bottom - probability * (bottom - top)
+
+    for step, thought in enumerate(scene.history):
+        if not thought.feasible:
+            x, _ = place(step, 0)
+            pen.rectangle((x - width / 2, top, x + width / 2 - 1, bottom), "#5a4a22")
+    for name, colour in (("constraint_probability", RED), ("safe_probability", GREEN)):
+        points = [
+            place(step, min(getattr(thought, name), 1.0))
+            for step, thought in enumerate(scene.history)
+            if thought.feasible
+        ]
+        if len(points) > 1:
+            pen.line(points, colour, 3, joint="curve")
+        if points:
+            x, y = points[-1]
+            pen.ellipse((x - 4, y - 4, x + 4, y + 4), colour)
+    pen.text((left, bottom + 16), f"step {scene.step} of {scene.horizon}", FAINT, _font(21))
+
+
+def _camera(picture: Image.Image, scene: Scene) -> None:
+    x, y, side = CAMERA_BOX
+    if scene.camera is None or not len(scene.path):
+        _image(picture, CAMERA_BOX, scene.camera)
+        return
+    double = 2 * side  # lines drawn twice as large and then reduced have smooth edges
+    panel = Image.fromarray(np.ascontiguousarray(scene.camera)).resize(
+        (double, double), Image.Resampling.BICUBIC
+    )
+    pen = ImageDraw.Draw(panel)
+    points = [(u * double, v * double) for u, v in scene.path]
+    pen.line(points, "#101010", 18, joint="curve")
+    pen.line(points, PATH, 10, joint="curve")
+    for index, (u, v) in enumerate(points):
+        r = 15 if index == len(points) - 1 else 10
+        pen.ellipse((u - r - 4, v - r - 4, u + r + 4, v + r + 4), "#101010")
+        pen.ellipse((u - r, v - r, u + r, v + r), "#ffffff" if index == 0 else PATH)
+    picture.paste(panel.resize((side, side), Image.Resampling.BOX), (x, y))
+
+
+def _image(
+    picture: Image.Image, box: tuple[int, int, int], pixels: np.ndarray | None, tint: str = TEXT
+) -> None:
+    """Paste a colour image, or a grey one with `tint` for white."""
+    x, y, side = box
+    if pixels is None:
+        ImageDraw.Draw(picture).rectangle((x, y, x + side - 1, y + side - 1), PANEL)
+        return
+    if pixels.shape[-1] == 3:
+        panel = Image.fromarray(np.ascontiguousarray(pixels))
+    else:
+        grey = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+        panel = ImageOps.colorize(grey, "#000000", tint)
+    picture.paste(panel.resize((side, side), Image.Resampling.BICUBIC), (x, y))
+
+
+def _caption(pen: ImageDraw.ImageDraw, box: tuple[int, int, int], text: str) -> None:
+    x, y, side = box
+    pen.text((x, y + side + 10), text, FAINT, _font(21))
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
