@@ -64,7 +64,8 @@ prerequisites() {
         return 0
     }
     local missing as_root=()
-    missing=$(missing_packages | xargs)
+    missing=$(missing_packages)
+    missing=${missing//$'\n'/ }
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then
         sudo -n true 2>/dev/null || die "system packages are missing: $missing" \
@@ -77,8 +78,8 @@ prerequisites() {
     "${as_root[@]}" apt-get update -qq &&
         "${as_root[@]}" apt-get install -y --no-install-recommends $missing ||
         die "apt-get could not install: $missing" "install them by hand, then run this again"
-    missing=$(missing_packages | xargs)
-    [ -z "$missing" ] || die "still missing after apt-get: $missing" \
+    missing=$(missing_packages)
+    [ -z "$missing" ] || die "still missing after apt-get: ${missing//$'\n'/ }" \
         "$PYTHON may not be the system's Python: make PYTHON=/usr/bin/python3 ..."
 }
 
@@ -121,7 +122,8 @@ venv() {
     if [ -z "${ROS_DISTRO:-}" ]; then
         .venv/bin/python tools/fix_ros_wheels.py
         .venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps \
-            --no-build-isolation --editable tools/ros2_standin ||
+            --no-build-isolation --config-settings editable_mode=compat \
+            --editable tools/ros2_standin ||
             die "pip could not install tools/ros2_standin"
     fi
     venv_stamp >$stamp

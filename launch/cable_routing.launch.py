@@ -1,0 +1,1 @@
+../src/ls3_planner/launch/cable_routing.launch.py

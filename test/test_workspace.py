@@ -1,0 +1,140 @@
+"""The repository itself: packages, links, versions."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = sorted(path.parent for path in ROOT.glob("src/*/package.xml"))
+PYTHON_PACKAGES = [path for path in PACKAGES if (path / "setup.py").exists()]
+
+
+def normal(name: str) -> str:
+    """A distribution's name as PyPI compares it, without version, extra or marker."""
+    found = re.match(r"[A-Za-z0-9._-]+", name)
+    assert found, name
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def requirements(path: Path) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def setup_argument(package: Path, name: str) -> list[str]:
+    """A literal list given to setup() in a package's setup.py."""
+    for node in ast.walk(ast.parse((package / "setup.py").read_text())):
+        if isinstance(node, ast.keyword) and node.arg == name:
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def test_colcon_sees_every_package_as_ros() -> None:
+    """A package.xml that is not valid makes colcon treat the package as plain Python or CMake."""
+    result = subprocess.run(
+        [sys.executable, "-m", "colcon", "list", "--base-paths", "src"],
+        cwd=ROOT,
+        env=os.environ | {"COLCON_LOG_PATH": os.devnull},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed = {name: kind for name, _, kind in map(str.split, result.stdout.splitlines())}
+    expected = {
+        path.name: "(ros.ament_python)" if path in PYTHON_PACKAGES else "(ros.ament_cmake)"
+        for path in PACKAGES
+    }
+    assert listed == expected
+    assert {"ls3_interfaces", "crtk_msgs", "ls3_common"} <= set(listed)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_package_manifest(package: Path) -> None:
+    manifest = ET.parse(package / "package.xml").getroot()
+    assert manifest.get("format") == "3"
+    assert manifest.findtext("name") == package.name
+    assert manifest.findtext("license") == "Apache-2.0"
+    assert manifest.findtext("version") == "0.1.0"
+
+
+@pytest.mark.parametrize("package", PYTHON_PACKAGES, ids=lambda path: path.name)
+def test_manifest_depends_on_what_is_imported(package: Path) -> None:
+    """Every ROS package or package of this workspace that the code imports is declared."""
+    manifest = ET.parse(package / "package.xml").getroot()
+    declared = {
+        element.text for element in manifest if element.tag in {"depend", "exec_depend"}
+    } | {package.name}
+    ros = {path.name for path in PACKAGES} | {"rclpy", "launch", "launch_ros"}
+    missing = {}
+    for path in [*package.glob(f"{package.name}/**/*.py"), *package.glob("launch/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names.append(node.module)
+            for top in (name.split(".")[0] for name in names):
+                is_ros = top in ros or top.endswith(("_msgs", "_interfaces", "_srvs"))
+                if is_ros and top not in declared:
+                    missing[top] = str(path.relative_to(ROOT))
+    assert not missing
+
+
+@pytest.mark.parametrize("kind", ["launch", "config"])
+def test_top_level_links(kind: str) -> None:
+    pattern = {"launch": "*.launch.py", "config": "*.yaml"}[kind]
+    real = {path.name: path for path in ROOT.glob(f"src/*/{kind}/{pattern}")}
+    linked = {path.name: path for path in (ROOT / kind).iterdir() if path.name != "__pycache__"}
+    for path in linked.values():
+        assert path.is_symlink(), f"{path} is a file of its own"
+        assert path.exists(), f"{path} points nowhere"
+        assert not os.path.isabs(os.readlink(path))
+    assert {name: path.resolve() for name, path in linked.items()} == real, (
+        f"link it: ln -s ../src/PACKAGE/{kind}/FILE {kind}/FILE"
+    )
+
+
+def test_every_requirement_has_one_version() -> None:
+    pinned: dict[str, list[str]] = {}
+    for line in requirements(ROOT / "constraints.txt"):
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; python_version (<|>=) \"3\.11\")?", line), line
+        pinned.setdefault(normal(line), []).append(line.partition(";")[2].strip())
+    for name, markers in pinned.items():
+        assert len(set(markers)) == len(markers), f"{name} is pinned twice"
+        assert len(markers) == 1 or "" not in markers, f"{name} is pinned twice"
+    for file in ("requirements.txt", "requirements-ros.txt"):
+        for name in map(normal, requirements(ROOT / "tools" / file)):
+            assert name in pinned, f"{name} of tools/{file} is not in constraints.txt"
+
+
+@pytest.mark.parametrize("package", PYTHON_PACKAGES, ids=lambda path: path.name)
+def test_what_a_package_requires_is_installed_by_make(package: Path) -> None:
+    installed = set(map(normal, requirements(ROOT / "tools" / "requirements.txt")))
+    own = {normal(path.name) for path in PACKAGES} | {"setuptools"}
+    assert set(map(normal, setup_argument(package, "install_requires"))) <= installed | own
+
+
+def test_no_file_of_this_repository_names_the_machine_it_was_made_on() -> None:
+    listed = subprocess.run(
+        ["git", "grep", "-lIE", r"(^|[^[:alnum:]._/])/(home|root|work)/[[:alnum:]]"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.returncode in (0, 1), listed.stderr
+    own = str(Path(__file__).relative_to(ROOT))
+    assert [name for name in listed.stdout.split() if name != own] == []
+
+
+def test_top_level_version_of_citation_is_that_of_the_packages() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: 0\.1\.0$", citation, re.MULTILINE)
+    assert "CoRL" in citation
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
