@@ -184,8 +184,7 @@ class ArmController:
 
     def _fail(self, reason: str) -> None:
         self._arm.hold()
-        if self._motion:
-            self._motion, self._last_end = None, self._now
+        self._motion, self._last_end = None, self._now
         self._fault, self._enabling = reason, False
 
     def _enable(self, arm: ArmState) -> None:

@@ -105,6 +105,7 @@ def test_a_move_to_where_it_is_ends_without_ever_being_busy(rig: Rig) -> None:
 
 def test_a_plan_during_a_motion_is_refused_and_does_not_break_it_off(rig: Rig) -> None:
     rig.plan(0.01, 0.0)
+    assert rig.plan(0.0, 0.01) == Decision("refused", "the arm is moving"), "not yet busy"
     rig.tick(is_busy=True)
     assert rig.plan(0.0, 0.01) == Decision("refused", "the arm is moving")
     assert rig.arm.sent == [(0.01, 0.0)]
@@ -130,8 +131,9 @@ def test_the_pose_that_shows_the_end_may_be_newer_than_the_clock(rig: Rig) -> No
 
 
 def test_images_from_before_a_motion_of_somebody_else_are_refused(rig: Rig) -> None:
-    assert rig.tick(is_busy=True).moving
-    rig.tick(is_busy=False)
+    status = rig.tick(is_busy=True)
+    assert status.moving and status.stamp == rig.now
+    assert rig.tick(is_busy=False).stamp == rig.now
     assert "older" in rig.plan(age_ms=5).reason
     assert rig.plan(age_ms=0).outcome == "sent"
 
@@ -238,10 +240,14 @@ def test_stop_holds_and_latches(rig: Rig) -> None:
 
 def test_start_enables_homes_and_tells_each_once() -> None:
     rig = Rig(auto_enable=True)
+    rig.tick(state="", is_homed=False)
+    assert rig.arm.sent == [], "its state is not known yet"
     rig.arm.listening = False
-    rig.tick(state="DISABLED", is_homed=False)
-    assert rig.arm.sent == [], "nobody listens yet"
+    rig.tick(state="DISABLED")
     rig.arm.listening = True
+    rig.tick(is_busy=True)
+    assert rig.arm.sent == [], "busy with something else"
+    rig.tick(is_busy=False)
     for _ in range(3):
         rig.tick()
     assert rig.arm.sent == ["enable"]

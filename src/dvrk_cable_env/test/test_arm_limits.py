@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvrk_cable_env.limits import ROUNDING, ArmLimits, ArmState, Decision, Request, decide
+from dvrk_cable_env.limits import (
+    ROUNDING,
+    ArmLimits,
+    ArmState,
+    Decision,
+    Request,
+    decide,
+    not_ready,
+)
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import build
 
@@ -117,6 +125,16 @@ def test_a_goal_outside_is_clamped_or_rejected_as_configured() -> None:
     assert decision.displacement == pytest.approx((0.005, -0.005))
     rejected = ask(request, arm, dataclasses.replace(LIMITS, outside="reject"))
     assert rejected.outcome == "refused" and "outside the workspace" in rejected.reason
+
+
+def test_without_a_clock_no_state_counts_as_fresh() -> None:
+    assert not_ready(LIMITS, READY, 0) == "no valid clock yet"
+
+
+def test_less_than_a_micrometre_over_the_edge_is_not_reported_as_clamped() -> None:
+    limits = dataclasses.replace(LIMITS, outside="reject")
+    decision = ask(Request((0.01, 0.0), NOW), at(0.12 + 5e-7, 0.0), limits)
+    assert decision.outcome == "sent" and decision.goal == (0.13, 0.0)
 
 
 def test_the_margin_shrinks_the_workspace() -> None:
