@@ -1,0 +1,209 @@
+"""The actions that this project's launch files use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from launch import logging
+from launch.action import Action, LaunchDescriptionEntity, as_entities
+from launch.actions.execute_process import ExecuteProcess
+from launch.event_handlers import EventHandler
+from launch.events import Event
+from launch.events import Shutdown as ShutdownEvent
+from launch.events.process import ProcessExited
+from launch.substitution import SomeSubstitutionsType, resolve
+
+if TYPE_CHECKING:
+    from launch.launch_context import LaunchContext
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+__all__ = [
+    "DeclareLaunchArgument",
+    "EmitEvent",
+    "ExecuteProcess",
+    "GroupAction",
+    "IncludeLaunchDescription",
+    "LogInfo",
+    "OpaqueFunction",
+    "RegisterEventHandler",
+    "SetEnvironmentVariable",
+    "SetLaunchConfiguration",
+    "Shutdown",
+]
+
+
+class DeclareLaunchArgument(Action):
+    """An argument `name:=value`; required where it has no default."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        default_value: SomeSubstitutionsType | None = None,
+        description: str | None = None,
+        choices: list[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(default_value, str) and choices is not None and default_value not in choices:
+            raise RuntimeError(
+                f'Provided default_value "{default_value}" is not in provided choices "{choices}".'
+            )
+        self.name, self.default_value, self.choices = name, default_value, choices
+        self.description = description or "no description given"
+        if choices is not None and description is None:
+            self.description = f"One of: {choices}"
+        elif choices is not None:
+            self.description = f"{self.description.removesuffix('.')}. Valid choices are: {choices}"
+
+    def execute(self, context: LaunchContext) -> None:
+        configurations = context.launch_configurations
+        if self.name not in configurations:
+            if self.default_value is None:
+                raise RuntimeError(
+                    f'Required launch argument "{self.name}" was not provided ({self.description})'
+                )
+            configurations[self.name] = resolve(context, self.default_value)
+        if self.choices is not None and configurations[self.name] not in self.choices:
+            raise RuntimeError(
+                f'Argument "{self.name}" provided value "{configurations[self.name]}" '
+                f"is not valid. Valid options are: {self.choices}"
+            )
+
+
+class SetLaunchConfiguration(Action):
+    """Set what LaunchConfiguration reads."""
+
+    def __init__(
+        self, name: SomeSubstitutionsType, value: SomeSubstitutionsType, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name, self.value = name, value
+
+    def execute(self, context: LaunchContext) -> None:
+        context.launch_configurations[resolve(context, self.name)] = resolve(context, self.value)
+
+
+class SetEnvironmentVariable(SetLaunchConfiguration):
+    """Set a variable for processes started after it in the same scope."""
+
+    def execute(self, context: LaunchContext) -> None:
+        context.environment[resolve(context, self.name)] = resolve(context, self.value)
+
+
+class LogInfo(Action):
+    """Print a line."""
+
+    def __init__(self, *, msg: SomeSubstitutionsType, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.msg = msg
+
+    def execute(self, context: LaunchContext) -> None:
+        logging.get_logger("launch.user").info(resolve(context, self.msg))
+
+
+class OpaqueFunction(Action):
+    """Call `function(context, *args, **kwargs)`, which may return entities."""
+
+    def __init__(
+        self,
+        *,
+        function: Callable[..., Any],
+        args: Iterable[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+        **left_over: Any,
+    ) -> None:
+        super().__init__(**left_over)
+        self.function, self.args, self.kwargs = function, list(args), kwargs or {}
+
+    def execute(self, context: LaunchContext) -> Any:
+        return self.function(context, *self.args, **self.kwargs)
+
+
+class GroupAction(Action):
+    """Actions together; what they set is forgotten after them unless `scoped` is False."""
+
+    def __init__(
+        self, actions: Iterable[LaunchDescriptionEntity], *, scoped: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.actions, self.scoped = as_entities(actions), scoped
+
+    def get_sub_entities(self) -> Sequence[LaunchDescriptionEntity]:
+        return self.actions
+
+    def execute(self, context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
+        if not self.scoped:
+            return self.actions
+        context.push_scope()
+        return [*self.actions, OpaqueFunction(function=lambda context: context.pop_scope())]
+
+
+class IncludeLaunchDescription(Action):
+    """Visit another launch file, with its arguments set in this scope, as in the real launch."""
+
+    def __init__(
+        self,
+        launch_description_source: PythonLaunchDescriptionSource,
+        *,
+        launch_arguments: Iterable[tuple[Any, SomeSubstitutionsType]] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not hasattr(launch_description_source, "get_launch_description"):
+            raise TypeError(
+                "IncludeLaunchDescription takes a PythonLaunchDescriptionSource here and in "
+                f"ROS 2 Humble, not {launch_description_source!r}"
+            )
+        self.source, self.launch_arguments = launch_description_source, list(launch_arguments)
+
+    def get_sub_entities(self) -> Sequence[LaunchDescriptionEntity]:
+        found = self.source.try_get_launch_description_without_context()
+        return [] if found is None else [found]
+
+    def execute(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        settings = [SetLaunchConfiguration(name, value) for name, value in self.launch_arguments]
+        return [*settings, self.source.get_launch_description(context)]
+
+
+class EmitEvent(Action):
+    """Tell event handlers; `launch.events.Shutdown` is the event to emit."""
+
+    def __init__(self, *, event: Event, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.event = event
+
+    def execute(self, context: LaunchContext) -> None:
+        context.emit_event_sync(self.event)
+
+
+class Shutdown(EmitEvent):
+    """Stop everything."""
+
+    def __init__(self, *, reason: str = "reason not given", **kwargs: Any) -> None:
+        super().__init__(event=ShutdownEvent(reason=reason), **kwargs)
+
+    def execute(self, context: LaunchContext) -> None:
+        event = getattr(context.locals, "event", None)
+        if isinstance(event, ProcessExited):
+            logging.get_logger().info(
+                f"process[{event.process_name}] was required: shutting down launched system"
+            )
+        super().execute(context)
+
+
+class RegisterEventHandler(Action):
+    """From now on, react to events."""
+
+    sub_entities_are_conditional = True
+
+    def __init__(self, event_handler: EventHandler, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.event_handler = event_handler
+
+    def get_sub_entities(self) -> Sequence[LaunchDescriptionEntity]:
+        return self.event_handler.get_sub_entities()
+
+    def execute(self, context: LaunchContext) -> None:
+        context.register_event_handler(self.event_handler)

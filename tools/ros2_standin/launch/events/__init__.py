@@ -1,0 +1,16 @@
+"""What happens while launching, and is told to event handlers."""
+
+from __future__ import annotations
+
+__all__ = ["Event", "Shutdown"]
+
+
+class Event:
+    """Base class."""
+
+
+class Shutdown(Event):
+    """Everything that was started is to be stopped."""
+
+    def __init__(self, *, reason: str = "reason not given", due_to_sigint: bool = False) -> None:
+        self.reason, self.due_to_sigint = reason, due_to_sigint

@@ -1,0 +1,91 @@
+"""Where the launch's own lines and those of its processes go: the screen and one log file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+import traceback
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from ros2_standin import StandinError
+
+__all__ = ["get_logger"]
+
+
+class Where(NamedTuple):
+    """Destinations of one stream."""
+
+    screen: bool
+    file: bool
+
+
+# of stdout and stderr, as the real launch defines the words
+_DESTINATIONS = {
+    "screen": (Where(True, False), Where(True, False)),
+    "log": (Where(False, True), Where(True, True)),
+    "both": (Where(True, True), Where(True, True)),
+}
+
+_file: TextIO | None = None
+_screen = True
+log_dir: Path | None = None
+
+
+def destinations(output: str) -> tuple[Where, Where]:
+    """Destinations of stdout and stderr for the `output` of a process."""
+    output = os.environ.get("OVERRIDE_LAUNCH_PROCESS_OUTPUT", output)
+    if output not in _DESTINATIONS:
+        supported = ", ".join(_DESTINATIONS)
+        raise StandinError(f"output='{output}' is not supported by the stand-in: {supported}")
+    return _DESTINATIONS[output]
+
+
+def write(line: str, where: Where) -> None:
+    """One line of a process, or of the launch."""
+    global _screen
+    if where.screen and _screen:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:  # `ros2 launch ... | head`
+            _screen = False
+    if where.file and _file is not None:
+        _file.write(f"{time.time():.7f} {line}\n")
+        _file.flush()
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = [record.getMessage()]
+        if record.exc_info and logging.getLogger("launch").isEnabledFor(logging.DEBUG):
+            lines += traceback.format_exception(*record.exc_info)
+        for line in lines:
+            write(f"[{record.levelname}] [{record.name}]: {line}", Where(True, True))
+
+
+def get_logger(name: str = "launch") -> logging.Logger:
+    """A logger whose lines look as the real launch's do."""
+    logger = logging.getLogger(name)
+    if not logger.handlers:
+        logger.addHandler(_Handler())
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+    return logger
+
+
+def open_log() -> None:
+    """Make this launch's directory under ROS_LOG_DIR, ROS_HOME/log or ~/.ros/log."""
+    global _file, log_dir
+    home = os.environ.get("ROS_HOME") or "~/.ros"
+    base = Path(os.environ.get("ROS_LOG_DIR") or Path(home, "log")).expanduser()
+    stamp = datetime.now().strftime("%Y-%m-%d-%H-%M-%S-%f")
+    log_dir = base / f"{stamp}-{socket.gethostname()}-{os.getpid()}"
+    try:
+        log_dir.mkdir(parents=True)
+        _file = (log_dir / "launch.log").open("w")
+    except OSError as error:
+        raise StandinError(f"cannot write the log (ROS_LOG_DIR sets where): {error}") from error
+    get_logger().info(f"All log files can be found below {log_dir}")
