@@ -270,6 +270,14 @@ def bench() -> Iterator[Bench]:
     bench.close()
 
 
+@pytest.fixture(scope="module")
+def shared_bench() -> Iterator[Bench]:
+    """For nodes that the tests of a module share: a start of PyTorch takes seconds."""
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
 @pytest.fixture
 def robot(bench: Bench) -> FakeRobot:
     return FakeRobot(bench)
