@@ -1,0 +1,219 @@
+"""Cable routing in MuJoCo: a planar chain of hinges held by a tool, an obstacle and a goal.
+
+Physics only; `CableEnv` and `sim_node` both drive it, so a policy meets the same scene in a
+process and in the graph. Units: metres, seconds, radians; arrays (x, y) in the table frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dvrk_cable_env.limits import ArmLimits
+from dvrk_cable_env.segmentation import Image
+from ls3_common.parameters import parameter
+from ls3_sim.gl import mujoco, renderer
+
+Vector = NDArray[np.float64]
+LINKS = 15
+LINK_LENGTH = 0.010
+CABLE_RADIUS = 0.0035
+
+
+@dataclasses.dataclass(frozen=True)
+class CableLayout:
+    """Where things are. The paper gives no dimensions: these are ours (see docs/decisions.md)."""
+
+    start: tuple[float, ...] = parameter(
+        (-0.090, 0.005), description="Tool and held end of the cable at reset", unit="m"
+    )
+    heading: float = parameter(
+        -1.5707963, description="Direction in which the cable leaves the tool at reset", unit="rad"
+    )
+    obstacle: tuple[float, ...] = parameter((0.0, 0.005), description="Obstacle centre", unit="m")
+    obstacle_radius: float = parameter(0.022, description="Obstacle radius", unit="m", low=0.005)
+    goal: tuple[float, ...] = parameter((0.105, 0.005), description="Goal disc centre", unit="m")
+    goal_radius: float = parameter(0.018, description="Goal disc radius", unit="m", low=0.005)
+    workspace_low: tuple[float, ...] = parameter(
+        ArmLimits.workspace_low, description="Least tool position (x, y)", unit="m"
+    )
+    workspace_high: tuple[float, ...] = parameter(
+        ArmLimits.workspace_high, description="Greatest tool position (x, y)", unit="m"
+    )
+    tool_speed: float = parameter(0.05, description="Speed of the tool", unit="m/s", low=1e-3)
+
+
+class CableScene:
+    """The scene's state, its advance in time, its pictures and the truth about the task.
+
+    On the first contact of cable or tool with the obstacle the scene freezes: `violated` stays
+    true and `advance` does nothing until the next reset.
+    """
+
+    def __init__(self, layout: CableLayout = CableLayout(), image_size: int = 128) -> None:
+        self.layout = layout
+        self.image_size = image_size
+        self.model = _compile(layout)
+        self.data = mujoco.MjData(self.model)
+        self.violated = False
+        self._renderer: Any = None
+        self._release: Any = None
+        self._nominal = {name: array.copy() for name, array in self._randomised().items()}
+        self._links = np.array([self.model.body(f"link{i}").id for i in range(LINKS)])
+        self._tail = self.model.site("tail").id
+        self.reset()
+
+    @property
+    def timestep(self) -> float:
+        return float(self.model.opt.timestep)
+
+    def reset(
+        self,
+        start: Vector | None = None,
+        heading: float | None = None,
+        bend: Vector | None = None,
+    ) -> None:
+        """Put tool and cable at the start, at rest; `bend` (LINKS,) adds hinge angles, radians."""
+        xy = np.array(self.layout.start if start is None else start, float)
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:2] = xy
+        self.data.qpos[2] = self.layout.heading if heading is None else heading
+        if bend is not None:
+            self.data.qpos[2:] += bend
+        self.data.ctrl[:] = xy
+        mujoco.mj_forward(self.model, self.data)
+        self.violated = self.data.ncon > 0
+
+    def randomise(self, rng: np.random.Generator) -> None:
+        """Draw friction, stiffness, camera position, light and colours anew (domain randomisation).
+
+        The scale of each draw is chosen so that the colour ranges of the segmentation still hold.
+        """
+        for name, array in self._randomised().items():
+            nominal = self._nominal[name]
+            if name == "camera":
+                array[:] = nominal + rng.normal(0, 0.002, nominal.shape)  # metres
+            elif name in ("colours", "light"):
+                shade = nominal[..., :3] * rng.uniform(0.85, 1.15, nominal[..., :3].shape)
+                array[..., :3] = np.clip(shade, 0, 1)
+            else:
+                array[:] = nominal * rng.uniform(0.7, 1.4)
+
+    def clip(self, xy: Vector) -> Vector:
+        """The nearest point of the workspace."""
+        return np.clip(xy, self.layout.workspace_low, self.layout.workspace_high)
+
+    @property
+    def half_view(self) -> float:
+        """Half the width of the square of the table that the camera sees."""
+        camera = self.model.camera("top")
+        return float(camera.pos[2] * np.tan(np.radians(camera.fovy[0]) / 2))
+
+    @property
+    def setpoint(self) -> Vector:
+        """Where the tool is told to be."""
+        return self.data.ctrl.copy()
+
+    @property
+    def tool(self) -> Vector:
+        """Where the tool is."""
+        return self.data.qpos[:2].copy()
+
+    def cable(self) -> Vector:
+        """Joints of the cable from the held end to the free one, (LINKS + 1, 2)."""
+        return np.concatenate(
+            [self.data.xpos[self._links, :2], self.data.site_xpos[self._tail, None, :2]]
+        )
+
+    def advance(self, setpoint: Vector, duration: float) -> None:
+        """Run for `duration` while the setpoint goes in a straight line to `setpoint`."""
+        steps = max(1, round(duration / self.timestep))
+        begin = self.setpoint
+        for step in range(1, steps + 1):
+            if self.violated:
+                return
+            self.data.ctrl[:] = begin + (setpoint - begin) * (step / steps)
+            mujoco.mj_step(self.model, self.data)
+            # contacts of mj_step belong to the state before integration: a delay of one timestep
+            self.violated = self.data.ncon > 0
+
+    def move(self, goal: Vector, settle: float) -> None:
+        """Move the setpoint straight to `goal` at the tool's speed, then wait for `settle`."""
+        distance = float(np.linalg.norm(goal - self.setpoint))
+        if distance > 0:
+            self.advance(goal, distance / self.layout.tool_speed)
+        self.advance(goal, settle)
+
+    def at_goal(self) -> bool:
+        """Whether the cable's axis passes through the goal disc."""
+        points = self.cable()
+        begin, along = points[:-1], np.diff(points, axis=0)
+        goal = np.array(self.layout.goal)
+        share = np.clip(((goal - begin) * along).sum(1) / (along**2).sum(1), 0.0, 1.0)
+        gap = np.linalg.norm(begin + share[:, None] * along - goal, axis=1)
+        return bool(gap.min() <= self.layout.goal_radius) and not self.violated
+
+    def render(self) -> Image:
+        """The camera's frame, uint8 (image_size, image_size, 3)."""
+        if self._renderer is None:
+            self._renderer = renderer(self.model, self.image_size, self.image_size)
+            # also at exit: its own __del__ comes too late, when EGL is already unloaded
+            self._release = weakref.finalize(self, self._renderer.close)
+        self._renderer.update_scene(self.data, camera="top")
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Release the renderer; call it from the thread that rendered."""
+        if self._renderer is not None:
+            self._release()
+            self._renderer = None
+
+    def _randomised(self) -> dict[str, NDArray[Any]]:
+        """Views of what `randomise` may change."""
+        model = self.model
+        return {
+            "stiffness": model.jnt_stiffness,
+            "friction": model.dof_damping[2:],
+            "camera": model.cam_pos,
+            "light": model.vis.headlight.diffuse,
+            "colours": model.mat_rgba,
+        }
+
+
+def _compile(layout: CableLayout) -> mujoco.MjModel:
+    spec = mujoco.MjSpec.from_string(
+        resources.files("ls3_sim").joinpath("assets/cable.xml").read_text()
+    )
+    for name, place, radius in (
+        ("obstacle", layout.obstacle, layout.obstacle_radius),
+        ("goal", layout.goal, layout.goal_radius),
+    ):
+        geom = spec.geom(name)
+        geom.pos = [*place, geom.pos[2]]
+        geom.size = [radius, geom.size[1], 0]
+    body = spec.body("tool")
+    for index in range(LINKS):
+        body = body.add_body(name=f"link{index}", pos=[LINK_LENGTH if index else 0.0, 0, 0])
+        body.add_joint(
+            name=f"hinge{index}",
+            axis=[0, 0, 1],
+            stiffness=[2e-4 if index else 0.0, 0, 0],  # the jaws let the cable turn
+            damping=[2e-5, 0, 0],
+            armature=1e-7,
+        )
+        body.add_geom(
+            name=f"cable{index}",
+            type=mujoco.mjtGeom.mjGEOM_CAPSULE,
+            fromto=[0, 0, 0, LINK_LENGTH, 0, 0],
+            size=[CABLE_RADIUS, 0, 0],
+            material="cable",
+            conaffinity=1,
+            friction=[0.4, 0.005, 0.0001],
+        )
+    body.add_site(name="tail", pos=[LINK_LENGTH, 0, 0], group=4)  # not drawn
+    return spec.compile()
