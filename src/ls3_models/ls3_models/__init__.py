@@ -1,1 +1,7 @@
-"""What LS3 learns. Only `ls3_models.encoder_node` imports rclpy."""
+"""What LS3 learns. Importing it settles how torch's threads wait, so import it before torch."""
+
+import os
+
+# A spinning OpenMP thread starves the other processes of the graph; measured on two busy cores,
+# a plan took four times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -6,6 +6,8 @@ what enlarging the data set with transformed copies amounts to, with fresh copie
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -39,7 +41,8 @@ def _uniform(count: int, low: float, high: float, generator: Generator) -> Tenso
 def _random_crop(count: int, generator: Generator) -> Tensor:
     """Homographies (count, 3, 3) that show a random sub-rectangle, resized to the whole image."""
     area = _uniform(count, *CROP_AREA, generator)
-    ratio = torch.exp(_uniform(count, *(torch.tensor(CROP_RATIO).log().tolist()), generator))
+    narrow, wide = (math.log(ratio) for ratio in CROP_RATIO)
+    ratio = torch.exp(_uniform(count, narrow, wide, generator))
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
     matrix = torch.zeros(count, 3, 3)
     matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, 2, 2] = width, height, 1

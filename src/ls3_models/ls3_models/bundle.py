@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, DataError
-
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
 from ls3_models.learner import Models

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ls3_common.errors import DataError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from ls3_common.errors import DataError
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ls3_common.parameters import parameter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LearnerConfig:
     """Section `learner` of a domain's YAML. Symbols and figures: sections 7.1, 7.2 and Table 3."""
 
@@ -29,7 +29,10 @@ class LearnerConfig:
         choices=("mean", "sum"),
         description="'sum': eq. (7) as written; 'mean': both terms averaged, as the authors ran it",
     )
-    learning_rate: float = parameter(1e-4, low=0, description="Adam, all but the dynamics")
+    learning_rate: float = parameter(1e-4, low=0, description="Adam, heads")
+    vae_learning_rate: float = parameter(
+        1e-4, low=0, description="Adam, VAE; higher where a CPU affords few iterations"
+    )
     dynamics_learning_rate: float = parameter(1e-3, low=0, description="Adam, dynamics")
     dynamics_members: int = parameter(5, low=1, description="networks in the dynamics ensemble")
     dynamics_hidden: int = parameter(128, low=1, description="width of its two hidden layers")

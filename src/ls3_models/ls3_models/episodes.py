@@ -15,6 +15,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+
 from ls3_common.errors import DataError
 
 FORMAT = "ls3-episode-1"

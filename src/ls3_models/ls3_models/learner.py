@@ -52,7 +52,7 @@ class Learner:
         vae = [*self.models.encoder.parameters(), *self.models.decoder.parameters()]
         rate = config.learning_rate
         self.optimisers = {
-            "vae": torch.optim.Adam(vae, lr=rate, fused=True),
+            "vae": torch.optim.Adam(vae, lr=config.vae_learning_rate, fused=True),
             "dynamics": torch.optim.Adam(
                 self.models.dynamics.parameters(), lr=config.dynamics_learning_rate, fused=True
             ),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 IMAGE_SIZE = 64
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 1.0  # of the latent change per step; keeps the likelihood finite
@@ -104,7 +105,8 @@ class Encoder(nn.Module):
             nn.Conv2d(128, 256, 4, stride=2),
             nn.ReLU(),
             nn.Flatten(),
-        ).to(memory_format=torch.channels_last)
+        )
+        convert_conv2d_weight_memory_format(self.convolutions, torch.channels_last)
         self.mean = nn.Linear(256, latent_dim)
         self.log_std = nn.Linear(256, latent_dim)
 
@@ -133,7 +135,8 @@ class Decoder(nn.Module):
             SubPixelTransposed(64, 32, 6),
             nn.ReLU(),
             SubPixelTransposed(32, channels, 6),
-        ).to(memory_format=torch.channels_last)
+        )
+        convert_conv2d_weight_memory_format(self.convolutions, torch.channels_last)
 
     def forward(self, latents: Tensor) -> Tensor:
         return self.convolutions(self.input(latents).contiguous(memory_format=torch.channels_last))

@@ -16,11 +16,11 @@ from typing import Any
 import imageio.v3 as imageio
 import numpy as np
 import torch
-from ls3_common import parameters
-from ls3_common.errors import DataError
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from ls3_common import parameters
+from ls3_common.errors import DataError
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode

@@ -1,0 +1,205 @@
+"""Algorithm 1, lines 3 to 10: K episodes, an update, U times over.
+
+Every episode is a file before the next begins, and the learner's state is saved after every
+update. An interrupted run reads the episodes it has, restores the state and goes on; with the same
+number of threads it ends at the same weights as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from ls3_common import parameters
+from ls3_common.errors import DataError
+from ls3_models import checkpoint
+from ls3_models.bundle import Bundle
+from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
+from ls3_models.learner import Learner
+from ls3_models.offline import CHECKPOINT, OfflineTraining, Spec, make_replay
+from ls3_models.progress import Interrupted, StopRequest, bar
+from ls3_models.replay import Replay
+from ls3_planner.cem import Planner
+from ls3_planner.domains import Domain
+from ls3_planner.environment import run_episode, seed_of
+from ls3_planner.evaluate import PlannerPolicy, describe
+
+
+@dataclass(frozen=True)
+class EpisodeRow:
+    """One point of the learning curve."""
+
+    episode: int
+    phase: int
+    success: bool
+    violation: bool
+    steps: int
+    total_reward: float
+    holds: int
+
+
+def live_bundle(learner: Learner, spec: Spec) -> Bundle:
+    """The learner's present models, to plan with."""
+    return Bundle(
+        learner.models,
+        learner.config,
+        spec.domain,
+        spec.observation_shape,
+        spec.action_low,
+        spec.action_high,
+        identity="learning",
+    )
+
+
+class OnlineLearning:
+    """Goes on from a finished offline training; `directory` holds episodes, state and curve."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        env: gymnasium.Env,
+        offline: OfflineTraining,
+        directory: Path,
+        *,
+        seed: int,
+    ) -> None:
+        self.domain, self.env, self.directory, self.seed = domain, env, directory, seed
+        self.learner, self.spec = offline.learner, offline.spec
+        self.replay = make_replay(self.learner, self.spec, offline.training)
+        self.identity = {
+            "planner": parameters.to_dict(domain.planner),
+            "algorithm": parameters.to_dict(domain.algorithm),
+            "offline": offline.identity,
+            "seed": seed,
+        }
+        self.phase = 0
+        self.rows: list[EpisodeRow] = []
+        self._resume()
+
+    def run(self) -> None:
+        """Learn until U updates are done.
+
+        Raises:
+            Interrupted: on SIGINT or SIGTERM; the episodes and updates so far are kept.
+        """
+        algorithm = self.domain.algorithm
+        total = algorithm.trajectories * algorithm.updates
+        writer = SummaryWriter(str(self.directory), purge_step=len(self.rows) + 1)
+        recent: list[Episode] = []
+        with StopRequest() as stop, bar("learn", total, len(self.rows)) as progress:
+            while self.phase < algorithm.updates:
+                for index in range(algorithm.trajectories):
+                    episode = self._episode(self.phase * algorithm.trajectories + index)
+                    recent = [*recent[-19:], episode]
+                    self._log(writer)
+                    progress.advance(f"last {len(recent)}: {describe(recent)}")
+                    if stop.requested:
+                        raise Interrupted
+                self._update(writer)
+                self.phase += 1
+                self._save()
+        writer.close()
+
+    def _episode(self, number: int) -> Episode:
+        """Run episode `number`, or read it where an interrupted run has left it."""
+        name = f"online_{number:05d}"
+        path = self.directory / "episodes" / f"{name}{SUFFIX}"
+        if path.exists():
+            episode = read_episode(path)
+        else:
+            planner = Planner(live_bundle(self.learner, self.spec), self.domain.planner)
+            policy = PlannerPolicy(live_bundle(self.learner, self.spec), planner)
+            seed = seed_of(self.seed, "online", number)
+            policy.reset(seed)
+            episode = run_episode(
+                self.env,
+                policy,
+                source="online",
+                seed=seed,
+                stop_on_success=self.domain.algorithm.stop_on_success,
+            )
+            attributes = {"phase": self.phase, "holds": policy.holds}
+            episode = Episode(**{**vars(episode), "attributes": attributes})
+            write_episode(path.parent, name, episode)
+        self._add(number, episode)
+        return episode
+
+    def _add(self, number: int, episode: Episode) -> None:
+        add_to_replay(self.replay, self.learner, episode)
+        self.rows.append(
+            EpisodeRow(
+                episode=number,
+                phase=number // self.domain.algorithm.trajectories,
+                success=episode.succeeded,
+                violation=episode.violated,
+                steps=episode.steps_to_goal or len(episode),
+                total_reward=float(episode.rewards.sum()),
+                holds=int(episode.attributes.get("holds", 0)),
+            )
+        )
+
+    def _update(self, writer: SummaryWriter) -> None:
+        config = self.domain.learner
+        losses: dict[str, float] = {}
+        for _ in range(config.update_iterations):
+            losses = self.learner.head_step(self.replay)
+        for _ in range(config.value_update_iterations):
+            losses |= self.learner.value_step(self.replay, monte_carlo=False)
+        for name, value in losses.items():
+            writer.add_scalar(f"online/loss_{name}", value, len(self.rows))
+
+    def _log(self, writer: SummaryWriter) -> None:
+        row = self.rows[-1]
+        for name in ("success", "violation", "steps", "total_reward", "holds"):
+            writer.add_scalar(f"online/{name}", float(getattr(row, name)), row.episode)
+        text = "".join(json.dumps(asdict(row)) + "\n" for row in self.rows)
+        (self.directory / "curve.jsonl").write_text(text)
+
+    def _save(self) -> None:
+        description = {**self.identity, "phase": self.phase}
+        checkpoint.save(self.directory / CHECKPOINT, self.learner.state(), description)
+
+    def _resume(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / CHECKPOINT
+        if not path.exists():
+            return
+        tensors, description = checkpoint.load(path)
+        different = [key for key in self.identity if description.get(key) != self.identity[key]]
+        if different:
+            raise DataError(
+                f"this run was begun with another {', '.join(different)}",
+                where=str(self.directory),
+                do="give another --run directory, or delete its online/ folder",
+            )
+        self.learner.load_state(tensors)
+        self.phase = int(description["phase"])
+        for number in range(self.phase * self.domain.algorithm.trajectories):
+            name = f"online_{number:05d}{SUFFIX}"
+            self._add(number, read_episode(self.directory / "episodes" / name))
+
+    def curve(self) -> list[dict[str, Any]]:
+        """The learning curve as plain rows."""
+        return [asdict(row) for row in self.rows]
+
+
+def add_to_replay(replay: Replay, learner: Learner, episode: Episode) -> None:
+    """Encode one episode and add it."""
+    replay.add(episode, *learner.encode(torch.from_numpy(episode.observations)))
+
+
+def training_rates(rows: Sequence[EpisodeRow]) -> dict[str, float]:
+    """Success and violation rates over all training episodes (Tables 1 and 2)."""
+    count = max(1, len(rows))
+    return {
+        "episodes": len(rows),
+        "success_rate": sum(row.success for row in rows) / count,
+        "violation_rate": sum(row.violation for row in rows) / count,
+    }

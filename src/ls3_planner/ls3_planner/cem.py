@@ -1,0 +1,147 @@
+"""Planning (section 4.4): the cross-entropy method under the two chance constraints.
+
+Shapes: N candidates, P particles, H horizon, A action, d latent. Actions are in [-1, 1] inside.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from ls3_common.errors import DataError
+from ls3_models.bundle import Bundle
+from ls3_planner.config import PlannerConfig
+from ls3_planner.rollout import Evaluation, LatentSimulator
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Solution of eq. (2) to (6); without a feasible candidate the arm must hold.
+
+    action: (A,) and action_sequence: (H, A) in the domain's units; imagined: (H, d) particle means
+    of z_{t+1..t+H}. safe_probability and constraint_probability estimate the left sides of (5) and
+    (6), the latter as the largest over the horizon. With ``feasible`` false the arrays are zero.
+    """
+
+    feasible: bool
+    action: np.ndarray
+    action_sequence: np.ndarray
+    imagined: np.ndarray
+    safe_probability: float
+    constraint_probability: float
+    value: float
+    delta_safe: float
+    relaxations: int
+    solve_time_s: float
+
+
+class Planner:
+    """Receding-horizon planner; keeps the last solution to start the next one from."""
+
+    def __init__(self, bundle: Bundle, config: PlannerConfig, seed: int = 0) -> None:
+        self.config = config
+        self.generator = Generator().manual_seed(seed)
+        self.simulator = LatentSimulator(bundle.models)
+        self.latent_dim = bundle.config.latent_dim
+        self._low = torch.tensor(bundle.action_low)
+        self._high = torch.tensor(bundle.action_high)
+        self._previous: tuple[Tensor, Tensor] | None = None
+
+    def reset(self, seed: int | None = None) -> None:
+        """Forget the last solution (a new episode); with `seed`, draw from there on anew."""
+        self._previous = None
+        if seed is not None:
+            self.generator.manual_seed(seed)
+
+    @torch.no_grad()
+    def plan(self, mean: np.ndarray, std: np.ndarray) -> Plan:
+        """Plan from z_t ~ N(mean, std^2), each (d,).
+
+        Raises:
+            DataError: the latent has another size or is not finite.
+        """
+        started = time.perf_counter()
+        for array in (mean, std):
+            if np.shape(array) != (self.latent_dim,) or not np.isfinite(array).all():
+                raise DataError(
+                    f"a latent of {np.shape(array)} values, {self.latent_dim} finite ones are due"
+                )
+        start = torch.as_tensor(np.asarray([mean, std], dtype=np.float32))
+        delta_safe = self.config.delta_safe
+        for relaxations in range(self.config.max_relaxations + 1):
+            if relaxations:
+                delta_safe *= self.config.relaxation
+            last = self._optimise(start, delta_safe)
+            if last is not None:
+                break
+        if last is not None and bool(last.feasible[0]):
+            return self._found(last, delta_safe, relaxations, started)
+        self._previous = None
+        horizon, actions = self.config.horizon, len(self._low)
+        return Plan(
+            feasible=False,
+            action=np.zeros(actions, np.float32),
+            action_sequence=np.zeros((horizon, actions), np.float32),
+            imagined=np.zeros((horizon, self.latent_dim), np.float32),
+            safe_probability=0.0,
+            constraint_probability=1.0,
+            value=float("-inf"),
+            delta_safe=delta_safe,
+            relaxations=relaxations,
+            solve_time_s=time.perf_counter() - started,
+        )
+
+    def _optimise(self, start: Tensor, delta_safe: float) -> Evaluation | None:
+        """One run of the cross-entropy method at a fixed delta_S: the last elites, best first.
+
+        None as soon as an iteration has no candidate that meets (5): then delta_S is lowered.
+        Candidates that meet (5) but not (6) do not lower it, for the obstacle is the cause; the
+        search goes on from those that violate least, and may end infeasible.
+        """
+        cost = self.config.cost
+        candidates = self._first_candidates()
+        for remaining in reversed(range(cost.iterations)):
+            evaluation = self.simulator.evaluate(
+                start, candidates, delta_safe, self.config, self.generator
+            )
+            if not bool(evaluation.inside.any()):
+                return None
+            elites = evaluation.elites(cost.elites)
+            mean = elites.actions.mean(dim=0)
+            std = elites.actions.std(dim=0, correction=0).clamp(min=self.config.std_floor)
+            if remaining:
+                noise = torch.randn(candidates.shape, generator=self.generator)
+                candidates = (mean + std * noise).clamp(-1, 1)
+        self._previous = (mean, std)
+        return elites
+
+    def _first_candidates(self) -> Tensor:
+        """(N, H, A): a share p_random uniform, the rest from the last solution, one step on."""
+        config = self.config
+        shape = (config.cost.candidates, config.horizon, len(self._low))
+        candidates = 2 * torch.rand(shape, generator=self.generator) - 1
+        if self._previous is not None:
+            remembered = shape[0] - round(config.random_share * shape[0])
+            mean, std = (torch.cat((x[1:], x[-1:])) for x in self._previous)
+            noise = torch.randn((remembered, *shape[1:]), generator=self.generator)
+            candidates[:remembered] = (mean + std * noise).clamp(-1, 1)
+        return candidates
+
+    def _found(self, best: Evaluation, delta_safe: float, relaxations: int, started: float) -> Plan:
+        sequence = self._low + (best.actions[0] + 1) / 2 * (self._high - self._low)
+        return Plan(
+            feasible=True,
+            action=sequence[0].numpy().copy(),
+            action_sequence=sequence.numpy(),
+            imagined=best.imagined[0].numpy(),
+            safe_probability=float(best.safe_probability[0]),
+            constraint_probability=float(best.constraint_probability[0]),
+            value=float(best.score[0]),
+            delta_safe=delta_safe,
+            relaxations=relaxations,
+            solve_time_s=time.perf_counter() - started,
+        )

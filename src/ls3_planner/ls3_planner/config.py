@@ -1,0 +1,84 @@
+"""Parameters of planning and of Algorithm 1; their values stand in config/<domain>.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ls3_common.parameters import parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """How much the cross-entropy method computes. A profile changes these numbers and no others."""
+
+    candidates: int = parameter(low=1, description="n_candidate, action sequences per iteration")
+    particles: int = parameter(low=1, description="n_particle, latent trajectories per candidate")
+    elites: int = parameter(low=1, description="n_elite, candidates the Gaussian is refitted to")
+    iterations: int = parameter(low=1, description="n_cem_iters, evaluated iterations")
+
+    def __post_init__(self) -> None:
+        if self.elites > self.candidates:
+            raise ValueError(f"{self.elites} elites of {self.candidates} candidates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannerConfig:
+    """Section `planner_node`. Symbols: section 4.4, 7.1.1 and Table 3."""
+
+    profile: str = parameter(
+        "realtime",
+        choices=("paper", "realtime"),
+        description="'paper': Table 3; 'realtime': what two CPU cores hold at control rate",
+    )
+    paper: Cost
+    realtime: Cost
+    horizon: int = parameter(low=1, high=50, description="H, planned steps")
+    delta_safe: float = parameter(low=0, high=1, description="delta_S, first level of the safe set")
+    delta_constraint: float = parameter(
+        low=0, high=1, description="delta_C, bound on the violation probability, eq. (6)"
+    )
+    random_share: float = parameter(
+        low=0, high=1, description="p_random, share of uniform candidates in the first iteration"
+    )
+    use_safe_set: bool = parameter(True, description="eq. (5); false: LS3 (-Safe Set)")
+    use_constraint: bool = parameter(True, description="eq. (6); false: no constraint")
+    safe_rule: str = parameter(
+        "probability",
+        choices=("probability", "mean"),
+        description="'probability': eq. (5); 'mean': mean of f_S >= delta_S, released code",
+    )
+    constraint_rule: str = parameter(
+        "probability",
+        choices=("probability", "any"),
+        description="'probability': eq. (6); 'any': no particle above delta_C, released code",
+    )
+    relaxation: float = parameter(
+        0.8, low=0, high=0.99, description="factor on delta_S when no plan meets (5)"
+    )
+    max_relaxations: int = parameter(
+        5, low=0, description="then there is no plan and the arm holds"
+    )
+    std_floor: float = parameter(
+        0.02, low=0, high=1, description="least spread of the Gaussian, in half action ranges"
+    )
+
+    @property
+    def cost(self) -> Cost:
+        """Of the profile in force."""
+        return self.paper if self.profile == "paper" else self.realtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlgorithmConfig:
+    """Section `algorithm`: data collection and the loop of Algorithm 1."""
+
+    environment: str = parameter(description="gymnasium id")
+    horizon: int = parameter(low=1, description="T, steps of an episode")
+    demonstrations: int = parameter(low=0, description="episodes of D_success")
+    random: int = parameter(low=0, description="episodes of D_rand")
+    constraint: int = parameter(low=0, description="episodes of D_constraint")
+    trajectories: int = parameter(low=1, description="K, episodes between updates")
+    updates: int = parameter(low=0, description="U, online phases")
+    stop_on_success: bool = parameter(
+        description="end an online episode at the goal instead of staying there until T"
+    )

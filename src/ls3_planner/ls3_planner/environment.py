@@ -1,0 +1,105 @@
+"""What the learner asks of an environment: gymnasium, plus behaviours that collect data.
+
+Images are observations, a simulator's state is never looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ls3_common.errors import UserError
+from ls3_models.episodes import Episode
+from ls3_models.offline import Spec
+
+Act = Callable[[np.ndarray, Mapping[str, Any]], np.ndarray | None]
+"""Chooses an action from an observation and the step's info; None holds still."""
+
+
+def make(identifier: str) -> gymnasium.Env:
+    """The environment with this gymnasium id.
+
+    Raises:
+        UserError: there is none, or its package is not installed.
+    """
+    with contextlib.suppress(ImportError):  # registers the domains where it is installed
+        importlib.import_module("ls3_sim")
+    try:
+        return gymnasium.make(identifier)
+    except gymnasium.error.Error as error:
+        known = sorted(name for name in gymnasium.registry if name.startswith("LS3/"))
+        raise UserError(
+            f"no environment '{identifier}' ({error})",
+            do=f"known: {', '.join(known)}" if known else "install ls3_sim",
+        ) from None
+
+
+def spec_of(env: gymnasium.Env, domain: str) -> Spec:
+    """Image and action sizes of an environment."""
+    images, actions = env.observation_space, env.action_space
+    assert isinstance(images, gymnasium.spaces.Box)
+    assert isinstance(actions, gymnasium.spaces.Box)
+    height, width, channels = images.shape
+    low, high = (tuple(float(x) for x in bound) for bound in (actions.low, actions.high))
+    return Spec(domain, (height, width, channels), low, high)
+
+
+def run_episode(
+    env: gymnasium.Env,
+    act: Act,
+    *,
+    source: str,
+    seed: int,
+    stop_on_success: bool = False,
+    stop_on_violation: bool = False,
+    options: dict[str, Any] | None = None,
+    attributes: Mapping[str, str | int | float | bool] | None = None,
+) -> Episode:
+    """One episode of at most T steps."""
+    observation, info = env.reset(seed=seed, options=options)
+    assert env.action_space.shape is not None
+    still = np.zeros(env.action_space.shape, np.float32)
+    images, actions, rewards, constraint, success = [observation], [], [], [], []
+    ended = False
+    while not ended:
+        action = act(observation, info)
+        action = still if action is None else np.asarray(action, np.float32)
+        observation, reward, terminated, truncated, info = env.step(action)
+        images.append(observation)
+        actions.append(action)
+        rewards.append(float(reward))
+        constraint.append(bool(info["constraint"]))
+        success.append(bool(info["success"]))
+        ended = (
+            terminated
+            or truncated
+            or (stop_on_success and success[-1])
+            or (stop_on_violation and constraint[-1])
+        )
+    return Episode(
+        observations=np.stack(images),
+        actions=np.stack(actions).astype(np.float32),
+        rewards=np.array(rewards, np.float32),
+        constraint=np.array(constraint),
+        success=np.array(success),
+        source=source,
+        seed=seed,
+        attributes=attributes or {},
+    )
+
+
+def behaviour(env: gymnasium.Env, kind: str, seed: int) -> Act:
+    """A fresh data-collecting policy of the environment."""
+    act = env.unwrapped.behaviour(kind, np.random.default_rng(seed))  # type: ignore[attr-defined]
+    return lambda _observation, info: act(info)
+
+
+def seed_of(base: int, source: str, index: int) -> int:
+    """A seed of its own for every episode of a data set or run, stable across machines."""
+    return zlib.crc32(f"{base}/{source}/{index}".encode())

@@ -1,0 +1,121 @@
+"""Rollouts of a fixed policy and the figures the paper reports of them (section 5.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ls3_models.bundle import Bundle
+from ls3_models.episodes import Episode
+from ls3_models.progress import bar
+from ls3_planner.cem import Planner
+from ls3_planner.environment import behaviour, run_episode
+
+
+@dataclass
+class PlannerPolicy:
+    """Encodes, plans, and holds where there is no feasible plan; counts what happened."""
+
+    bundle: Bundle
+    planner: Planner
+    holds: int = 0
+    solve_times_s: list[float] = field(default_factory=list)
+
+    def reset(self, seed: int) -> None:
+        self.planner.reset(seed)
+
+    def __call__(self, observation: np.ndarray, info: Any) -> np.ndarray | None:
+        if info["constraint"]:
+            return None  # frozen: nothing is left to decide
+        mean, std = self.bundle.encode(observation[None])
+        plan = self.planner.plan(mean[0], std[0])
+        self.solve_times_s.append(plan.solve_time_s)
+        if not plan.feasible:
+            self.holds += 1
+            return None
+        return plan.action
+
+
+def evaluate(
+    env: gymnasium.Env, policy: PlannerPolicy, seeds: Sequence[int], name: str = "evaluate"
+) -> list[Episode]:
+    """One episode per seed, ended at the goal or at a violation."""
+    episodes = []
+    with bar(name, len(seeds)) as progress:
+        for seed in seeds:
+            policy.reset(seed)
+            episodes.append(
+                run_episode(
+                    env,
+                    policy,
+                    source="online",
+                    seed=seed,
+                    stop_on_success=True,
+                    stop_on_violation=True,
+                )
+            )
+            progress.advance(describe(episodes))
+    return episodes
+
+
+def demonstrate(env: gymnasium.Env, seeds: Sequence[int]) -> list[Episode]:
+    """The demonstrator alone on the same seeds."""
+    episodes = []
+    for seed in seeds:
+        episodes.append(
+            run_episode(
+                env,
+                behaviour(env, "demonstration", seed),
+                source="demonstration",
+                seed=seed,
+                stop_on_success=True,
+                stop_on_violation=True,
+            )
+        )
+    return episodes
+
+
+def summarise(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Success and violation rates with their standard errors, and mean steps of successes."""
+    success = np.array([e.succeeded for e in episodes], float)
+    violation = np.array([e.violated for e in episodes], float)
+    steps = [e.steps_to_goal for e in episodes if e.steps_to_goal is not None]
+    count = len(episodes)
+    return {
+        "episodes": count,
+        "success_rate": float(success.mean()),
+        "success_se": float(success.std() / np.sqrt(count)),
+        "violation_rate": float(violation.mean()),
+        "violation_se": float(violation.std() / np.sqrt(count)),
+        "mean_steps": float(np.mean(steps)) if steps else float("nan"),
+        "std_steps": float(np.std(steps)) if steps else float("nan"),
+    }
+
+
+def describe(episodes: Sequence[Episode]) -> str:
+    """One line for a progress bar."""
+    figures = summarise(episodes)
+    return (
+        f"success {figures['success_rate']:.2f}, violations {figures['violation_rate']:.2f}, "
+        f"steps {figures['mean_steps']:.1f}"
+    )
+
+
+def plan_time_ms(policy: PlannerPolicy) -> dict[str, float]:
+    """Median and spread of the solver's time."""
+    times = np.array(policy.solve_times_s or [float("nan")]) * 1e3
+    return {
+        "plan_ms_median": float(np.median(times)),
+        "plan_ms_p10": float(np.percentile(times, 10)),
+        "plan_ms_p90": float(np.percentile(times, 90)),
+    }
+
+
+def now() -> str:
+    """UTC time for manifests."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
