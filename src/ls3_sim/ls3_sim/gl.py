@@ -1,6 +1,7 @@
 """The one place that imports MuJoCo, so that a missing OpenGL library is explained.
 
-MuJoCo chooses its OpenGL platform while being imported; EGL is the one that needs no display.
+MuJoCo binds an OpenGL platform while it is imported, and fails there, in one of several unhelpful
+ways, where that is missing. Physics needs none: it works, and only rendering raises.
 """
 
 from __future__ import annotations
@@ -10,28 +11,20 @@ from typing import Any
 
 from ls3_common.errors import UserError
 
-os.environ.setdefault("MUJOCO_GL", "egl")
+_platform = os.environ.setdefault("MUJOCO_GL", "egl")  # the one that needs no display
 os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe's threads hang a forked child
 
-
-def explain(error: BaseException) -> UserError:
-    """What to install, for whichever of MuJoCo's unhelpful errors this is."""
-    platform = os.environ.get("MUJOCO_GL", "")
-    package = "libosmesa6" if platform == "osmesa" else "libegl1 libgl1 libgl1-mesa-dri"
-    return UserError(
-        f"no OpenGL for headless rendering with MUJOCO_GL={platform} "
-        f"({type(error).__name__}: {error})",
-        where="ls3_sim",
-        do=f"sudo apt-get install {package}   (or unset MUJOCO_GL to use EGL)",
-    )
-
-
+_missing: Exception | None = None
 try:
     import mujoco
-except Exception as failure:  # which one it is depends on platform and version
-    if isinstance(failure, ModuleNotFoundError) and failure.name == "mujoco":
-        raise
-    raise explain(failure) from None
+except ModuleNotFoundError:
+    raise
+except Exception as failure:  # AttributeError, RuntimeError, ImportError, OSError: as it happens
+    _missing = failure
+    os.environ["MUJOCO_GL"] = "disable"
+    import mujoco
+
+    os.environ["MUJOCO_GL"] = _platform
 
 
 def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
@@ -40,10 +33,18 @@ def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
     Raises:
         UserError: this machine has no OpenGL to render with.
     """
-    try:
-        return mujoco.Renderer(model, height, width)
-    except Exception as failure:
-        raise explain(failure) from None
+    failure = _missing
+    if failure is None:
+        try:
+            return mujoco.Renderer(model, height, width)
+        except Exception as error:
+            failure = error
+    package = "libosmesa6" if _platform == "osmesa" else "libegl1 libgl1 libgl1-mesa-dri"
+    raise UserError(
+        f"cannot render with MUJOCO_GL={_platform} ({type(failure).__name__}: {failure})",
+        where="MuJoCo",
+        do=f"sudo apt-get install {package}   (MUJOCO_GL=egl needs no display)",
+    ) from None
 
 
-__all__ = ["explain", "mujoco", "renderer"]
+__all__ = ["mujoco", "renderer"]
