@@ -103,10 +103,11 @@ class Film:
 
     def plan(self, plan: Plan) -> None:
         """A new plan: shown before, and while, it is carried out."""
-        horizon = len(plan.action_sequence) // max(len(plan.action), 1)
-        steps = np.asarray(plan.action_sequence, float).reshape(horizon, -1)
-        imagined = np.asarray(plan.imagined, np.float32).reshape(max(horizon, 1), -1)
-        self._latent = imagined[-1] if plan.feasible and imagined.size else None
+        # a plan of a solver that failed has an action, zero, and nothing else
+        steps = np.asarray(plan.action_sequence, float).reshape(-1, max(len(plan.action), 1))
+        horizon = len(steps)
+        latents = np.asarray(plan.imagined, np.float32).reshape(max(horizon, 1), -1)
+        self._latent = latents[-1] if plan.feasible and latents.size else None
         thought = Step(plan.feasible, plan.safe_probability, plan.constraint_probability)
         self._set(
             step=plan.step + 1,

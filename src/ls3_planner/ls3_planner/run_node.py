@@ -38,6 +38,8 @@ REMEMBERED_FRAMES = 1000
 FAULTS_TO_GIVE_UP = 2
 STEPS_PER_LINE = 10
 FILM_TIMEOUT_S = 300.0
+INTERRUPTED = 130
+"""Exit code after SIGINT or SIGTERM, as a shell's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,11 @@ class RunNode(Node):
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
 
+    @property
+    def complete(self) -> bool:
+        """Whether every requested episode ran."""
+        return self._summary.complete
+
     def close(self) -> None:
         """Leave files that can be read."""
         if self._film is not None:
@@ -134,7 +141,7 @@ class RunNode(Node):
             raise UserError(str(stop), where="run_node") from None
         ran, out = len(self._summary.ran), config.out
         _say(f"{ran} of {config.episodes} episodes ran; results in {out}")
-        raise SystemExit(0 if self._summary.complete else 1)
+        raise SystemExit(0 if self.complete else 1)
 
     async def _run_episode(self, index: int) -> Row:
         reason = clash(self, EXCLUSIVE)
@@ -250,7 +257,14 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Entry point of the process."""
-    return ros.run(RunNode)
+    made: list[RunNode] = []
+
+    def make() -> RunNode:
+        made.append(RunNode())
+        return made[0]
+
+    code = ros.run(make)
+    return code or (0 if made[0].complete else INTERRUPTED)
 
 
 if __name__ == "__main__":

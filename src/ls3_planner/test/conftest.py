@@ -133,14 +133,18 @@ class Bench:
         self.node.destroy_node()
         self.context.try_shutdown()
 
-    def start(self, module: str, **parameters: Any) -> Child:
-        """Start one node as a process; ``a__b=1`` sets parameter ``a.b``."""
+    def start(self, *module: str, **parameters: Any) -> Child:
+        """Start one node as a process; ``a__b=1`` sets parameter ``a.b``.
+
+        module: its name, or ``-c`` and code.
+        """
+        program = module if module[0] == "-c" else ("-m", *module)
         words = [
             word
             for name, value in parameters.items()
             for word in ("-p", f"{name.replace('__', '.')}:={_yaml(value)}")
         ]
-        child = Child([sys.executable, "-m", module, "--ros-args", *words], self.domain)
+        child = Child([sys.executable, *program, "--ros-args", *words], self.domain)
         self.children.append(child)
         return child
 
@@ -149,6 +153,8 @@ class Bench:
         received: list[Any] = []
         self.node.create_subscription(kind, topic, received.append, qos)
         return received
+
+    until = staticmethod(until)
 
     def publisher(self, kind: type, topic: str, qos: Any = 10) -> Any:
         """A publisher, once someone listens."""

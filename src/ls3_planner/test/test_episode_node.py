@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ls3_models.episodes import read_episode
 
 CANCELED, ABORTED, SUCCEEDED = 5, 6, 4  # action_msgs/GoalStatus
@@ -46,8 +47,9 @@ class Stage:
     """A running episode_node, its surroundings, and a client of its action."""
 
     def __init__(self, bench: Any, robot: Any, until: Any, out: Path) -> None:
-        from ls3_interfaces.action import RunEpisode
         from rclpy.action import ActionClient
+
+        from ls3_interfaces.action import RunEpisode
 
         self.bench, self.robot, self.until, self.out = bench, robot, until, out
         self.planner = FakePlanner(bench)

@@ -123,6 +123,27 @@ def test_no_feasible_plan_is_published_as_such(
     assert list(plan.action) == [0.0, 0.0]
 
 
+def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
+    bench: Any, wait_until: Any, model: Path, planner_parameters: dict[str, Any]
+) -> None:
+    code = (
+        "import ls3_planner.planner_node as node\n"
+        "def plan(self, mean, std): raise RuntimeError('no luck')\n"
+        "node.Planner.plan = plan\n"
+        "raise SystemExit(node.main())"
+    )
+    child = bench.start("-c", code, model=str(model), **planner_parameters)
+    questions = Questions(bench, wait_until, model)
+    for step in (0, 1):
+        questions.ask(step, seconds=1)
+        questions.show(1)
+        wait_until(lambda count=step: len(questions.plans) > count)
+    assert [plan.feasible for plan in questions.plans] == [False, False]
+    assert list(questions.plans[0].action) == [0.0, 0.0]
+    assert "no luck" in child.output
+    assert child.process.poll() is None
+
+
 def test_bad_models_and_parameters_end_the_node_with_a_clear_error(
     bench: Any, model: Path, planner_parameters: dict[str, Any], tmp_path: Path
 ) -> None:
