@@ -10,10 +10,12 @@ import dataclasses
 
 import cv2
 import numpy as np
-from ls3_common.parameters import parameter
 from numpy.typing import NDArray
 
+from ls3_common.parameters import parameter
+
 Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 HSV = "OpenCV HSV: hue 0-179, saturation and value 0-255"
 
 
@@ -81,8 +83,8 @@ class SegmentationConfig:
 class TaskMasks:
     """Where goal and obstacle are: bool (side, side), from a frame that shows both unoccluded."""
 
-    obstacle: NDArray[np.bool_]
-    goal: NDArray[np.bool_]
+    obstacle: Mask
+    goal: Mask
 
 
 def frame_fault(rgb: object, config: SegmentationConfig) -> str:
@@ -110,7 +112,7 @@ def segment_cable(rgb: Image, config: SegmentationConfig = SegmentationConfig())
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def cable_pixels(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> NDArray[np.bool_]:
+def cable_pixels(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> Mask:
     """Cable pixels of the crop, bool (crop_side, crop_side)."""
     return _in_range(_hsv(rgb, config), config.cable_low, config.cable_high)
 
@@ -159,9 +161,9 @@ def _hsv(rgb: Image, config: SegmentationConfig) -> Image:
     return np.asarray(cv2.cvtColor(rgb[rows, columns], cv2.COLOR_RGB2HSV), np.uint8)
 
 
-def _in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> NDArray[np.bool_]:
+def _in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> Mask:
     if low[0] <= high[0]:
-        return np.asarray(cv2.inRange(hsv, np.array(low), np.array(high)), bool)
+        return cv2.inRange(hsv, np.array(low), np.array(high)) > 0
     below = cv2.inRange(hsv, np.array((0, *low[1:])), np.array(high))
     above = cv2.inRange(hsv, np.array(low), np.array((179, *high[1:])))
-    return np.asarray(below | above, bool)
+    return (below > 0) | (above > 0)

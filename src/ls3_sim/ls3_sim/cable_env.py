@@ -56,13 +56,9 @@ class CableEnv(gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]):
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Start over; ``options={"random_start": True}`` puts tool and cable anywhere free."""
         super().reset(seed=seed)
-        if self.domain_randomisation:
-            self.scene.randomise(self.np_random)
+        self.scene.begin(self.np_random, self.start_jitter, self.domain_randomisation)
         if options and options.get("random_start"):
             self._random_start()
-        else:
-            bend = self.np_random.normal(0, self.start_jitter, LINKS) if self.start_jitter else None
-            self.scene.reset(bend=bend)
         if self._viewer is not None:
             self._viewer.sync()
         return self._observe(), self._info()

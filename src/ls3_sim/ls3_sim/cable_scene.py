@@ -72,6 +72,18 @@ class CableScene:
     def timestep(self) -> float:
         return float(self.model.opt.timestep)
 
+    def begin(self, rng: np.random.Generator, jitter: float = 0.0, randomise: bool = False) -> None:
+        """Reset to a start state s_0 ~ mu.
+
+        Args:
+            rng: where every draw comes from.
+            jitter: standard deviation of the cable's hinge angles, radians; 0: one fixed state.
+            randomise: whether to draw the scene itself anew, see `randomise`.
+        """
+        if randomise:
+            self.randomise(rng)
+        self.reset(bend=rng.normal(0, jitter, LINKS) if jitter else None)
+
     def reset(
         self,
         start: Vector | None = None,

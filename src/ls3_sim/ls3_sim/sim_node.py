@@ -1,0 +1,276 @@
+"""sim_node: scene, camera and arm of cable routing behind the topics of the real thing.
+
+Publishes CAMERA_IMAGE with TASK_STATE (from physics, same stamp), serves RESET_SCENE, speaks CRTK
+on `<arm>/*`, and is the source of /clock, on which every other node must run (use_sim_time).
+
+The arm's base frame is the table's, moved up to the remote centre: x and y are the same. The
+scene is planar, so the tool's height and orientation are carried along, not simulated. After a
+violation the scene stays frozen until RESET_SCENE; the arm stays alive and follows its setpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from array import array
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Empty
+
+from crtk_msgs.msg import OperatingState, StringStamped
+from ls3_common import topics
+from ls3_common.parameters import parameter
+from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, run
+from ls3_interfaces.msg import TaskState
+from ls3_interfaces.srv import ResetScene
+from ls3_sim.cable_scene import CableLayout, CableScene
+from ls3_sim.kinematics import JOINTS, Pose, inverse
+from ls3_sim.pacing import Pacer
+from ls3_sim.psm import Psm
+
+STREAM_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+STREAMS = ("measured", "setpoint")
+WAKE = 0.005
+"""Shortest wall time between two looks at the clock (s): no busy loop, whatever the factor."""
+CATCH_UP = 0.05
+"""Longest wall time that is made good at once (s)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SimConfig:
+    """Parameters of sim_node."""
+
+    arm: str = parameter("PSM1", description="CRTK name of the arm")
+    real_time_factor: float = parameter(
+        1.0,
+        description="simulated seconds per wall second, as far as the computer is able",
+        low=0.01,
+        high=100.0,
+    )
+    state_rate: int = parameter(
+        100, description="rate of /clock and the arm's state, in simulated time", unit="Hz", low=1
+    )
+    camera_rate: int = parameter(
+        10, description="rate of the camera, in simulated time", unit="Hz", low=1
+    )
+    image_size: int = parameter(
+        128, description="side of the camera's square frames", unit="px", low=16, high=640
+    )
+    remote_centre_height: float = parameter(
+        0.12, description="remote centre of the arm above the table", unit="m", low=0.06, high=0.2
+    )
+    homing_time: float = parameter(0.5, description="duration of homing", unit="s", low=0.0)
+    start_jitter: float = parameter(
+        0.0,
+        description="standard deviation of the cable's hinge angles at reset",
+        unit="rad",
+        low=0.0,
+        high=0.2,
+    )
+    domain_randomisation: bool = parameter(
+        False, description="draw friction, stiffness, camera, light and colours at every reset"
+    )
+    layout: CableLayout = dataclasses.field(default_factory=CableLayout)
+
+    def __post_init__(self) -> None:
+        if self.state_rate % self.camera_rate:
+            raise ValueError("state_rate must be a multiple of camera_rate")
+
+
+class SimNode(Node):
+    """Everything happens in one thread: physics, rendering (EGL insists) and callbacks."""
+
+    def __init__(self) -> None:
+        # who makes the clock cannot follow it
+        real = Parameter("use_sim_time", value=False)
+        super().__init__("sim_node", parameter_overrides=[real])
+        self._config = config = declare(self, SimConfig)
+        self._tick = round(1e9 / config.state_rate)  # ns
+        self._ticks = 0
+        self._scene = CableScene(config.layout, config.image_size)
+        self._psm = Psm(self._tool_pose(), config.layout.tool_speed, config.homing_time)
+        self._state: tuple[str, bool, bool] | None = None
+        self._state_stamp = 0
+        self._frame_id = f"{config.arm}_base"
+        self._scene.render()  # a missing OpenGL library shows here, before anything runs
+
+        self._clock_out = self.create_publisher(ClockMessage, "/clock", STREAM_QOS)
+        self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, RELIABLE_QOS)
+        self._task = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
+        self._states = self._crtk(OperatingState, "operating_state", LATCHED_QOS)
+        self._poses = {name: self._crtk(PoseStamped, f"{name}_cp") for name in STREAMS}
+        self._joints = {name: self._crtk(JointState, f"{name}_js") for name in STREAMS}
+        for kind, name, callback in (
+            (StringStamped, "state_command", self._on_state_command),
+            (PoseStamped, "move_cp", self._on_pose),
+            (PoseStamped, "servo_cp", self._on_pose),
+            (Empty, "hold", self._on_hold),
+        ):
+            self.create_subscription(
+                kind,
+                topics.arm(config.arm, name),
+                lambda message, name=name, callback=callback: callback(name, message),
+                RELIABLE_QOS,
+            )
+        self.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
+        period = self._tick * 1e-9 / config.real_time_factor
+        wake = max(period, WAKE)
+        longest = max(1, round(max(CATCH_UP, 2 * wake) / period))
+        self._pacer = Pacer(period, time.monotonic(), longest)
+        self._slipped = 0.0
+        self.create_timer(wake, self._run, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._publish_state()
+
+    def close(self) -> None:
+        self._scene.close()
+
+    def _run(self) -> None:
+        for _ in range(self._pacer.due(time.monotonic())):
+            self._advance()
+        slipped = self._pacer.slipped - self._slipped
+        if slipped > 1.0:
+            self._slipped = self._pacer.slipped
+            self.get_logger().info(
+                f"this computer does not hold a real_time_factor of "
+                f"{self._config.real_time_factor:g}: {slipped:.1f} s behind since the last notice",
+                throttle_duration_sec=10.0,
+            )
+
+    def _advance(self) -> None:
+        """One tick of simulated time."""
+        duration = self._tick * 1e-9
+        self._psm.advance(duration)
+        self._scene.advance(np.array(self._psm.setpoint.position[:2]), duration)
+        self._psm.measure(self._psm.setpoint.position if self._scene.violated else self._tip())
+        self._ticks += 1
+        self._clock_out.publish(ClockMessage(clock=self._stamp()))
+        self._publish_state()
+        self._publish_streams()
+        if self._ticks % (self._config.state_rate // self._config.camera_rate) == 0:
+            self._publish_frame()
+
+    def _now(self) -> int:
+        """Simulated time (ns); never 0, which would mean invalid."""
+        return (self._ticks + 1) * self._tick
+
+    def _stamp(self) -> Time:
+        return _time(self._now())
+
+    def _tip(self) -> tuple[float, ...]:
+        return (*self._scene.tool.tolist(), self._psm.setpoint.position[2])
+
+    def _tool_pose(self) -> Pose:
+        return Pose((*self._scene.tool.tolist(), -self._config.remote_centre_height))
+
+    def _crtk(self, kind: Any, name: str, qos: QoSProfile = STREAM_QOS) -> Any:
+        return self.create_publisher(kind, topics.arm(self._config.arm, name), qos)
+
+    def _on_state_command(self, _name: str, message: StringStamped) -> None:
+        self._report(self._psm.state_command(message.string))
+
+    def _on_pose(self, name: str, message: PoseStamped) -> None:
+        frame = message.header.frame_id
+        if frame not in ("", self._frame_id):
+            self._report(f"{name} dropped: its frame is '{frame}', not '{self._frame_id}'")
+            return
+        place, turn = message.pose.position, message.pose.orientation
+        pose = Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
+        reason = self._psm.move_cp(pose) if name == "move_cp" else self._psm.servo_cp(pose)
+        self._report(f"{name} dropped: {reason}" if reason else "")
+
+    def _on_hold(self, _name: str, _message: Empty) -> None:
+        self._psm.hold()
+        self._publish_state()
+
+    def _report(self, reason: str) -> None:
+        """As on the robot, only its own log tells why it does not move."""
+        if reason:
+            self.get_logger().warning(reason)
+        self._publish_state()
+
+    def _on_reset(
+        self, request: ResetScene.Request, response: ResetScene.Response
+    ) -> ResetScene.Response:
+        if self._psm.is_moving:
+            response.message = "the arm is moving: hold it first"
+        elif request.seed < 0:
+            response.message = f"seed {request.seed} is negative"
+        else:
+            rng = np.random.default_rng(request.seed)
+            config = self._config
+            self._scene.begin(rng, config.start_jitter, config.domain_randomisation)
+            self._psm.place(self._tool_pose())
+            response.ok = True
+        return response
+
+    def _publish_state(self) -> None:
+        """On change only: clients that wait on events break when it is repeated."""
+        psm = self._psm
+        state = (psm.state, psm.is_homed, psm.is_busy)
+        if state == self._state:
+            return
+        self._state = state
+        self._state_stamp = max(self._now(), self._state_stamp + 1)
+        message = OperatingState(state=psm.state, is_homed=psm.is_homed, is_busy=psm.is_busy)
+        message.header.stamp = _time(self._state_stamp)
+        self._states.publish(message)
+
+    def _publish_streams(self) -> None:
+        # before homing nothing is known of the arm: invalid data carries stamp 0
+        stamp = self._stamp() if self._psm.is_homed else Time()
+        for name in STREAMS:
+            pose = getattr(self._psm, name)
+            if self._poses[name].get_subscription_count():
+                message = PoseStamped()
+                message.header.stamp, message.header.frame_id = stamp, self._frame_id
+                place, turn = message.pose.position, message.pose.orientation
+                place.x, place.y, place.z = pose.position
+                turn.x, turn.y, turn.z, turn.w = pose.orientation
+                self._poses[name].publish(message)
+            if self._joints[name].get_subscription_count():
+                joints = JointState(name=JOINTS, position=inverse(pose).tolist())
+                joints.header.stamp = stamp
+                self._joints[name].publish(joints)
+
+    def _publish_frame(self) -> None:
+        frame = self._scene.render()
+        height, width, channels = frame.shape
+        image = Image(
+            height=height,
+            width=width,
+            encoding="rgb8",
+            step=width * channels,
+            data=array("B", frame.tobytes()),  # any other type is checked byte by byte
+        )
+        image.header.stamp, image.header.frame_id = self._stamp(), "camera"
+        self._images.publish(image)
+        self._task.publish(
+            TaskState(
+                header=image.header,
+                success=self._scene.at_goal(),
+                constraint=self._scene.violated,
+            )
+        )
+
+
+def _time(nanoseconds: int) -> Time:
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return Time(sec=seconds, nanosec=rest)
+
+
+def main(args: list[str] | None = None) -> None:
+    sys.exit(run(SimNode, args))
+
+
+if __name__ == "__main__":
+    main()
