@@ -180,9 +180,12 @@ class Learner:
         self.target_value.load_state_dict(part("target_value"))
         self.target_safe.load_state_dict(part("target_safe"))
         for name, optimiser in self.optimisers.items():
+            (group,) = optimiser.param_groups
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in part(f"optimiser.{name}").items():
                 index, entry = key.split(".")
+                if value.ndim:  # laid out as the parameter: the fused step takes that for granted
+                    value = torch.empty_like(group["params"][int(index)].data).copy_(value)
                 state.setdefault(int(index), {})[entry] = value
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": state, "param_groups": groups})

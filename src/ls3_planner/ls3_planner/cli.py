@@ -20,7 +20,8 @@ from ls3_models.progress import Interrupted
 from ls3_planner import algorithm, environment, evaluate
 from ls3_planner.cem import Planner
 from ls3_planner.collect import collect
-from ls3_planner.domains import Domain, load_domain
+from ls3_planner.domains import Domain, find_shared, load_domain
+from ls3_planner.measure import Measurement
 
 
 @dataclass(kw_only=True)
@@ -145,14 +146,37 @@ class Evaluate(Common):
         print(text)
 
 
+@dataclass(kw_only=True)
+class Measure(Common):
+    """Measure a model in process and through the ROS graph; writes results/<domain>.json."""
+
+    model: Path | None = None
+    """Directory of a model; by default the one shipped for the domain."""
+    episodes: int = 50
+    only: list[str] = field(default_factory=list)
+    """Only these blocks; by default all that are missing in the file."""
+    out: Path | None = None
+    """The file; by default results/<domain>.json."""
+
+    def execute(self) -> None:
+        domain = self.load()
+        bundle = shipped_or(self.model, domain)
+        env = environment.make(domain.algorithm.environment)
+        path = self.out or Path("results") / f"{domain.name}.json"
+        measurement = Measurement(
+            domain, bundle, env, path, episodes=self.episodes, commit=git_commit()
+        )
+        measurement.run(self.only)
+        env.close()
+        print(f"{path}: {json.dumps(measurement.document['metrics'], indent=1)}")
+
+
 def shipped_or(model: Path | None, domain: Domain) -> Bundle:
     """The model of a directory, or the domain's shipped one.
 
     Raises:
         DataError: there is none, or it is of another domain.
     """
-    from ls3_planner.domains import find_shared
-
     path = model or find_shared(f"models/{domain.name}")
     if path is None:
         raise DataError(
@@ -203,6 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
         "train": Train,
         "learn": Learn,
         "evaluate": Evaluate,
+        "measure": Measure,
     }
     try:
         command = tyro.extras.subcommand_cli_from_dict(

@@ -1,0 +1,141 @@
+"""Offline training learns, stops without loss and goes on to the very same weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from ls3_common.errors import DataError
+from ls3_models import checkpoint
+from ls3_models.learner import Learner, NonFiniteLoss
+from ls3_models.offline import CHECKPOINT, OfflineTraining, make_replay
+from ls3_models.progress import Interrupted
+from small import SPEC, config, episodes
+
+
+def train(directory, **changes):
+    return OfflineTraining(
+        config(**changes), SPEC, episodes(), directory, seed=0, data_hash="of small.py"
+    )
+
+
+def weights(training):
+    return training.learner.models.state_dict()
+
+
+def assert_equal(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_losses_fall(tmp_path):
+    learner = Learner(config(batch_size=64, learning_rate=3e-3), 1, 2, seed=0)
+    replay = make_replay(learner, SPEC, episodes())
+    first = learner.head_step(replay) | learner.value_step(replay, monte_carlo=True)
+    for _ in range(150):
+        last = learner.head_step(replay) | learner.value_step(replay, monte_carlo=True)
+    for name, value in last.items():
+        assert value < first[name], name
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
+    whole = train(tmp_path / "whole")
+    whole.run()
+
+    first = train(tmp_path / "parts")
+    step = first.learner.vae_step
+
+    def interrupt(images):
+        if first.done["vae"] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(images)
+
+    first.learner.vae_step = interrupt
+    with pytest.raises(Interrupted):
+        first.run()
+    assert 0 < first.done["vae"] < 6
+
+    second = train(tmp_path / "parts")
+    second.run()
+    assert_equal(weights(whole), weights(second))
+    points = [(row["stage"], row["step"]) for row in second.curves()]
+    assert points == [(row["stage"], row["step"]) for row in whole.curves()]
+
+
+PROGRAM = """
+import sys; sys.path[:0] = sys.argv[2:]
+import torch; torch.set_num_threads(1)
+from pathlib import Path
+from test_offline import train
+train(Path(sys.argv[1]), vae_iterations=400).run()
+"""
+
+
+def test_killed_and_resumed_equals_uninterrupted(tmp_path):
+    here = str(Path(__file__).parent)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path / "killed"), here])
+    path = tmp_path / "killed" / CHECKPOINT
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    _, description = checkpoint.load(path)
+    assert 0 < description["done"]["vae"] < 400, "the kill came too late to test anything"
+
+    changes = {"vae_iterations": description["done"]["vae"] + 5}
+    # the number of iterations is part of a run's identity: compare runs of one length
+    whole = train(tmp_path / "whole", **changes)
+    whole.run()
+    tensors, description = checkpoint.load(path)
+    description["config"]["vae_iterations"] = changes["vae_iterations"]
+    checkpoint.save(path, tensors, description)
+    resumed = train(tmp_path / "killed", **changes)
+    resumed.run()
+    assert_equal(weights(whole), weights(resumed))
+
+
+def test_a_run_of_other_data_is_not_continued(tmp_path):
+    train(tmp_path).save()
+    with pytest.raises(DataError, match="another config"):
+        train(tmp_path, latent_dim=5)
+
+
+def test_a_cut_off_checkpoint_is_named(tmp_path):
+    train(tmp_path).save()
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=CHECKPOINT):
+        train(tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_part():
+    learner = Learner(config(), 1, 2, seed=0)
+    with torch.no_grad():
+        learner.models.heads.constraint.biases[0].fill_(float("nan"))
+    with pytest.raises(NonFiniteLoss, match="constraint"):
+        learner.head_step(make_replay(learner, SPEC, episodes()))
+
+
+def test_curves_and_pictures_are_written(tmp_path):
+    training = train(tmp_path)
+    training.run()
+    rows = [json.loads(line) for line in (tmp_path / "curves.jsonl").read_text().splitlines()]
+    assert {row["stage"] for row in rows} == {"vae", "heads"}
+    assert (tmp_path / "reconstructions.png").stat().st_size > 100
+    assert list(tmp_path.glob("events.out.tfevents.*"))

@@ -1,0 +1,69 @@
+"""Labels of eq. (9) and (11), and what is drawn from where."""
+
+import numpy as np
+import pytest
+import torch
+from ls3_models.replay import Replay, discounted_returns, safe_set_labels
+from small import SPEC, episode
+
+
+def test_returns_discount_the_cost_to_go():
+    rewards = np.array([-1, -1, 0], np.float32)
+    np.testing.assert_allclose(discounted_returns(rewards, 0.5), [-1.5, -1.0, 0.0])
+
+
+def test_safe_set_ends_with_the_last_frame_that_leads_into_the_goal():
+    stays = episode(goal_from=4)
+    assert safe_set_labels(stays).tolist() == [True] * 6
+    leaves = episode(goal_from=4)
+    leaves.success[:] = [0, 0, 1, 0, 0, 0]
+    assert safe_set_labels(leaves).tolist() == [True] * 3 + [False] * 3
+    fails = episode(goal_from=99)
+    assert not safe_set_labels(fails).any()
+
+
+def make_replay(*episodes):
+    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    for number, one in enumerate(episodes):
+        mean = torch.arange(len(one) + 1).float()[:, None] + 100 * number
+        replay.add(one, mean, torch.zeros_like(mean))
+    return replay
+
+
+def test_transitions_join_consecutive_frames_of_one_episode():
+    replay = make_replay(episode(0), episode(1))
+    batch = replay.transitions((500,), torch.Generator().manual_seed(0))
+    assert torch.equal(batch.next_latents, batch.latents + 1)
+    assert set(batch.latents[:, 0].int().tolist()) == {*range(6), *range(100, 106)}
+
+
+def test_actions_are_scaled_to_one():
+    one = episode(0)
+    one.actions[:] = [[0.01, -0.01]] * 6
+    batch = make_replay(one).transitions((4,), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(batch.actions, torch.tensor([[1.0, -1.0]] * 4))
+
+
+def test_value_is_learned_from_demonstrations_and_online_data_only():
+    replay = make_replay(episode(0), episode(1, source="random"), episode(2, source="online"))
+    batch = replay.transitions((500,), torch.Generator().manual_seed(0), on_policy=True)
+    assert {int(x) // 100 for x in batch.latents[:, 0]} == {0, 2}
+
+
+def test_constraint_and_success_label_the_frame_they_were_seen_in():
+    one = episode(goal_from=4)
+    one.constraint[2] = True
+    frames = make_replay(one).frames((300,), torch.Generator().manual_seed(0))
+    place = frames.latents[:, 0]
+    assert torch.equal(frames.constraint > 0, place == 3)  # constraint[2] speaks of s_3
+    assert torch.equal(frames.success > 0, place >= 5)
+
+
+def test_a_replay_grows():
+    replay = make_replay(episode(0))
+    replay.frames((1,), torch.Generator())
+    replay.add(episode(1), torch.zeros(7, 1), torch.ones(7, 1))
+    assert len(replay) == 14
+    with pytest.raises(RuntimeError):
+        replay.add(episode(2), torch.zeros(7, 3), torch.ones(7, 3))
+        replay.frames((1,), torch.Generator())
