@@ -36,7 +36,7 @@ class EncoderNode(Node):
         torch.set_num_threads(self.config.threads)
         self.bundle = load_bundle(self.config.model)
         self.health = Health(self)
-        self.publisher = self.create_publisher(Latent, topics.LATENT, ros.IMAGE_QOS)
+        self.publisher = self.create_publisher(Latent, topics.LATENT, ros.RELIABLE_QOS)
         self.create_subscription(Image, topics.MASK, self._encode, ros.IMAGE_QOS)
         self.get_logger().info(f"model {self.bundle.identity} ({self.bundle.domain})")
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-DOMAINS = itertools.count(101 + os.getpid() % 60)
-"""A ROS domain for every test, so that none hears another's stragglers."""
+DOMAINS = itertools.cycle(1 + (os.getpid() + i) % 100 for i in range(100))
+"""A ROS domain for every test, so that none hears another's stragglers; from 102 on, their ports
+are among those that Linux hands out to anyone."""
 COST = {"candidates": 16, "particles": 2, "elites": 4, "iterations": 2}
 PLANNER: dict[str, Any] = {
     "horizon": 3,
@@ -34,7 +35,7 @@ PLANNER: dict[str, Any] = {
 """Small, and feasible whatever an untrained model thinks."""
 
 
-def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], timeout: float = 100.0) -> Any:
     """Wait for a condition and return its value."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
