@@ -91,6 +91,11 @@ class Replay:
         noise = torch.randn(mean.shape, generator=generator)
         return mean + self._get("std")[index] * noise
 
+    @property
+    def has_on_policy(self) -> bool:
+        """Whether there is a demonstration or an online episode."""
+        return bool(self._get("on_policy").any())
+
     def frames(self, shape: tuple[int, ...], generator: Generator) -> Frames:
         """Uniformly drawn frames of D."""
         index = torch.randint(self._frames, shape, generator=generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,10 +67,11 @@ def _measure_heads(learner: Learner, replay: Replay, generator: Generator) -> di
     mean, _ = models.dynamics(latents, actions)
     error = (mean.mean(dim=0) - change[0]).square().sum()
     rows["held_out/dynamics_unexplained"] = float(error / change.square().sum())
-    own = replay.transitions((1, SAMPLE), generator, on_policy=True)
-    value = models.heads.value(own.latents.expand(learner.config.value_members, -1, -1))
-    value_error = (value[..., 0].mean(dim=0) - own.cost_to_go[0]).square().mean().sqrt()
-    rows["held_out/value_rms_error"] = float(value_error)
+    if replay.has_on_policy:
+        own = replay.transitions((1, SAMPLE), generator, on_policy=True)
+        value = models.heads.value(own.latents.expand(learner.config.value_members, -1, -1))
+        value_error = (value[..., 0].mean(dim=0) - own.cost_to_go[0]).square().mean().sqrt()
+        rows["held_out/value_rms_error"] = float(value_error)
     frames = replay.frames((1, SAMPLE), generator)
     for name, label in (("constraint", frames.constraint), ("goal", frames.success)):
         probability = torch.sigmoid(getattr(models.heads, name)(frames.latents)[..., 0])
@@ -77,7 +79,7 @@ def _measure_heads(learner: Learner, replay: Replay, generator: Generator) -> di
     safe = torch.sigmoid(models.heads.safe(batch.latents)[..., 0])
     rows["held_out/safe_mean_inside"] = float(safe[batch.in_safe_set > 0.5].mean())
     rows["held_out/safe_mean_outside"] = float(safe[batch.in_safe_set < 0.5].mean())
-    return rows
+    return {name: value for name, value in rows.items() if math.isfinite(value)}
 
 
 def _classification(name: str, probability: Tensor, label: Tensor) -> dict[str, float]:

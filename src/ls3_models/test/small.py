@@ -1,6 +1,7 @@
 """A tiny data set and configuration, so that a training takes a second."""
 
 import numpy as np
+
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.offline import Spec

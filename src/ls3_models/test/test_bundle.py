@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from ls3_common.errors import DataError
 from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, random_bundle, save_bundle
 

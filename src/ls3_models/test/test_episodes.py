@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from small import SPEC, episode
+
 from ls3_common.errors import DataError
 from ls3_models.episodes import data_hash, list_episodes, read_episode, read_episodes, write_episode
-from small import SPEC, episode
 
 
 def test_an_episode_survives_the_disk(tmp_path):
@@ -49,9 +50,9 @@ def test_episodes_of_two_domains_are_refused(tmp_path):
 
 
 def test_data_of_another_action_size_are_refused():
+    other = dataclasses.replace(episode(), actions=np.zeros((6, 3), np.float32))
     with pytest.raises(DataError, match="3-D actions"):
-        one = episode()
-        SPEC.check([dataclasses.replace(one, actions=np.zeros((6, 3), np.float32))])
+        SPEC.check([other])
 
 
 def test_an_action_that_is_not_finite_is_no_data():

@@ -1,9 +1,10 @@
 """The networks compute what the paper's layers compute."""
 
 import torch
-from ls3_models.networks import Decoder, Encoder, StackedMLP, StridedConvolution, SubPixelTransposed
 from torch import nn
 from torch.nn import functional
+
+from ls3_models.networks import Decoder, Encoder, StackedMLP, StridedConvolution, SubPixelTransposed
 
 
 def test_encoder_has_the_papers_layers():

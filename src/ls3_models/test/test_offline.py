@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from small import SPEC, config, episodes
+
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
 from ls3_models.learner import Learner, NonFiniteLoss
 from ls3_models.offline import CHECKPOINT, OfflineTraining, make_replay
 from ls3_models.progress import Interrupted
-from small import SPEC, config, episodes
 
 
 def train(directory, **changes):
