@@ -110,8 +110,9 @@ def test_launch_that_fails(tmp_path: Path) -> None:
     assert "ended with 3" in result.stderr
 
 
-def test_sigterm_is_passed_on(tmp_path: Path) -> None:
-    body = "trap 'echo stopping; exit 4' TERM; echo up; while true; do sleep 0.1; done"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_interrupts_the_launch_once(tmp_path: Path, number: signal.Signals) -> None:
+    body = "trap 'echo stopping; exit 0' INT; echo up; while true; do sleep 0.1; done"
     with subprocess.Popen(
         command("--out", str(tmp_path / "out")),
         env=fake_ros2(tmp_path, body),
@@ -121,6 +122,6 @@ def test_sigterm_is_passed_on(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("+ ros2 launch")
         assert process.stdout.readline() == "up\n"
-        process.send_signal(signal.SIGTERM)
-        assert process.stdout.read().startswith("stopping")
-        assert process.wait(timeout=10) == 4
+        process.send_signal(number)
+        assert process.stdout.read() == "stopping\n"
+        assert process.wait(timeout=10) == 128 + number

@@ -99,6 +99,14 @@ venv_stamp() {
     sha256sum constraints.txt $(requirement_files) $(standin_files)
 }
 
+# Of pip's two thousand lines those that tell how far it is; errors are on its stderr.
+pip_progress() {
+    awk '/^(Collecting|Processing|Requirement already)/ && ++n % 20 == 0 { print "  " n " packages found" }
+         /^ *Downloading .*\(([0-9][0-9]+\.[0-9] MB|.* GB)\)/ { print "  downloading " $2, $3, $4 }
+         /^Installing collected/ { print "  installing" }
+         { fflush() }'
+}
+
 venv() {
     local stamp=.venv/.ls3_stamp kind=.venv/.ls3_kind options=()
     [ "$(venv_stamp)" != "$(cat $stamp 2>/dev/null)" ] || return 0
@@ -117,7 +125,8 @@ venv() {
     say "installing Python packages (a few minutes, 2.5 GB)"
     local list=()
     while IFS= read -r file; do list+=(-r "$file"); done < <(requirement_files)
-    .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt "${list[@]}" ||
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+        -c constraints.txt "${list[@]}" | pip_progress ||
         die "pip could not install the Python packages" "see above; is the network reachable?"
     if [ -z "${ROS_DISTRO:-}" ]; then
         .venv/bin/python tools/fix_ros_wheels.py

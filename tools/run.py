@@ -63,15 +63,26 @@ def faults(path: Path, episodes: int, started: float) -> list[str]:
 
 
 def launch(command: list[str]) -> int:
-    """Run `command` to its end; SIGTERM is passed on, Ctrl-C reaches it through the terminal."""
-    child = subprocess.Popen(command)
+    """Run `command` to its end and return its code, or 128 + signal where one ended it.
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)
+    It is interrupted as by Ctrl-C whichever signal comes, because `ros2 launch` stops its nodes
+    in order then and leaves them behind on SIGTERM; in a session of its own it hears that once.
+    """
+    received: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
 
-    signal.signal(signal.SIGTERM, pass_on)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return child.wait()
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        for child in children:
+            child.send_signal(signal.SIGINT)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    children.append(subprocess.Popen(command, start_new_session=True))
+    if received:  # while it was being started
+        children[0].send_signal(signal.SIGINT)
+    code = children[0].wait()
+    return 128 + received[0] if received else code
 
 
 def main() -> int:
@@ -95,7 +106,7 @@ def main() -> int:
     code = launch(command)
     if code != 0:
         print(f"error: ros2 launch ended with {code}", file=sys.stderr)
-        return code if code > 0 else 128 - code
+        return code if code > 0 else 128 - code  # negative: the signal that killed it
     problems = faults(options.out / "summary.json", options.episodes, started)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
