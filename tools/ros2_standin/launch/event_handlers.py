@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from launch.action import LaunchDescriptionEntity, SomeEntities, as_entities
-from launch.events import Event, Shutdown
+from launch.event import Event
+from launch.events import Shutdown
 from launch.events.process import ProcessExited
 
 if TYPE_CHECKING:

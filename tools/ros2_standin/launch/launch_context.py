@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, MutableMapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from launch.events import Event
+from launch.event import Event
 
 if TYPE_CHECKING:
     from launch._guardian import Guardian

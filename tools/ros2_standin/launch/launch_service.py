@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from launch import logging
 from launch._guardian import Guardian
 from launch.action import LaunchDescriptionEntity, as_entities
-from launch.events import Event, Shutdown
+from launch.event import Event
+from launch.events import Shutdown
 from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 

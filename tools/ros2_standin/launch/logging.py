@@ -31,7 +31,6 @@ _DESTINATIONS = {
 }
 
 _file: TextIO | None = None
-_screen = True
 log_dir: Path | None = None
 
 
@@ -46,12 +45,11 @@ def destinations(output: str) -> tuple[Where, Where]:
 
 def write(line: str, where: Where) -> None:
     """One line of a process, or of the launch."""
-    global _screen
-    if where.screen and _screen:
+    if where.screen:
         try:
             print(line, flush=True)
-        except BrokenPipeError:  # `ros2 launch ... | head`
-            _screen = False
+        except BrokenPipeError:  # `ros2 launch ... | head`: nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if where.file and _file is not None:
         _file.write(f"{time.time():.7f} {line}\n")
         _file.flush()

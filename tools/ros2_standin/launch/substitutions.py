@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import math
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -97,20 +97,13 @@ class PathJoinSubstitution(Substitution):
 
 
 class PythonExpression(Substitution):
-    """The text of a Python expression's value; `math` is in scope, as in the real one."""
+    """The text of a Python expression's value, with the names of `math` in scope."""
 
-    def __init__(
-        self, expression: SomeSubstitutionsType, python_modules: Iterable[str] = ("math",)
-    ) -> None:
-        self.expression, self.python_modules = expression, list(python_modules)
+    def __init__(self, expression: SomeSubstitutionsType) -> None:
+        self.expression = expression
 
     def describe(self) -> str:
-        modules = ", ".join(f"'{name}'" for name in self.python_modules)
-        return f"PythonExpr({describe(self.expression)}, [{modules}])"
+        return f"PythonExpr({describe(self.expression)})"
 
     def perform(self, context: LaunchContext) -> str:
-        scope: dict[str, object] = {}
-        for name in self.python_modules:
-            module = importlib.import_module(name)
-            scope.update(vars(module) if name == "math" else {}, **{name: module})
-        return str(eval(resolve(context, self.expression), {}, scope))
+        return str(eval(resolve(context, self.expression), {}, vars(math)))

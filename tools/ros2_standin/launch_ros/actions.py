@@ -132,7 +132,7 @@ class SetParameter(Action):
         self.name, self.value = name, value
 
     def execute(self, context: LaunchContext) -> None:
-        earlier = context.launch_configurations.get("global_params", [])
-        pair = evaluate_dict(context, {resolve(context, self.name): self.value})
-        # a new list: one set inside a group must not reach nodes outside
-        context.launch_configurations["global_params"] = [*earlier, *pair.items()]
+        pairs = evaluate_dict(context, {resolve(context, self.name): self.value})
+        # the same list in all scopes: what a group adds stays, as in the real launch
+        shared = context.launch_configurations.setdefault("global_params", [])
+        shared.extend(pairs.items())

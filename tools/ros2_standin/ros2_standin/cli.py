@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -42,11 +43,11 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parser().parse_args(argv)
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
-    except (StandinError, ImportError) as error:
-        print(f"ros2: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return int(signal.SIGINT)  # as the real one
-    except BrokenPipeError:  # `ros2 topic echo ... | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `ros2 topic echo ... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except (StandinError, ImportError, OSError) as error:
+        print(f"ros2: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1

@@ -63,7 +63,10 @@ def own_node(name: str) -> Iterator[Node]:
         from rclpy.signals import SignalHandlerOptions
     except ImportError as error:
         raise StandinError(f"rclpy cannot be imported: {error}") from None
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # e.g. a ROS_DOMAIN_ID that is none
+        raise StandinError(f"cannot join the ROS graph: {error}") from error
     node = rclpy.create_node(name, start_parameter_services=False, enable_rosout=False)
     try:
         yield node

@@ -156,7 +156,8 @@ from launch.events import Shutdown
 from launch_ros.actions import Node
 
 def generate_launch_description():
-    first = ExecuteProcess(cmd=["sleep", "0.5"], name="first")
+    first = ExecuteProcess(
+        cmd=["until [ -e $READY ]; do sleep 0.05; done"], shell=True, name="first")
     other = ExecuteProcess(cmd=["true"], name="other")
     return LaunchDescription([
         RegisterEventHandler(OnProcessExit(

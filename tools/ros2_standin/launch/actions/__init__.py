@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from launch import logging
 from launch.action import Action, LaunchDescriptionEntity, as_entities
 from launch.actions.execute_process import ExecuteProcess
+from launch.event import Event
 from launch.event_handlers import EventHandler
-from launch.events import Event
 from launch.events import Shutdown as ShutdownEvent
 from launch.events.process import ProcessExited
 from launch.substitution import SomeSubstitutionsType, resolve

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Event", "Shutdown"]
+from launch.event import Event
 
-
-class Event:
-    """Base class."""
+__all__ = ["Shutdown"]
 
 
 class Shutdown(Event):

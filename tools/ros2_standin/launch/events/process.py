@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from launch.events import Event
+from launch.event import Event
 
 if TYPE_CHECKING:
     from launch.actions.execute_process import ExecuteProcess
