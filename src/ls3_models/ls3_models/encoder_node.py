@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -60,10 +60,10 @@ class EncoderNode(Node):
         )
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point of the process."""
-    return ros.run(EncoderNode)
+    ros.leave(ros.run(EncoderNode))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -77,11 +77,16 @@ ARGUMENTS = [
 FOREIGN = {"launch-prefix", "launch-prefix-filter", "emulate_tty", "log_level"}
 FOREIGN |= {"ros_namespace", "ros_remaps", "ros_params", "global_params"}
 
-# Wall time granted to a plan and to the arm's state; the simulation's clock, on which stamps
-# are judged, does not wait for either and may run faster.
-SIM_IMAGE_AGE_S = 10.0
-SIM_STATE_AGE_S = 0.5
-SIM_CLOCK_SKEW_S = 0.1
+# What the arm's limits become in a simulation, in seconds of wall time. Stamps are judged by the
+# simulation's clock, which waits for nobody and may run faster, and a busy computer hurts no one.
+# On a robot the arm's own, strict, defaults hold.
+SIM_LIMITS_S = {
+    "limits.max_image_age": 30.0,
+    "limits.max_state_age": 2.0,
+    "limits.max_clock_skew": 1.0,
+    "motion_timeout": 6.0,
+}
+SIM_SILENCE = {"limits.max_silence": 10.0}  # judged by the wall
 
 locks = []  # held until this process ends
 
@@ -125,7 +130,7 @@ def start(context):
     sim = given["sim"] == "true"
     episodes = number(given, "episodes", int, low=0)
     seed = number(given, "seed", int, low=0)
-    factor = number(given, "real_time_factor", float, low=0.01)
+    factor = number(given, "real_time_factor", float, low=0.01, high=10.0)
     model, out = text(os.path.abspath(given["model"])), os.path.abspath(given["out"])
     arm = text(given["arm"])
     clock = {"use_sim_time": sim}
@@ -139,22 +144,16 @@ def start(context):
             parameters=[given["config"], clock, *parameters],
         )
 
-    limits = {}
-    if sim:
-        limits = {
-            "limits.max_image_age": SIM_IMAGE_AGE_S * factor,
-            "limits.max_state_age": SIM_STATE_AGE_S * factor,
-            "limits.max_clock_skew": SIM_CLOCK_SKEW_S * factor,
-        }
+    limits = {name: value * factor for name, value in SIM_LIMITS_S.items()} | SIM_SILENCE
     nodes = [
         node("dvrk_cable_env", "segmentation_node", {"publish_task_state": not sim}),
         node("ls3_models", "encoder_node", {"model": model}),
         node("ls3_planner", "planner_node", {"model": model, "profile": given["profile"]}),
-        node("dvrk_cable_env", "arm_node", {"arm": arm, "auto_enable": sim}, limits),
+        node("dvrk_cable_env", "arm_node", {"arm": arm, "auto_enable": sim}, limits if sim else {}),
         node("ls3_planner", "episode_node", {"record": text(os.path.join(out, "episodes"))}),
     ]
     if sim:
-        nodes.insert(0, node("ls3_sim", "sim_node", {"real_time_factor": factor}))
+        nodes.insert(0, node("ls3_sim", "sim_node", {"real_time_factor": factor, "arm": arm}))
     if episodes:
         run = {"model": model, "episodes": episodes, "seed": seed, "out": text(out)}
         run |= {"video": given["video"] == "true", "arm": arm}
@@ -181,15 +180,16 @@ def local_discovery():
     return [SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))]
 
 
-def number(given, name, kind, low):
+def number(given, name, kind, low, high=float("inf")):
     """A launch argument as a number, or an error that names it."""
     try:
         value = kind(given[name])
     except ValueError:
         value = None
-    if value is None or not low <= value < float("inf"):
+    if value is None or not low <= value <= high or value == float("inf"):
         what = "a whole number" if kind is int else "a number"
-        raise RuntimeError(f"launch argument {name}:={given[name]} is not {what} >= {low}")
+        limits = f">= {low}" if high == float("inf") else f"in [{low}, {high}]"
+        raise RuntimeError(f"launch argument {name}:={given[name]} is not {what} {limits}")
     return value
 
 

@@ -6,16 +6,13 @@ one-place hand-offs, so that a slow plan neither delays a message nor lets work 
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import traceback
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
-import torch
 from rclpy.node import Node
 
 from ls3_common import ros, topics
@@ -26,8 +23,8 @@ from ls3_models.bundle import load_bundle
 from ls3_planner.cem import Planner
 from ls3_planner.config import PlannerConfig
 
-LEAVE_TIMEOUT_S = 2.0
-"""How long the end of the process waits for the plan at hand."""
+LEAVE_TIMEOUT_S = 0.5
+"""How long the end of the process waits for the plan at hand; none can be interrupted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,14 +146,10 @@ class PlannerNode(Node):
         return message
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point of the process."""
-    torch.set_grad_enabled(False)
-    code = ros.run(PlannerNode)
-    if any(thread.name == "planner" for thread in threading.enumerate()):
-        os._exit(code)  # a plan still being solved cannot be interrupted, and must not be awaited
-    return code
+    ros.leave(ros.run(PlannerNode))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

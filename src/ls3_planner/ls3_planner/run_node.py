@@ -6,11 +6,11 @@ Exits with 0 only when every requested episode ran.
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from action_msgs.msg import GoalStatus
@@ -255,7 +255,7 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point of the process."""
     made: list[RunNode] = []
 
@@ -264,8 +264,8 @@ def main() -> int:
         return made[0]
 
     code = ros.run(make)
-    return code or (0 if made[0].complete else INTERRUPTED)
+    ros.leave(code or (0 if made[0].complete else INTERRUPTED))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
