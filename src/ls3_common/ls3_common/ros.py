@@ -98,13 +98,16 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         name = Path(sys.argv[0]).name
         print(f"{name}: ROS refuses the arguments: {error}", file=sys.stderr, flush=True)
         return UserError.exit_code
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _frame: stop.append(received))
     node: Node | None = None
     executor = SingleThreadedExecutor()
     code = 0
     try:
+        # nothing to leave in order yet: a signal ends the process, without a traceback
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         node = factory()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _frame: stop.append(received))
         executor.add_node(node)
         while not stop and rclpy.ok():
             executor.spin_once(timeout_sec=0.1)

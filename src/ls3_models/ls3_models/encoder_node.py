@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-import torch
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -16,7 +15,6 @@ from ls3_common.health import Health
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent
-from ls3_models.bundle import load_bundle
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,10 @@ class EncoderNode(Node):
     def __init__(self) -> None:
         super().__init__("encoder_node")
         self.config = ros.declare(self, EncoderNodeConfig)
+        import torch  # takes seconds: after the parameters were found good, and not at import
+
+        from ls3_models.bundle import load_bundle
+
         torch.set_num_threads(self.config.threads)
         self.bundle = load_bundle(self.config.model)
         self.health = Health(self)

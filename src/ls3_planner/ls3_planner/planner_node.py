@@ -19,8 +19,6 @@ from ls3_common import ros, topics
 from ls3_common.health import Health
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent, Plan, StepRequest
-from ls3_models.bundle import load_bundle
-from ls3_planner.cem import Planner
 from ls3_planner.config import PlannerConfig
 
 LEAVE_TIMEOUT_S = 0.5
@@ -48,6 +46,10 @@ class PlannerNode(Node):
     def __init__(self) -> None:
         super().__init__("planner_node")
         self.config = ros.declare(self, PlannerNodeConfig)
+        # PyTorch takes seconds: after the parameters were found good, and not at import
+        from ls3_models.bundle import load_bundle
+        from ls3_planner.cem import Planner
+
         self.bundle = load_bundle(self.config.model)
         self.planner = Planner(self.bundle, self.config, seed=self.config.seed)
         self.health = Health(self)

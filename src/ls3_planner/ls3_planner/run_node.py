@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import torch
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
@@ -27,7 +26,6 @@ from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
-from ls3_models.bundle import load_bundle
 from ls3_planner import summary, view
 from ls3_planner.clash import EXCLUSIVE, clash
 from ls3_planner.film import Film, FilmConfig
@@ -66,6 +64,11 @@ class RunNode(Node):
     def __init__(self) -> None:
         super().__init__("run_node")
         self.config = config = ros.declare(self, RunNodeConfig)
+        # PyTorch takes seconds: after the parameters were found good, and not at import
+        import torch
+
+        from ls3_models.bundle import load_bundle
+
         torch.set_num_threads(1)
         bundle = load_bundle(config.model)
         self._summary = Summary(

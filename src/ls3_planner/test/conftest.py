@@ -308,3 +308,14 @@ def wait_until() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def planner_parameters() -> dict[str, Any]:
     return {name.replace(".", "__"): value for name, value in PLANNER.items()}
+
+
+@pytest.fixture
+def domain() -> int:
+    """A ROS domain that no other test uses now."""
+    return next(DOMAINS)
+
+
+@pytest.fixture(scope="session")
+def child_of() -> Callable[..., Child]:
+    return Child

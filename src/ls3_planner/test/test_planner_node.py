@@ -127,10 +127,10 @@ def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
     bench: Any, wait_until: Any, model: Path, planner_parameters: dict[str, Any]
 ) -> None:
     code = (
-        "import ls3_planner.planner_node as node\n"
+        "from ls3_planner import cem, planner_node\n"
         "def plan(self, mean, std): raise RuntimeError('no luck')\n"
-        "node.Planner.plan = plan\n"
-        "node.main()"
+        "cem.Planner.plan = plan\n"
+        "planner_node.main()"
     )
     child = bench.start("-c", code, model=str(model), **planner_parameters)
     questions = Questions(bench, wait_until, model)
