@@ -15,7 +15,6 @@ from ls3_sim.cable_scene import LINKS, CableLayout, CableScene
 from ls3_sim.viewer import Viewer
 
 MAX_STEP = 0.015  # metres per axis and step
-SETTLE = 0.1  # seconds between the end of a motion and the frame
 MASK_SIZE = SegmentationConfig().mask_size
 RANDOM_BEND = 0.08  # radians, standard deviation of the hinge angles of a random start
 
@@ -68,7 +67,7 @@ class CableEnv(gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]):
     ) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
         """Move the tool's setpoint by `action` in a straight line, let the cable settle, look."""
         asked = np.clip(np.asarray(action, np.float64), -MAX_STEP, MAX_STEP)
-        self.scene.move(self.scene.clip(self.scene.setpoint + asked), SETTLE)
+        self.scene.move(self.scene.clip(self.scene.setpoint + asked))
         if self._viewer is not None:
             self._viewer.sync()
         info = self._info()

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from dvrk_cable_env.limits import ArmLimits
 from dvrk_cable_env.segmentation import Image
 from ls3_common.parameters import parameter
-from ls3_sim.gl import mujoco, renderer
+from ls3_sim.gl import mujoco, release, renderer
 
 Vector = NDArray[np.float64]
 LINKS = 15
 LINK_LENGTH = 0.010
 CABLE_RADIUS = 0.0035
+SETTLE = 0.1
+"""Seconds after a motion until the cable lies still."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +102,7 @@ class CableScene:
         self.data.ctrl[:] = xy
         mujoco.mj_forward(self.model, self.data)
         self.violated = self.data.ncon > 0
+        self._rest = SETTLE
 
     def randomise(self, rng: np.random.Generator) -> None:
         """Draw friction, stiffness, camera position, light and colours anew (domain randomisation).
@@ -143,23 +146,30 @@ class CableScene:
         )
 
     def advance(self, setpoint: Vector, duration: float) -> None:
-        """Run for `duration` while the setpoint goes in a straight line to `setpoint`."""
+        """Run for `duration` while the setpoint goes in a straight line to `setpoint`.
+
+        A cable that has settled lies still: viscous drag alone would let it straighten slowly,
+        as table friction does not. So what the camera sees next does not depend on how long
+        anybody thinks about it.
+        """
         steps = max(1, round(duration / self.timestep))
         begin = self.setpoint
+        moving = bool((setpoint != begin).any())
         for step in range(1, steps + 1):
-            if self.violated:
+            self._rest = 0.0 if moving else self._rest + self.timestep
+            if self.violated or self._rest > SETTLE + self.timestep / 2:
                 return
             self.data.ctrl[:] = begin + (setpoint - begin) * (step / steps)
             mujoco.mj_step(self.model, self.data)
             # contacts of mj_step belong to the state before integration: a delay of one timestep
             self.violated = self.data.ncon > 0
 
-    def move(self, goal: Vector, settle: float) -> None:
-        """Move the setpoint straight to `goal` at the tool's speed, then wait for `settle`."""
+    def move(self, goal: Vector) -> None:
+        """Move the setpoint straight to `goal` at the tool's speed, then let the cable settle."""
         distance = float(np.linalg.norm(goal - self.setpoint))
         if distance > 0:
             self.advance(goal, distance / self.layout.tool_speed)
-        self.advance(goal, settle)
+        self.advance(goal, SETTLE)
 
     def at_goal(self) -> bool:
         """Whether the cable's axis passes through the goal disc."""
@@ -175,7 +185,7 @@ class CableScene:
         if self._renderer is None:
             self._renderer = renderer(self.model, self.image_size, self.image_size)
             # also at exit: its own __del__ comes too late, when EGL is already unloaded
-            self._release = weakref.finalize(self, self._renderer.close)
+            self._release = weakref.finalize(self, release, self._renderer)
         self._renderer.update_scene(self.data, camera="top")
         return self._renderer.render()
 

@@ -47,4 +47,16 @@ def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
     ) from None
 
 
-__all__ = ["mujoco", "renderer"]
+def release(made: Any) -> None:
+    """Close a renderer in its own context.
+
+    MuJoCo's `close` deletes its OpenGL objects in whichever context is current; where that is
+    another renderer's, that one shows garbage from then on.
+    """
+    context = made._gl_context
+    if context is not None:
+        context.make_current()
+    made.close()
+
+
+__all__ = ["mujoco", "release", "renderer"]
