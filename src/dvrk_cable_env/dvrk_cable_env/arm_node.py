@@ -41,7 +41,7 @@ class ArmNode(Node):
         self._published: Status | None = None
         self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, RELIABLE_QOS)
         self._states = self.create_publisher(MotionState, topics.MOTION_STATE, LATCHED_QOS)
-        self._arm = CrtkArm(self, config.arm, self._watch)
+        self._arm = CrtkArm(self, config.arm, on_state=self._watch, on_pose=self._on_pose)
         self._controller = ArmController(self._arm, config)
         self.create_subscription(Plan, topics.PLAN, self._on_plan, RELIABLE_QOS)
         self.create_service(Trigger, "~/arm", self._on_arm)
@@ -57,6 +57,11 @@ class ArmNode(Node):
 
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)
+
+    def _on_pose(self) -> None:
+        # hundreds a second; of an arm that is ready and at rest the timer sees enough
+        if self._published is None or self._published.moving or not self._published.ready:
+            self._watch()
 
     def _watch(self) -> None:
         self._publish_state(self._controller.update(self._now()))

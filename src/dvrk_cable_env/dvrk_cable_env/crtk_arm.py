@@ -29,15 +29,17 @@ STATE_QOS = QoSProfile(
 
 
 class CrtkArm:
-    """Keeps the newest state of one arm and sends it commands; calls `on_news` after each state.
+    """Keeps the newest state of one arm and sends it commands; calls back after each news.
 
     The Cartesian commands are absolute: CRTK has no relative ones on this robot. `move_cp`
     follows a joint trajectory to the goal, which for steps of a centimetre is nearly straight.
     """
 
-    def __init__(self, node: Node, name: str, on_news: Callable[[], None]) -> None:
+    def __init__(
+        self, node: Node, name: str, on_state: Callable[[], None], on_pose: Callable[[], None]
+    ) -> None:
         self._clock = node.get_clock()
-        self._on_news = on_news
+        self._on_state, self._on_pose = on_state, on_pose
         self._operating = OperatingState()
         self._poses: dict[str, PoseStamped] = {}
         self._heard = time.monotonic()
@@ -46,13 +48,13 @@ class CrtkArm:
             node.create_subscription(
                 PoseStamped,
                 topics.arm(name, topic),
-                lambda pose, topic=topic: self._on_pose(topic, pose),
+                lambda pose, topic=topic: self._take_pose(topic, pose),
                 POSE_QOS,
             )
         node.create_subscription(
             OperatingState,
             topics.arm(name, "operating_state"),
-            self._on_operating_state,
+            self._take_state,
             STATE_QOS,
         )
         self._state_command = node.create_publisher(
@@ -93,16 +95,16 @@ class CrtkArm:
         """Wait at most `timeout` seconds until every subscriber has the last hold."""
         self._hold.wait_for_all_acked(Duration(seconds=timeout))
 
-    def _on_pose(self, topic: str, pose: PoseStamped) -> None:
+    def _take_pose(self, topic: str, pose: PoseStamped) -> None:
         self._poses[topic] = pose
         self._heard = time.monotonic()
         self._cache = None
-        self._on_news()
+        self._on_pose()
 
-    def _on_operating_state(self, state: OperatingState) -> None:
+    def _take_state(self, state: OperatingState) -> None:
         self._operating = state
         self._cache = None
-        self._on_news()
+        self._on_state()
 
     def _assemble(self) -> ArmState:
         operating = self._operating

@@ -44,13 +44,14 @@ def planner() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
 
 
 def test_a_safe_plan_moves_the_arm_and_the_motion_is_reported(rig: Any) -> None:
-    rig.states.clear()
+    origin = rig.arm.position[:2]
+    del rig.states[:-1]
     command = rig.plan(0.01, -0.005)
     assert (command.outcome, command.reason) == ("sent", "")
     assert list(command.sent) == pytest.approx([0.01, -0.005])
     assert command.header.frame_id == "PSM1_base"
     end = rig.ready()
-    assert rig.arm.moves == [pytest.approx((0.01, -0.005, -0.1))]
+    assert rig.arm.moves == [pytest.approx((origin[0] + 0.01, origin[1] - 0.005, -0.1))]
     assert rig.arm.move.header.frame_id == "PSM1_base"
     assert rig.arm.move.pose.orientation.x == 1.0, "the orientation is kept"
     began = next(state for state in rig.states if state.moving)
@@ -59,10 +60,12 @@ def test_a_safe_plan_moves_the_arm_and_the_motion_is_reported(rig: Any) -> None:
 
 
 def test_consecutive_steps_add_up_from_the_setpoint(rig: Any) -> None:
+    x = rig.arm.position[0]
     for _ in range(3):
         assert rig.plan(0.01, 0.0).outcome == "sent"
         rig.ready()
-    assert [move[0] for move in rig.arm.moves] == pytest.approx([0.01, 0.02, 0.03], abs=1e-6)
+    expected = [x + 0.01, x + 0.02, x + 0.03]
+    assert [move[0] for move in rig.arm.moves] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +93,8 @@ def test_an_unfit_action_is_refused_echoed_and_holds(
 @pytest.mark.parametrize(
     ("offset_ms", "reason"),
     [
-        (-5_000, "image older than the last motion"),
-        (5_000, "in the future"),
+        (-60_000, "image older than the last motion"),
+        (60_000, "in the future"),
         (None, "the image has no stamp"),
     ],
 )
@@ -115,13 +118,13 @@ def test_an_image_from_before_the_end_of_the_last_motion_is_refused(rig: Any) ->
 
 
 def test_a_plan_during_a_motion_is_refused(rig: Any) -> None:
-    rig.arm.duration = 0.5
+    rig.arm.duration, x = 0.5, rig.arm.position[0]
     assert rig.plan(0.01, 0.0).outcome == "sent"
     rig.bench.until(lambda: rig.arm.is_busy)
     command = rig.plan(0.0, 0.01)
     assert (command.outcome, command.reason) == ("refused", "the arm is moving")
     rig.ready()
-    assert rig.arm.position[:2] == pytest.approx([0.01, 0.0]), "the first motion was completed"
+    assert rig.arm.position[0] == pytest.approx(x + 0.01), "the first motion was completed"
 
 
 def test_an_infeasible_plan_holds(rig: Any) -> None:
@@ -133,20 +136,19 @@ def test_an_infeasible_plan_holds(rig: Any) -> None:
 
 
 def test_a_goal_outside_the_workspace_is_clamped(rig: Any) -> None:
-    for _ in range(8):
-        assert rig.plan(0.015, 0.0).outcome == "sent"
+    while (command := rig.plan(0.0, -0.015)).outcome == "sent":
         rig.ready()
-    command = rig.plan(0.015, 0.0)
     assert command.outcome == "clamped" and "workspace" in command.reason
-    assert list(command.sent) == pytest.approx([0.01, 0.0], abs=1e-6)
     rig.ready()
-    assert rig.arm.moves[-1][0] == pytest.approx(0.13, abs=1e-12)
+    before, last = rig.arm.moves[-2:]
+    assert last[1] == pytest.approx(-0.13, abs=1e-12)
+    assert list(command.sent) == pytest.approx([0.0, last[1] - before[1]], abs=1e-6)
 
 
 def test_a_stale_robot_state_is_refused(rig: Any) -> None:
     rig.arm.publishes_poses = False
-    rig.not_ready("older than 0.25 s")
-    assert "older than 0.25 s" in rig.plan(0.01, 0.0).reason
+    rig.not_ready("older than 1.5 s")
+    assert "older than 1.5 s" in rig.plan(0.01, 0.0).reason
     assert rig.arm.moves == []
     rig.arm.publishes_poses = True
     rig.ready()
@@ -177,7 +179,7 @@ def test_a_fault_stops_and_stays_until_an_operator_arms_again(rig: Any) -> None:
 def test_a_move_that_the_robot_drops_times_out(rig: Any) -> None:
     rig.arm.ignores_moves = True
     assert rig.plan(0.01, 0.0).outcome == "sent"
-    rig.not_ready("did not end within 1 s")
+    rig.not_ready("did not end within 3 s")
     assert "did not end" in rig.plan(0.01, 0.0).reason
 
 
@@ -195,7 +197,7 @@ def test_a_planner_that_dies_leaves_an_arm_at_rest_and_ready(rig: Any, planner: 
     rig.bench.until(lambda: len(rig.arm.moves) >= 2)
     child.kill()
     child.wait()
-    rig.ready()
+    rig.bench.until(lambda: not rig.states[-1].moving and not rig.arm.is_busy)
     count, position = len(rig.arm.moves), list(rig.arm.position)
     time.sleep(0.5)  # the planner sent a plan each 0.1 s
     assert (len(rig.arm.moves), rig.arm.position) == (count, position)

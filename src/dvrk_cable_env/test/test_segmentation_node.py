@@ -123,7 +123,7 @@ def test_a_bad_frame_is_dropped_and_counted_with_its_reason(
     message.header.stamp.sec = 666
     rig.masks.clear()
     rig.camera.publish(message)
-    rig.bench.until(lambda: reason in rig.status().get("message", ""), timeout=5.0)
+    rig.bench.until(lambda: reason in rig.status().get("message", ""))
     status = rig.status()
     assert status["level"] == "1" and int(status["refused"]) >= 1
     assert rig.masks == []
@@ -133,9 +133,9 @@ def test_a_bad_frame_is_dropped_and_counted_with_its_reason(
 
 def test_diagnostics_recover_with_the_next_good_frame(rig: Any) -> None:
     rig.camera.publish(image(np.zeros((128, 128, 3), np.uint8)))
-    rig.bench.until(lambda: rig.status().get("level") == "1", timeout=5.0)
+    rig.bench.until(lambda: rig.status().get("level") == "1")
     rig.mask_of(image(scene()))
-    rig.bench.until(lambda: rig.status()["level"] == "0", timeout=5.0)
+    rig.bench.until(lambda: rig.status()["level"] == "0")
     assert rig.status()["message"] == "ok"
 
 
@@ -170,5 +170,5 @@ def test_task_state_by_colour_from_the_reference_frame(bench: Any, start: Any) -
         assert bench.call("/robot/segmentation_node/reference").success
         rig.masks.clear()
         rig.camera.publish(image(np.full((128, 128, 3), 90, np.uint8), second=8))
-        bench.until(lambda: "shows no obstacle" in rig.status().get("message", ""), timeout=5.0)
+        bench.until(lambda: "shows no obstacle" in rig.status().get("message", ""))
         assert rig.masks == [] and judged(turned, 9) == (False, False)
