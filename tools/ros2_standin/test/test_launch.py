@@ -143,7 +143,7 @@ def test_exit_code(workspace: Any, handler: str, code: int, said: str) -> None:
     assert command.end() == code, command.output
     assert said in command.output
     assert "exit code 3" in command.output
-    assert "Traceback" not in command.output
+    assert "\nTraceback" not in command.output
 
 
 def test_exit_of_one_process_stops_the_others(workspace: Any) -> None:
@@ -226,7 +226,7 @@ def test_mistakes(workspace: Any, body: str, words: list[str], said: str) -> Non
     command = workspace.launch(*words)
     assert command.end() != 0
     assert said in command.output
-    assert "Traceback" not in command.output
+    assert "\nTraceback" not in command.output
     assert "is ready" not in command.output  # nothing is started when something is wrong
 
 
