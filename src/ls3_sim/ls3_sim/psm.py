@@ -52,8 +52,10 @@ class Psm:
             if self.state != "ENABLED":
                 self._become("ENABLED")
         elif name == "home" and self.state in ("DISABLED", "ENABLED"):
-            self._become("ENABLED")  # homing powers the motors by itself
-            self.is_homed, self._homing = False, self.homing_time
+            if self.state != "ENABLED":
+                self._become("ENABLED")  # homing powers the motors by itself
+            if not self.is_homed and not self.is_busy:
+                self._homing = self.homing_time
         elif name == "unhome" and not self.is_busy:
             self.is_homed = False
         elif name == "pause" and self.state == "ENABLED":
