@@ -115,7 +115,7 @@ class Film:
             path=self._path(steps) if plan.feasible else (),
             imagined=None,
             lookahead=horizon,
-            status="PLAN IS SAFE" if plan.feasible else "HOLD: NO SAFE PLAN",
+            status="FEASIBLE PLAN" if plan.feasible else "NO PLAN: ARM HOLDS",
             colour=view.GREEN if plan.feasible else view.AMBER,
             notes=[
                 ("value of the plan", f"{plan.value:.1f}" if plan.feasible else "-"),

@@ -181,7 +181,7 @@ class RunNode(Node):
             holds=result.holds,
             dropped=result.dropped,
             reason=result.reason,
-            plan_ms_median=summary.median(self._plan_ms),
+            plan_ms_median=summary.rounded(summary.median(self._plan_ms)),
             wall_s=round(time.monotonic() - began, 2),
             file=result.file,
         )
@@ -196,7 +196,7 @@ class RunNode(Node):
     def _progress(self, message: RunEpisode.Impl.FeedbackMessage) -> None:
         feedback = message.feedback
         if (feedback.step + 1) % STEPS_PER_LINE == 0:
-            plan = "safe" if feedback.feasible else "none feasible, arm holds"
+            plan = "feasible" if feedback.feasible else "none feasible, arm holds"
             _say(
                 f"  episode {self._episode + 1}, step {feedback.step + 1} of "
                 f"{self.config.max_steps}: plan {plan}, {1000 * feedback.solve_time:.0f} ms"

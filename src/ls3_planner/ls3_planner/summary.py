@@ -66,8 +66,8 @@ class Summary:
             "violations": sum(row.violation for row in ran),
             "mean_steps": statistics.mean(steps) if steps else None,
             "demonstrator_mean_steps": self.demonstrator_mean_steps,
-            "plan_ms_median": _rounded(median(self.plan_ms)),
-            "frame_to_command_ms_p99": _rounded(percentile(self.frame_to_command_ms, 99)),
+            "plan_ms_median": rounded(median(self.plan_ms)),
+            "frame_to_command_ms_p99": rounded(percentile(self.frame_to_command_ms, 99)),
             "requested": self.requested,
             "complete": self.complete,
             "holds": sum(row.holds for row in ran),
@@ -119,6 +119,7 @@ def duration(seconds: float) -> str:
 
 
 def median(values: list[float]) -> float | None:
+    """None of nothing."""
     return statistics.median(values) if values else None
 
 
@@ -130,5 +131,6 @@ def percentile(values: list[float], percent: float) -> float | None:
     return sorted(values)[max(rank, 1) - 1]
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Milliseconds as a person reads them."""
     return None if value is None else round(value, 1)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 SIZE = (1280, 720)  # width, height
 BACKGROUND, PANEL, TRACK = "#0f141b", "#1b232e", "#2b3644"
@@ -134,13 +134,14 @@ def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: Scen
 
 def _camera(picture: Image.Image, scene: Scene) -> None:
     x, y, side = CAMERA_BOX
-    if scene.camera is None or not len(scene.path):
-        _image(picture, CAMERA_BOX, scene.camera)
+    if scene.camera is None:
+        _image(picture, CAMERA_BOX, None)
+        return
+    if not len(scene.path):
+        picture.paste(_photograph(scene.camera, side), (x, y))
         return
     double = 2 * side  # lines drawn twice as large and then reduced have smooth edges
-    panel = Image.fromarray(np.ascontiguousarray(scene.camera)).resize(
-        (double, double), Image.Resampling.BICUBIC
-    )
+    panel = _photograph(scene.camera, double)
     pen = ImageDraw.Draw(panel)
     points = [(u * double, v * double) for u, v in scene.path]
     pen.line(points, "#101010", 18, joint="curve")
@@ -150,6 +151,14 @@ def _camera(picture: Image.Image, scene: Scene) -> None:
         pen.ellipse((u - r - 4, v - r - 4, u + r + 4, v + r + 4), "#101010")
         pen.ellipse((u - r, v - r, u + r, v + r), "#ffffff" if index == 0 else PATH)
     picture.paste(panel.resize((side, side), Image.Resampling.BOX), (x, y))
+
+
+def _photograph(pixels: np.ndarray, side: int) -> Image.Image:
+    """A camera frame enlarged without its staircases: renderers for speed draw hard edges."""
+    frame = Image.fromarray(np.ascontiguousarray(pixels))
+    if frame.width < side / 2:
+        frame = frame.filter(ImageFilter.GaussianBlur(0.6))
+    return frame.resize((side, side), Image.Resampling.BICUBIC)
 
 
 def _image(

@@ -83,7 +83,7 @@ def scene(**changes: Any) -> Scene:
         episode="episode 1 of 2",
         step=2,
         horizon=4,
-        status="PLAN IS SAFE",
+        status="FEASIBLE PLAN",
         colour=view.GREEN,
         camera=np.full((128, 128, 3), 120, np.uint8),
         mask=mask,
@@ -171,7 +171,7 @@ def test_film_shows_plans_and_motions(tmp_path: Path) -> None:
     made.moving(False)
     made.camera(np.zeros((128, 128, 3), np.uint8))  # at rest: nothing new to see
     made.plan(plan(step=1, feasible=False, imagined=[], action_sequence=[]))
-    assert made._scene.status == "HOLD: NO SAFE PLAN"
+    assert made._scene.status == "NO PLAN: ARM HOLDS"
     made.end("GOAL", view.GREEN)
     made.finish()
     made._thread.join(20)
