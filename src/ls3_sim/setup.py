@@ -25,8 +25,5 @@ setup(
     maintainer_email="maintainers@ls3.invalid",
     description="The domains of LS3 in MuJoCo: gymnasium environments and a simulated arm for ROS",
     license="Apache-2.0",
-    entry_points={
-        "console_scripts": ["sim_node = ls3_sim.sim_node:main"],
-        "gymnasium.envs": ["__root__ = ls3_sim.registration:register"],
-    },
+    entry_points={"console_scripts": ["sim_node = ls3_sim.sim_node:main"]},
 )
