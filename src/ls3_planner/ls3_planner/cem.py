@@ -76,9 +76,9 @@ class Planner:
             if relaxations:
                 delta_safe *= self.config.relaxation
             last = self._optimise(start, delta_safe)
-            if last is not None:
+            if bool(last.inside[0]):
                 break
-        if last is not None and bool(last.feasible[0]):
+        if bool(last.feasible[0]):
             return self._found(last, delta_safe, relaxations, started)
         self._previous = None
         horizon, actions = self.config.horizon, len(self._low)
@@ -95,12 +95,13 @@ class Planner:
             solve_time_s=time.perf_counter() - started,
         )
 
-    def _optimise(self, start: Tensor, delta_safe: float) -> Evaluation | None:
+    def _optimise(self, start: Tensor, delta_safe: float) -> Evaluation:
         """One run of the cross-entropy method at a fixed delta_S: the last elites, best first.
 
-        None as soon as an iteration has no candidate that meets (5): then delta_S is lowered.
-        Candidates that meet (5) but not (6) do not lower it, for the obstacle is the cause; the
-        search goes on from those that violate least, and may end infeasible.
+        The search goes for the safe set first, then away from the obstacle, then for the
+        objective, each as soon as any candidate allows it. Where no candidate is inside the safe
+        set at the end, delta_S has to be lowered; where some are inside but violate (6), the
+        obstacle is the cause, and a lower delta_S would not cure it.
         """
         cost = self.config.cost
         candidates = self._first_candidates()
@@ -108,8 +109,6 @@ class Planner:
             evaluation = self.simulator.evaluate(
                 start, candidates, delta_safe, self.config, self.generator
             )
-            if not bool(evaluation.inside.any()):
-                return None
             elites = evaluation.elites(cost.elites)
             mean = elites.actions.mean(dim=0)
             std = elites.actions.std(dim=0, correction=0).clamp(min=self.config.std_floor)
@@ -120,18 +119,25 @@ class Planner:
         return elites
 
     def _first_candidates(self) -> Tensor:
-        """(N, H, A): a share p_random uniform, the rest from the last solution, one step on."""
+        """(N, H, A): a share p_random uniform, the rest from the last solution."""
         config = self.config
         shape = (config.cost.candidates, config.horizon, len(self._low))
         candidates = 2 * torch.rand(shape, generator=self.generator) - 1
         if self._previous is not None:
             remembered = shape[0] - round(config.random_share * shape[0])
-            mean, std = (torch.cat((x[1:], x[-1:])) for x in self._previous)
+            mean, std = self._previous
             noise = torch.randn((remembered, *shape[1:]), generator=self.generator)
             candidates[:remembered] = (mean + std * noise).clamp(-1, 1)
         return candidates
 
+    def _advance(self) -> None:
+        """Move the last solution on by the step that is about to be executed."""
+        assert self._previous is not None
+        mean, std = (torch.cat((x[1:], x[-1:])) for x in self._previous)
+        self._previous = (mean, std)
+
     def _found(self, best: Evaluation, delta_safe: float, relaxations: int, started: float) -> Plan:
+        self._advance()
         sequence = self._low + (best.actions[0] + 1) / 2 * (self._high - self._low)
         return Plan(
             feasible=True,

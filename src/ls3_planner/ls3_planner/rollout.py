@@ -19,7 +19,8 @@ class Evaluation:
     """What is known of N candidates.
 
     actions: (N, H, A); imagined: (N, H, d) particle means; safe_probability: (N,), left side of
-    (5); inside: bool (N,), (5) holds; constraint_probability: (N,), left side of (6), the largest
+    (5); membership: (N,), particle mean of f_S(z_{t+H}); inside: bool (N,), (5) holds;
+    constraint_probability: (N,), left side of (6), the largest
     over the horizon, 1 where not inside; feasible: bool (N,), (5) and (6) hold; score: (N,),
     objective (2), -inf where infeasible.
     """
@@ -27,6 +28,7 @@ class Evaluation:
     actions: Tensor
     imagined: Tensor
     safe_probability: Tensor
+    membership: Tensor
     inside: Tensor
     constraint_probability: Tensor
     feasible: Tensor
@@ -39,12 +41,15 @@ class Evaluation:
     def elites(self, count: int) -> Evaluation:
         """The best feasible candidates, best first, at most `count`.
 
-        Where none is feasible: those inside the safe set that violate least.
+        Where none is feasible: those inside the safe set that violate least; where none is inside:
+        those that come closest to it.
         """
         if bool(self.feasible.any()):
             available, key = self.feasible, self.score
-        else:
+        elif bool(self.inside.any()):
             available, key = self.inside, -self.constraint_probability
+        else:
+            available, key = torch.ones_like(self.inside), self.membership
         key = torch.where(available, key, -torch.inf)
         return self.select(torch.topk(key, min(count, int(available.sum()))).indices)
 
@@ -101,7 +106,7 @@ class LatentSimulator:
         config: PlannerConfig,
     ) -> Evaluation:
         trajectory = self._roll_out(first, noise, members, actions)  # (H, P, n, d)
-        safe, inside = self._in_safe_set(trajectory[-1], delta_safe, config)
+        safe, membership, inside = self._in_safe_set(trajectory[-1], delta_safe, config)
         violation = torch.ones(len(actions))
         violation[inside] = self._violation(trajectory[:, :, inside], config)
         feasible = inside.clone()
@@ -111,20 +116,20 @@ class LatentSimulator:
         score[feasible] = self._objective(trajectory[:, :, feasible])
         feasible &= torch.isfinite(score)
         imagined = trajectory.mean(dim=1).transpose(0, 1)
-        return Evaluation(actions, imagined, safe, inside, violation, feasible, score)
+        return Evaluation(actions, imagined, safe, membership, inside, violation, feasible, score)
 
     def _in_safe_set(
         self, last: Tensor, delta_safe: float, config: PlannerConfig
-    ) -> tuple[Tensor, Tensor]:
-        """Left side of (5) and whether it holds, each (n,), for z_{t+H} (P, n, d)."""
-        membership = torch.sigmoid(self._read(self.models.heads.safe, last))[0]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Left side of (5), mean f_S, and whether (5) holds, each (n,), for z_{t+H} (P, n, d)."""
+        levels = torch.sigmoid(self._read(self.models.heads.safe, last))[0]
+        membership = torch.nan_to_num(levels.mean(dim=0), nan=0.0)
         if config.safe_rule == "mean":
-            safe = torch.nan_to_num(membership.mean(dim=0), nan=0.0)
-            inside = safe >= delta_safe
+            safe, inside = membership, membership >= delta_safe
         else:
-            safe = (membership >= delta_safe).float().mean(dim=0)
+            safe = (levels >= delta_safe).float().mean(dim=0)
             inside = safe >= 1 - delta_safe
-        return safe, inside if config.use_safe_set else torch.ones_like(inside)
+        return safe, membership, inside if config.use_safe_set else torch.ones_like(inside)
 
     def _violation(self, trajectory: Tensor, config: PlannerConfig) -> Tensor:
         """Left side of (6) (n,): P(z in Z_C) = E f_C(z), the largest over z_{t+1..t+H}.

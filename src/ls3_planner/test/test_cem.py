@@ -22,11 +22,12 @@ LATENT = np.zeros(32), np.ones(32)
 class Landscape:
     """Stands where the latent simulator does: judges candidates by functions of their actions.
 
-    inside and violation see (actions, delta_safe) and (actions,), score sees (actions,).
+    `inside` sees actions and delta_S, the others see actions only.
     """
 
-    def __init__(self, score, inside=None, violation=None):
+    def __init__(self, score, inside=None, violation=None, membership=None):
         self.score = score
+        self.membership = membership or (lambda actions: torch.zeros(len(actions)))
         self.inside = inside or (lambda actions, delta: torch.ones(len(actions), dtype=torch.bool))
         self.violation = violation or (lambda actions: torch.zeros(len(actions)))
         self.seen = []
@@ -42,6 +43,7 @@ class Landscape:
             actions=candidates,
             imagined=torch.zeros(count, horizon, 32),
             safe_probability=inside.float(),
+            membership=self.membership(candidates),
             inside=inside,
             constraint_probability=torch.where(inside, violation, 1.0),
             feasible=feasible,
@@ -98,9 +100,8 @@ def test_safe_set_without_a_plan_lowers_delta_s_then_holds():
     assert not plan.feasible
     assert not plan.action.any() and not plan.action_sequence.any()
     assert plan.relaxations == CONFIG.max_relaxations
-    np.testing.assert_allclose(
-        [delta for _, delta in landscape.seen], [0.8 * 0.8**i for i in range(6)]
-    )
+    levels = [delta for _, delta in landscape.seen]
+    np.testing.assert_allclose(levels, np.repeat([0.8 * 0.8**i for i in range(6)], 4))
 
 
 def test_delta_s_is_lowered_until_a_plan_exists_and_is_reset_for_the_next():
@@ -126,6 +127,22 @@ def test_searches_for_a_way_round_an_obstacle():
         violation=lambda actions: (actions - 0.9).square().sum(dim=(1, 2)).div(8).clamp(max=1),
     )
     assert planner(landscape, delta_constraint=0.05).plan(*LATENT).feasible
+
+
+def test_finds_a_small_safe_set_before_lowering_delta_s():
+    """No uniform candidate is inside; f_S falls off with the distance from the set."""
+
+    def distance(actions):
+        return (actions - torch.tensor([0.7, 0.7])).norm(dim=2).amax(dim=1)
+
+    landscape = Landscape(
+        to_the_right,
+        inside=lambda actions, _delta: distance(actions) < 0.3,
+        membership=lambda actions: torch.exp(-3 * distance(actions)),
+    )
+    plan = planner(landscape).plan(*LATENT)
+    assert plan.feasible and plan.relaxations == 0
+    assert not bool((distance(landscape.seen[0][0]) < 0.3).any())
 
 
 def test_a_single_feasible_candidate():
