@@ -1,7 +1,8 @@
 """segmentation_node: CAMERA_IMAGE -> MASK with the same stamp and frame; on a robot TASK_STATE too.
 
 A frame that is no picture of the scene (size, encoding, black) is dropped and counted, with its
-reason, and nothing is published for it: no decision downstream rests on a guess.
+reason, and nothing is published for it: no decision downstream rests on a guess. Pixels come by
+numpy, not cv_bridge: two encodings need ten lines, and its PyPI build ties OpenCV and numpy down.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,15 +15,12 @@ from typing import Any
 
 import pytest
 
-SECOND = 1_000_000_000
 # of arm_node: a test machine may be busy with other things for a second
 PATIENT = {"motion_timeout": 3.0, "limits__max_state_age": 1.5, "limits__max_image_age": 20.0}
 
 
-def pytest_configure() -> None:
-    # before rclpy is first imported: DDS reads these once
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
 class FakeArm:
@@ -43,8 +41,7 @@ class FakeArm:
         self.position = [0.0, 0.0, -0.1]
         self.state, self.is_homed, self.is_busy = "DISABLED", False, False
         self.duration = 0.05
-        self.publishes_poses = True
-        self.stamps_are_valid = True
+        self.publishes_poses = self.stamps_are_valid = True
         self.ignores_moves = False
         self.commands: list[str] = []
         self.moves: list[tuple[float, float, float]] = []
@@ -117,9 +114,9 @@ class FakeArm:
 
 def stamp(nanoseconds: int) -> Any:
     """A time of the graph's clock as message."""
-    from builtin_interfaces.msg import Time
+    from rclpy.time import Time
 
-    return Time(sec=nanoseconds // SECOND, nanosec=nanoseconds % SECOND)
+    return Time(nanoseconds=nanoseconds).to_msg()
 
 
 class Bench:
@@ -205,12 +202,10 @@ class Rig:
 
     def ready(self) -> Any:
         """The MotionState of an arm that is ready and has ended its last motion, once it is."""
-
-        def state() -> Any:
-            last = self.states[-1]
-            return last if last.ready and not last.moving and last.step == self.sent else None
-
-        return self.bench.until(state)
+        self.bench.until(
+            lambda: (last := self.states[-1]).ready and not last.moving and last.step == self.sent
+        )
+        return self.states[-1]
 
     def not_ready(self, text: str) -> None:
         self.bench.until(lambda: not self.states[-1].ready and text in self.states[-1].reason)
@@ -227,19 +222,20 @@ class Rig:
         message = self._plan_type(episode=7, step=self.step, feasible=feasible, action=list(action))
         message.header.stamp = stamp(self.bench.now() if image is None else image)
         self._plans.publish(message)
-        answers = self.bench.until(
-            lambda: [c for c in self.commands if c.step == self.step], patience
-        )
-        if answers[0].outcome in ("sent", "clamped"):
+        answer = self.bench.until(lambda: self._answers(7, self.step), patience)[0]
+        if answer.outcome in ("sent", "clamped"):
             self.sent = self.step
-        assert answers[0].episode == 7 and answers[0].image_stamp == message.header.stamp
-        return answers[0]
+        assert answer.image_stamp == message.header.stamp
+        return answer
+
+    def _answers(self, episode: int, step: int) -> list[Any]:
+        return [c for c in self.commands if (c.episode, c.step) == (episode, step)]
 
     def rearm(self) -> None:
         """Whatever a test did to the arm is undone and the operator arms it again."""
         arm = self.arm
-        arm.publishes_poses, arm.stamps_are_valid, arm.ignores_moves = True, True, False
-        arm.duration = 0.05
+        arm.publishes_poses = arm.stamps_are_valid = True
+        arm.ignores_moves, arm.duration = False, 0.05
         arm.become(state="ENABLED", is_homed=True, is_busy=False)
         self.bench.call("/arm_node/arm")
         self.ready()
@@ -247,30 +243,21 @@ class Rig:
 
 
 @contextlib.contextmanager
-def process(
-    module: str, namespace: str = "/", **parameters: object
-) -> Iterator[subprocess.Popen[str]]:
-    """One node as its own process, gone when the block ends."""
-    import yaml
-
-    arguments = [
-        word
-        for name, value in parameters.items()
-        for word in ("-p", f"{name.replace('__', '.')}:={yaml.safe_dump(value).split(chr(10))[0]}")
-    ]
-    remap = ["-r", f"__ns:={namespace}"]
-    command = [sys.executable, "-m", module, "--ros-args", *remap, *arguments]
+def process(module: str, namespace: str = "/", **parameters: Any) -> Iterator[Any]:
+    """One node as its own process (a Popen), gone when the block ends."""
+    command = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}"]
+    for name, value in parameters.items():
+        command += ["-p", f"{name.replace('__', '.')}:={json.dumps(value)}"]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield child
     finally:
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
+        child.kill()  # does nothing to one that has left
+        child.wait()
 
 
 @pytest.fixture(scope="module")

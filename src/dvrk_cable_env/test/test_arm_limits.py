@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dvrk_cable_env.limits import (
@@ -182,6 +182,7 @@ limit_sets = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(limit_sets, requests, arms, st.one_of(st.just(END), stamps))
 def test_nothing_outside_any_limit_ever_leaves(
     limits: ArmLimits, request: Request, arm: ArmState, motion_end: int
@@ -205,6 +206,7 @@ def test_nothing_outside_any_limit_ever_leaves(
     assert 0 <= NOW - arm.stamp <= limits.max_state_age * SECOND
 
 
+@settings(deadline=None)
 @given(limit_sets, requests, arms)
 def test_the_filter_is_idempotent(limits: ArmLimits, request: Request, arm: ArmState) -> None:
     first = decide(limits, request, arm, now=NOW, motion_end=END)
@@ -216,6 +218,7 @@ def test_the_filter_is_idempotent(limits: ArmLimits, request: Request, arm: ArmS
     assert second.outcome == "sent"
 
 
+@settings(deadline=None)
 @given(
     st.tuples(st.floats(-0.015, 0.015), st.floats(-0.015, 0.015)),
     st.tuples(st.floats(-0.115, 0.115), st.floats(-0.115, 0.115)),
