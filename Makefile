@@ -19,18 +19,23 @@ PACKAGES := $(patsubst src/%/package.xml,%,$(wildcard src/*/package.xml))
 PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init__.py),$(p)))
 TEST_FOLDERS := $(wildcard src/*/test tools/*/test test)
 
-.PHONY: run test lint unit build format clean help
+.PHONY: run test results lint unit build format clean help
 
 run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
 	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)
 
 test: lint unit ## Everything: lint, and all tests, those with real ROS processes included
 
+results: build ## Measure the shipped model (an hour or two), write results/ and README's tables
+	@$(WITH_ENV) ls3 measure $(ARGS)
+	@$(WITH_ENV) python tools/readme_tables.py
+
 lint: build ## ruff and mypy
 	@$(WITH_ENV) ruff check .
 	@$(WITH_ENV) ruff format --check .
 	@$(WITH_ENV) mypy $(foreach p,$(PYTHON_PACKAGES),-p $(p))
 	@$(WITH_ENV) mypy tools/*.py
+	@$(WITH_ENV) python tools/readme_tables.py --check
 
 # Tests that start nodes must not meet other runs: a ROS domain of its own, this host only.
 unit: build ## The tests alone
