@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -29,6 +30,7 @@ class Episode:
     observations: uint8 (T + 1, height, width, channel); actions: float32 (T, action);
     rewards: float32 (T,); constraint, success: bool (T,).
     source: which behaviour acted: 'demonstration', 'random', 'constraint' or 'online'.
+    attributes: anything else worth keeping that JSON can hold.
     """
 
     observations: np.ndarray
@@ -38,7 +40,7 @@ class Episode:
     success: np.ndarray
     source: str
     seed: int
-    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         steps = len(self.actions)

@@ -73,9 +73,11 @@ class OnlineLearning:
         self.domain, self.env, self.directory, self.seed = domain, env, directory, seed
         self.learner, self.spec = offline.learner, offline.spec
         self.replay = make_replay(self.learner, self.spec, offline.training)
+        algorithm = parameters.to_dict(domain.algorithm)
+        del algorithm["updates"]  # a run may be continued with a larger U
         self.identity = {
             "planner": parameters.to_dict(domain.planner),
-            "algorithm": parameters.to_dict(domain.algorithm),
+            "algorithm": algorithm,
             "offline": offline.identity,
             "seed": seed,
         }
@@ -102,6 +104,7 @@ class OnlineLearning:
                     progress.advance(f"last {len(recent)}: {describe(recent)}")
                     if stop.requested:
                         raise Interrupted
+                progress.advance(f"update {self.phase + 1}", steps=0)
                 self._update(writer)
                 self.phase += 1
                 self._save()

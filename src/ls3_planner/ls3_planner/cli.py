@@ -137,7 +137,7 @@ class Evaluate(Common):
         env.close()
         figures = {
             **evaluate.summarise(episodes),
-            **evaluate.plan_time_ms(policy),
+            **evaluate.spread("plan_ms", policy.plan_ms),
             "holds": policy.holds,
         }
         text = json.dumps(figures, indent=1)

@@ -59,7 +59,7 @@ def run_episode(
     stop_on_success: bool = False,
     stop_on_violation: bool = False,
     options: dict[str, Any] | None = None,
-    attributes: Mapping[str, str | int | float | bool] | None = None,
+    attributes: Mapping[str, Any] | None = None,
 ) -> Episode:
     """One episode of at most T steps."""
     observation, info = env.reset(seed=seed, options=options)

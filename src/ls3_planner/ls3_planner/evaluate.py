@@ -24,17 +24,21 @@ class PlannerPolicy:
     bundle: Bundle
     planner: Planner
     holds: int = 0
-    solve_times_s: list[float] = field(default_factory=list)
+    plan_ms: list[float] = field(default_factory=list)
 
     def reset(self, seed: int) -> None:
         self.planner.reset(seed)
+
+    def clear(self) -> None:
+        """Forget the counts."""
+        self.holds, self.plan_ms = 0, []
 
     def __call__(self, observation: np.ndarray, info: Any) -> np.ndarray | None:
         if info["constraint"]:
             return None  # frozen: nothing is left to decide
         mean, std = self.bundle.encode(observation[None])
         plan = self.planner.plan(mean[0], std[0])
-        self.solve_times_s.append(plan.solve_time_s)
+        self.plan_ms.append(plan.solve_time_s * 1e3)
         if not plan.feasible:
             self.holds += 1
             return None
@@ -106,14 +110,11 @@ def describe(episodes: Sequence[Episode]) -> str:
     )
 
 
-def plan_time_ms(policy: PlannerPolicy) -> dict[str, float]:
-    """Median and spread of the solver's time."""
-    times = np.array(policy.solve_times_s or [float("nan")]) * 1e3
-    return {
-        "plan_ms_median": float(np.median(times)),
-        "plan_ms_p10": float(np.percentile(times, 10)),
-        "plan_ms_p90": float(np.percentile(times, 90)),
-    }
+def spread(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Median, 10th and 90th percentile of measured values."""
+    percentiles = np.percentile(values, [50, 10, 90]) if values else [float("nan")] * 3
+    keys = (f"{name}_median", f"{name}_p10", f"{name}_p90")
+    return {key: round(float(value), 2) for key, value in zip(keys, percentiles, strict=True)}
 
 
 def now() -> str:

@@ -1,7 +1,8 @@
 """Measures a domain's shipped model and writes ``results/<domain>.json`` (design.md, results/).
 
-Every block of figures is written as soon as it is there; the same command goes on with the missing
-ones. A model of another identity starts the file anew.
+Every block of figures is written as soon as it is there, and the episodes of a block are kept while
+it is measured; the same command goes on with what is missing. A model of another identity starts
+the file anew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import gymnasium
 
 from ls3_common.errors import UserError
 from ls3_models.bundle import Bundle
+from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episode
+from ls3_models.progress import bar
 from ls3_planner import evaluate
 from ls3_planner.cem import Planner
 from ls3_planner.config import PlannerConfig
@@ -54,6 +57,7 @@ class Measurement:
         commit: str,
     ) -> None:
         self.domain, self.bundle, self.env, self.path = domain, bundle, env, path
+        self.work = Path("out") / "measure" / domain.name / bundle.identity
         self.seeds = [FIRST_SEED + i for i in range(episodes)]
         self.document: dict[str, Any] = {
             "name": domain.name,
@@ -72,13 +76,13 @@ class Measurement:
         realtime = dataclasses.replace(planner, profile="realtime")
         return {
             "demonstrator": lambda: evaluate.summarise(evaluate.demonstrate(self.env, self.seeds)),
-            "in_process": lambda: self._in_process(realtime),
+            "in_process": lambda: self._in_process(realtime, "in_process"),
             "no_safe_set": lambda: self._in_process(
-                dataclasses.replace(realtime, use_safe_set=False)
+                dataclasses.replace(realtime, use_safe_set=False), "no_safe_set"
             ),
             "ros": self._through_graph,
             "in_process_paper_profile": lambda: self._in_process(
-                dataclasses.replace(planner, profile="paper")
+                dataclasses.replace(planner, profile="paper"), "paper"
             ),
         }
 
@@ -99,18 +103,30 @@ class Measurement:
             self.document["metrics"][name] = dict(blocks[name]())
             self._write()
 
-    def _in_process(self, config: PlannerConfig) -> dict[str, Any]:
+    def _in_process(self, config: PlannerConfig, name: str) -> dict[str, Any]:
         policy = evaluate.PlannerPolicy(self.bundle, Planner(self.bundle, config))
-        episodes = evaluate.evaluate(self.env, policy, self.seeds)
+        directory = self.work / name
+        with bar(name, len(self.seeds), len(list_episodes(directory))) as progress:
+            for seed in self.seeds:
+                if (directory / f"{seed}{SUFFIX}").exists():
+                    continue
+                (episode,) = evaluate.evaluate(self.env, policy, [seed])
+                attributes = {"holds": policy.holds, "plan_ms": list(policy.plan_ms)}
+                policy.clear()
+                episode = dataclasses.replace(episode, attributes=attributes)
+                write_episode(directory, str(seed), episode)
+                progress.advance()
+        episodes = [read_episode(directory / f"{seed}{SUFFIX}") for seed in self.seeds]
+        times = [time for e in episodes for time in e.attributes["plan_ms"]]
         return {
             **evaluate.summarise(episodes),
-            **evaluate.plan_time_ms(policy),
-            "holds": policy.holds,
+            **evaluate.spread("plan_ms", times),
+            "holds": sum(e.attributes["holds"] for e in episodes),
         }
 
     def _through_graph(self) -> dict[str, Any]:
         """The same episodes by ``ros2 launch``, in a ROS domain of their own."""
-        out = Path("out") / f"measure_{self.domain.name}"
+        out = self.work / "ros"
         summary = out / "summary.json"
         summary.unlink(missing_ok=True)
         command = [
