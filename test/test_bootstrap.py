@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BORROWED = ("bash", "cat", "dirname", "env", "flock", "sha256sum")
+BORROWED = ("bash", "cat", "dirname", "env", "flock", "nproc", "sha256sum")
 PYTHON = sys._base_executable  # type: ignore[attr-defined]  # the one .venv was made from
 
 

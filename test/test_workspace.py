@@ -6,7 +6,6 @@ import ast
 import os
 import re
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def setup_argument(package: Path, name: str) -> list[str]:
 def test_colcon_sees_every_package_as_ros() -> None:
     """A package.xml that is not valid makes colcon treat the package as plain Python or CMake."""
     result = subprocess.run(
-        [sys.executable, "-m", "colcon", "list", "--base-paths", "src"],
+        ["colcon", "list", "--base-paths", "src"],
         cwd=ROOT,
         env=os.environ | {"COLCON_LOG_PATH": os.devnull},
         capture_output=True,

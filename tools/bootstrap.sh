@@ -7,7 +7,10 @@
 # PYTHON names the interpreter (default: python3); ROS_DISTRO says that a ROS 2 is sourced.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-unset MAKEFLAGS MFLAGS MAKELEVEL # the make that called is not the make that CMake runs
+# The make that called is not the make that CMake runs; without -j here colcon adds a load limit,
+# with which a build on a busy machine all but stands still.
+unset MFLAGS MAKELEVEL
+export MAKEFLAGS="-j$(nproc)"
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 die() {
@@ -173,7 +176,9 @@ build() {
     rm -f $stamp
     # shellcheck source=tools/env.sh
     source tools/env.sh
-    python -m colcon --log-base log --log-level error build --base-paths src --symlink-install \
+    # as a module, so that what it installs runs with this Python, not with that of /usr/bin/colcon
+    python -c 'import sys; from colcon_core.command import main; sys.exit(main())' \
+        --log-base log --log-level error build --base-paths src --symlink-install \
         ${skipped[@]+"${skipped[@]}"} \
         --cmake-args -DBUILD_TESTING=OFF "-DPython3_EXECUTABLE=$VIRTUAL_ENV/bin/python" ||
         die "colcon build failed" "see above, or log/latest_build"
