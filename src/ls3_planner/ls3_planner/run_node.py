@@ -18,6 +18,7 @@ from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from ls3_common import ros, topics
@@ -96,9 +97,10 @@ class RunNode(Node):
             (Plan, topics.PLAN, self._hear_plan, ros.RELIABLE_QOS),
             (ArmCommand, topics.ARM_COMMAND, self._hear_command, ros.RELIABLE_QOS),
             (MotionState, topics.MOTION_STATE, self._hear_motion, ros.LATCHED_QOS),
-            (PoseStamped, topics.arm(config.arm, "setpoint_cp"), self._hear_pose, ros.IMAGE_QOS),
+            (PoseStamped, topics.arm(config.arm, "move_cp"), self._hear_pose, ros.RELIABLE_QOS),
         ):
             self.create_subscription(kind, topic, callback, qos)
+        self._poses: Subscription | None = None  # of the arm, until an episode's first plan
         # the coroutine awaits what other callbacks bring: it must not keep them out of its group
         self._start = self.create_timer(
             0.0,
@@ -222,6 +224,9 @@ class RunNode(Node):
         self._summary.plan_ms.append(1000 * message.solve_time)
         if self._film is not None:
             self._film.plan(message)
+            if self._poses is not None:
+                self.destroy_subscription(self._poses)
+                self._poses = None
 
     def _hear_command(self, message: ArmCommand) -> None:
         received = self._seen.get(ros.nanoseconds(message.image_stamp))
@@ -232,6 +237,17 @@ class RunNode(Node):
     def _hear_motion(self, message: MotionState) -> None:
         if self._film is not None:
             self._film.moving(message.moving)
+
+    def _follow_arm(self) -> None:
+        """Where the tool stands after the reset; later it is where it was last sent.
+
+        To take in a hundred poses a second all the time would cost as much as everything else.
+        """
+        if self._poses is None:
+            topic = topics.arm(self.config.arm, "setpoint_cp")
+            self._poses = self.create_subscription(
+                PoseStamped, topic, self._hear_pose, ros.IMAGE_QOS
+            )
 
     def _hear_pose(self, message: PoseStamped) -> None:
         if self._film is not None:
