@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ls3_common import parameters
 from ls3_common.errors import DataError
-from ls3_models import checkpoint
+from ls3_models import resume
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.learner import Learner
@@ -29,7 +29,6 @@ from ls3_models.progress import Interrupted, StopRequest, bar
 from ls3_models.replay import Replay
 from ls3_models.validation import HELD_OUT_EVERY, Validation
 
-CHECKPOINT = "checkpoint.safetensors"
 CURVES = "curves.jsonl"
 STAGES = ("vae", "heads")
 
@@ -164,28 +163,15 @@ class OfflineTraining:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        description = {**self.identity, "done": self.done, "seconds": self.seconds}
-        checkpoint.save(self.directory / CHECKPOINT, self.learner.state(), description)
+        progress = {"done": self.done, "seconds": self.seconds}
+        resume.save(self.directory, self.learner, self.identity, **progress)
 
     def _resume(self) -> None:
-        path = self.directory / CHECKPOINT
-        if not path.exists():
-            return
-        tensors, description = checkpoint.load(path)
-        different = [key for key in self.identity if description.get(key) != self.identity[key]]
-        if different:
-            raise DataError(
-                f"this run was begun with another {', '.join(different)}",
-                where=str(self.directory),
-                do="give another --run directory, or delete this one",
-            )
-        try:
-            self.learner.load_state(tensors)
-        except (KeyError, RuntimeError) as error:
-            raise DataError(f"damaged checkpoint ({error})", where=str(path)) from None
-        self.done = dict(description["done"])
-        self.seconds = float(description["seconds"])
-        self._cut_curves()
+        description = resume.restore(self.directory, self.learner, self.identity)
+        if description is not None:
+            self.done = dict(description["done"])
+            self.seconds = float(description["seconds"])
+            self._cut_curves()
 
     def _cut_curves(self) -> None:
         """Drop curve points that were written after the checkpoint."""

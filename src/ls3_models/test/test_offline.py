@@ -15,8 +15,9 @@ from small import SPEC, config, episodes
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
 from ls3_models.learner import Learner, NonFiniteLoss
-from ls3_models.offline import CHECKPOINT, OfflineTraining, make_replay
+from ls3_models.offline import OfflineTraining, make_replay
 from ls3_models.progress import Interrupted
+from ls3_models.resume import CHECKPOINT
 
 
 def train(directory, **changes):

@@ -18,12 +18,11 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from ls3_common import parameters
-from ls3_common.errors import DataError
-from ls3_models import checkpoint
+from ls3_models import resume
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
 from ls3_models.learner import Learner
-from ls3_models.offline import CHECKPOINT, OfflineTraining, Spec, make_replay
+from ls3_models.offline import OfflineTraining, Spec, make_replay
 from ls3_models.progress import Interrupted, StopRequest, bar
 from ls3_models.replay import Replay
 from ls3_planner.cem import Planner
@@ -107,7 +106,7 @@ class OnlineLearning:
                 progress.advance(f"update {self.phase + 1}", steps=0)
                 self._update(writer)
                 self.phase += 1
-                self._save()
+                resume.save(self.directory, self.learner, self.identity, phase=self.phase)
         writer.close()
 
     def _episode(self, number: int) -> Episode:
@@ -165,24 +164,11 @@ class OnlineLearning:
         text = "".join(json.dumps(asdict(row)) + "\n" for row in self.rows)
         (self.directory / "curve.jsonl").write_text(text)
 
-    def _save(self) -> None:
-        description = {**self.identity, "phase": self.phase}
-        checkpoint.save(self.directory / CHECKPOINT, self.learner.state(), description)
-
     def _resume(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        path = self.directory / CHECKPOINT
-        if not path.exists():
+        description = resume.restore(self.directory, self.learner, self.identity)
+        if description is None:
             return
-        tensors, description = checkpoint.load(path)
-        different = [key for key in self.identity if description.get(key) != self.identity[key]]
-        if different:
-            raise DataError(
-                f"this run was begun with another {', '.join(different)}",
-                where=str(self.directory),
-                do="give another --run directory, or delete its online/ folder",
-            )
-        self.learner.load_state(tensors)
         self.phase = int(description["phase"])
         for number in range(self.phase * self.domain.algorithm.trajectories):
             name = f"online_{number:05d}{SUFFIX}"

@@ -1,0 +1,44 @@
+"""A run's state on disk: the learner's, how far the run is, and what must not have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ls3_common.errors import DataError
+from ls3_models import checkpoint
+from ls3_models.learner import Learner
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def save(directory: Path, learner: Learner, identity: Mapping[str, Any], **progress: Any) -> None:
+    """Replace the run's checkpoint; `identity` and `progress` are JSON."""
+    checkpoint.save(directory / CHECKPOINT, learner.state(), {**identity, **progress})
+
+
+def restore(
+    directory: Path, learner: Learner, identity: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Load the run's checkpoint into `learner` and return its description, None if there is none.
+
+    Raises:
+        DataError: the checkpoint is damaged, or of a run with another identity.
+    """
+    path = directory / CHECKPOINT
+    if not path.exists():
+        return None
+    tensors, description = checkpoint.load(path)
+    different = [key for key in identity if description.get(key) != identity[key]]
+    if different:
+        raise DataError(
+            f"this run was begun with another {', '.join(different)}",
+            where=str(directory),
+            do="give another --run directory, or delete this one",
+        )
+    try:
+        learner.load_state(tensors)
+    except (KeyError, RuntimeError) as error:
+        raise DataError(f"damaged checkpoint ({error})", where=str(path)) from None
+    return description
