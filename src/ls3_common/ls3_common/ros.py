@@ -91,7 +91,7 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     arm can be told to hold; rclpy's own handlers would have torn the context down by then.
     """
     stop: list[int] = []
-    _die_with_parent()
+    _die_with_launch()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # a parameter file that rcl cannot read, --ros-args it lacks
@@ -143,14 +143,21 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _die_with_parent() -> None:
-    """Receive SIGTERM when the parent dies, where the launch file asks for it (Linux).
+def _die_with_launch() -> None:
+    """End with the launch whose process id LS3_LAUNCH_PID holds, however it ends (Linux).
 
     `ros2 launch` leaves its nodes behind when it is itself ended by SIGTERM or SIGKILL.
     """
-    if os.environ.get("LS3_DIE_WITH_PARENT"):
+    launch = os.environ.get("LS3_LAUNCH_PID")
+    if launch:
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        try:
+            state = Path(f"/proc/{launch}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            state = "X"
+        if state in "ZX":  # it ended before this process could ask to be told
+            os._exit(128 + signal.SIGTERM)
 
 
 def nanoseconds(stamp: Time) -> int:

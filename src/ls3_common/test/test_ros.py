@@ -193,11 +193,12 @@ def test_arguments_that_ros_refuses(start: Start, tmp_path: Path) -> None:
         assert arguments[-1] in errors
 
 
-def test_node_dies_with_its_parent_where_asked_to(start: Start, tmp_path: Path) -> None:
+def test_node_dies_with_its_launch(start: Start, tmp_path: Path) -> None:
     script = tmp_path / "probe_node.py"
     launcher = tmp_path / "launcher.py"
     launcher.write_text(
-        "import subprocess, sys\n"
+        "import os, subprocess, sys\n"
+        "os.environ['LS3_LAUNCH_PID'] = str(os.getpid())\n"
         f"child = subprocess.Popen([sys.executable, {str(script)!r}])\n"
         "print(child.pid, flush=True)\n"
         "child.wait()\n"
@@ -206,7 +207,6 @@ def test_node_dies_with_its_parent_where_asked_to(start: Start, tmp_path: Path) 
         [sys.executable, str(launcher)],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"LS3_DIE_WITH_PARENT": "1"},
     ) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
@@ -214,3 +214,12 @@ def test_node_dies_with_its_parent_where_asked_to(start: Start, tmp_path: Path) 
         parent.kill()
         # the pipe ends when the node, its last writer, has ended
         assert parent.stdout.read().endswith("closed\n")
+
+
+def test_node_whose_launch_has_died_already_does_not_start(start: Start) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as launch:
+        launch.wait()
+    node = start(LS3_LAUNCH_PID=str(launch.pid))
+    out, _ = node.communicate(timeout=60)
+    assert node.returncode == 128 + signal.SIGTERM
+    assert out == ""

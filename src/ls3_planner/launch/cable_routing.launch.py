@@ -95,7 +95,7 @@ def generate_launch_description():
     """Arguments first, so that `--show-args` finds them, then the checks, then the nodes."""
     variables = [
         # nodes end with this launch, also when it is killed
-        SetEnvironmentVariable("LS3_DIE_WITH_PARENT", "1"),
+        SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
         SetEnvironmentVariable("PYTHONUNBUFFERED", "1"),
     ]
     return LaunchDescription(
