@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from ls3_common.errors import DataError
@@ -22,9 +22,10 @@ def save(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[s
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(contiguous, temporary, metadata={"description": json.dumps(description)})
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
+        with temporary.open("wb") as file:
+            file.write(serialise(contiguous, metadata={"description": json.dumps(description)}))
+            file.flush()
+            os.fsync(file.fileno())
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
