@@ -45,17 +45,20 @@ class EpisodeNodeConfig:
     max_refusals: int = parameter(
         5, low=0, description="plans in a row the arm may refuse before the episode is given up"
     )
+    start_timeout: float = parameter(
+        120.0, low=0.1, description="until all other nodes are up", unit="s"
+    )
     reset_timeout: float = parameter(
-        20.0, low=0.1, description="until the scene is reset and the arm ready", unit="s"
+        60.0, low=0.1, description="until the scene is reset and the arm ready", unit="s"
     )
     frame_timeout: float = parameter(
-        5.0, low=0.1, description="until a camera frame with its task state", unit="s"
+        20.0, low=0.1, description="until a camera frame with its task state", unit="s"
     )
     plan_timeout: float = parameter(
-        60.0, low=0.1, description="until the arm has answered a step's plan", unit="s"
+        120.0, low=0.1, description="until the arm has answered a step's plan", unit="s"
     )
     motion_timeout: float = parameter(
-        20.0, low=0.1, description="until a motion has ended", unit="s"
+        60.0, low=0.1, description="until a motion has ended", unit="s"
     )
 
 
@@ -159,8 +162,10 @@ class EpisodeNode(Node):
         """Put the scene at s_0 ~ mu and return what it looks like."""
         self._refuse_clash()
         self._frames.clear()
+        await self._waiter.until(
+            lambda: not self._absent(), self.config.start_timeout, self._absent, self._cancelled
+        )
         timeout = self.config.reset_timeout
-        await self._waiter.until(lambda: not self._absent(), timeout, self._absent, self._cancelled)
         response = self._reset.call_async(ResetScene.Request(seed=seed))
         response.add_done_callback(lambda _future: self._waiter.wake())
         await self._waiter.until(

@@ -54,7 +54,7 @@ class RunNodeConfig:
     stop_on_success: bool = parameter(True, description="end an episode at the goal")
     arm: str = parameter("PSM1", description="name of the arm, for drawing the plan at its tool")
     start_timeout: float = parameter(
-        60.0, low=0.1, description="until the other nodes are up, wall time", unit="s"
+        120.0, low=0.1, description="until episode_node is up, wall time", unit="s"
     )
     film: FilmConfig
 

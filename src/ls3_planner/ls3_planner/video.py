@@ -1,7 +1,11 @@
-"""H.264 video that stays readable whenever the process ends, and GIFs made from it."""
+"""H.264 video that stays readable whenever the process ends, and GIFs made from it.
+
+python -m ls3_planner.video episodes.mp4 episodes.gif --start 2 --duration 8
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import subprocess
@@ -116,3 +120,27 @@ def to_gif(
 
 def _ffmpeg() -> list[str]:
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-nostdin", "-loglevel", "error"]
+
+
+def main() -> None:
+    """Make a GIF from a part of a video."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("gif", type=Path)
+    parser.add_argument("--start", type=float, default=0.0, help="first second")
+    parser.add_argument("--duration", type=float, help="seconds; all by default")
+    parser.add_argument("--width", type=int, default=800, help="pixels")
+    parser.add_argument("--fps", type=int, default=10, help="pictures a second")
+    given = parser.parse_args()
+    to_gif(
+        given.video,
+        given.gif,
+        start_s=given.start,
+        duration_s=given.duration,
+        width=given.width,
+        fps=given.fps,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -61,7 +61,8 @@ class Stage:
             settle=0.02,
             record=str(out),
             max_refusals=2,
-            reset_timeout=6.0,
+            start_timeout=20.0,
+            reset_timeout=3.0,
             frame_timeout=1.5,
             plan_timeout=1.5,
         )
@@ -166,6 +167,21 @@ def test_what_is_missing_is_named(stage: Stage) -> None:
     status, result = stage.run()
     assert (status, result.reason) == (ABORTED, "the start state violates a constraint")
     assert stage.child.process.poll() is None
+
+
+def test_absent_node_is_named(bench: Any, robot: Any, wait_until: Any, tmp_path: Path) -> None:
+    from rclpy.action import ActionClient
+
+    from ls3_interfaces.action import RunEpisode
+
+    bench.start("ls3_planner.episode_node", horizon=6, start_timeout=1.0)
+    client = ActionClient(bench.node, RunEpisode, "run_episode")
+    wait_until(client.server_is_ready)
+    sent = client.send_goal_async(RunEpisode.Goal())
+    wait_until(sent.done)
+    answer = sent.result().get_result_async()
+    wait_until(answer.done)
+    assert answer.result().result.reason == "no subscriber of step_request within 1 s"
 
 
 def test_cancel_busy_and_interrupt(stage: Stage) -> None:

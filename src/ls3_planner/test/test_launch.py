@@ -169,6 +169,16 @@ def test_stopped_at_any_moment_everything_is_gone_within_5_s(
     graph.check_files()
 
 
+def test_robot_without_simulation_waits_for_the_arm(launch: Callable[..., Launch]) -> None:
+    graph = launch(sim="false", episodes="0")
+    deadline = time.monotonic() + 60
+    while "not ready: no operating state yet" not in graph.child.output:
+        assert time.monotonic() < deadline, graph.child.output
+        time.sleep(0.1)
+    assert "sim_node" not in graph.child.output
+    assert "run_node" not in graph.child.output
+
+
 def test_missing_model_stops_the_launch(launch: Callable[..., Launch], tmp_path: Path) -> None:
     graph = launch(model=str(tmp_path / "nowhere"))
     assert graph.child.wait(60) == 1
