@@ -17,7 +17,8 @@ WITH_ENV := source tools/env.sh &&
 PACKAGES := $(patsubst src/%/package.xml,%,$(wildcard src/*/package.xml))
 # Those with Python of their own: ls3_common, not ls3_interfaces
 PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init__.py),$(p)))
-TEST_FOLDERS := $(wildcard src/*/test tools/*/test test)
+# The stand-in is neither installed nor tested where there is a real ROS
+TEST_FOLDERS := $(wildcard src/*/test test) $(if $(ROS_DISTRO),,$(wildcard tools/*/test))
 
 .PHONY: run test results lint unit build format clean help
 
@@ -38,13 +39,15 @@ lint: build ## ruff and mypy
 	@$(WITH_ENV) python tools/readme_tables.py --check
 
 # Tests that start nodes must not meet other runs: a ROS domain of its own, this host only.
+# Of the pytest plugins that colcon and ROS bring none is wanted, and some fit older versions only.
 unit: build ## The tests alone
 	@$(WITH_ENV) \
 	export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 100 + 1))}; \
 	if [ "$${ROS_DISTRO:-}" = humble ]; then export ROS_LOCALHOST_ONLY=1; \
 	else export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST; fi; \
 	echo "ROS_DOMAIN_ID=$$ROS_DOMAIN_ID"; \
-	exec python -m pytest $(TEST_FOLDERS) $(PYTEST_ARGS)
+	export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1; \
+	exec python -m pytest -p pytest_timeout $(TEST_FOLDERS) $(PYTEST_ARGS)
 
 build: ## System packages, .venv and the colcon workspace, as far as needed
 	@tools/bootstrap.sh
