@@ -14,7 +14,7 @@ from ls3_models.bundle import Bundle
 from ls3_models.episodes import Episode
 from ls3_models.progress import bar
 from ls3_planner.cem import Planner
-from ls3_planner.environment import behaviour, run_episode
+from ls3_planner.environment import Act, behaviour, run_episode
 
 
 @dataclass
@@ -45,43 +45,28 @@ class PlannerPolicy:
         return plan.action
 
 
-def evaluate(
-    env: gymnasium.Env, policy: PlannerPolicy, seeds: Sequence[int], name: str = "evaluate"
-) -> list[Episode]:
-    """One episode per seed, ended at the goal or at a violation."""
+def rollout(env: gymnasium.Env, act: Act, seed: int, source: str = "online") -> Episode:
+    """One episode, ended at the goal or at a violation."""
+    return run_episode(
+        env, act, source=source, seed=seed, stop_on_success=True, stop_on_violation=True
+    )
+
+
+def evaluate(env: gymnasium.Env, policy: PlannerPolicy, seeds: Sequence[int]) -> list[Episode]:
+    """One episode per seed."""
     episodes = []
-    with bar(name, len(seeds)) as progress:
+    with bar("evaluate", len(seeds)) as progress:
         for seed in seeds:
             policy.reset(seed)
-            episodes.append(
-                run_episode(
-                    env,
-                    policy,
-                    source="online",
-                    seed=seed,
-                    stop_on_success=True,
-                    stop_on_violation=True,
-                )
-            )
+            episodes.append(rollout(env, policy, seed))
             progress.advance(describe(episodes))
     return episodes
 
 
 def demonstrate(env: gymnasium.Env, seeds: Sequence[int]) -> list[Episode]:
     """The demonstrator alone on the same seeds."""
-    episodes = []
-    for seed in seeds:
-        episodes.append(
-            run_episode(
-                env,
-                behaviour(env, "demonstration", seed),
-                source="demonstration",
-                seed=seed,
-                stop_on_success=True,
-                stop_on_violation=True,
-            )
-        )
-    return episodes
+    kind = "demonstration"
+    return [rollout(env, behaviour(env, kind, seed), seed, kind) for seed in seeds]
 
 
 def summarise(episodes: Sequence[Episode]) -> dict[str, float]:

@@ -110,7 +110,8 @@ class Measurement:
             for seed in self.seeds:
                 if (directory / f"{seed}{SUFFIX}").exists():
                     continue
-                (episode,) = evaluate.evaluate(self.env, policy, [seed])
+                policy.reset(seed)
+                episode = evaluate.rollout(self.env, policy, seed)
                 attributes = {"holds": policy.holds, "plan_ms": list(policy.plan_ms)}
                 policy.clear()
                 episode = dataclasses.replace(episode, attributes=attributes)
