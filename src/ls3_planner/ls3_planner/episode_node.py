@@ -1,8 +1,8 @@
 """One episode as a ROS action: reset, then step by step until the goal, a violation or T.
 
-The coroutine `_episode` reads like the loop it is; each `await` ends with a message, with a
-cancellation, or with a wall-clock time-out whose text names what was missing. Reward and
-constraint are read from the frame s_{t+1} that was taken after the motion had ended.
+Each `await` of the coroutine `_episode` ends with a message, a cancellation, or a wall-clock
+time-out that names what was missing. Reward and constraint are those of s_{t+1}, the frame taken
+after the motion had ended.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
@@ -25,12 +25,9 @@ from ls3_common.parameters import parameter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, StepRequest, TaskState
 from ls3_interfaces.srv import ResetScene
-from ls3_planner.clash import EXCLUSIVE, clash
+from ls3_planner.presence import absent, clash
 from ls3_planner.record import Frame, Frames, Record
 from ls3_planner.waiting import Cancelled, Stop, Waiter, never
-
-FRAMES_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""Deeper than a latest-only stream: a mask and its task state must both be there."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,8 @@ class EpisodeNode(Node):
 
         self._requests = self.create_publisher(StepRequest, topics.STEP_REQUEST, ros.RELIABLE_QOS)
         for kind, topic, callback, qos in (
-            (Image, topics.MASK, self._see, FRAMES_QOS),
-            (TaskState, topics.TASK_STATE, self._judge, FRAMES_QOS),
+            (Image, topics.MASK, self._see, qos_profile_sensor_data),
+            (TaskState, topics.TASK_STATE, self._judge, qos_profile_sensor_data),
             (Plan, topics.PLAN, self._set_plan, ros.RELIABLE_QOS),
             (ArmCommand, topics.ARM_COMMAND, self._set_command, ros.RELIABLE_QOS),
             (MotionState, topics.MOTION_STATE, self._set_motion, ros.LATCHED_QOS),
@@ -124,7 +121,11 @@ class EpisodeNode(Node):
             self.get_logger().error(f"episode {goal.episode}: {reason}")
         finally:
             self._record, self._accepted = None, False
-        file = record.write(self.config.record, reason)
+        file = ""
+        try:
+            file = record.write(self.config.record, reason)
+        except OSError as error:
+            reason, finish = f"{reason}, but the episode file: {error}", handle.abort
         finish()
         return RunEpisode.Result(
             success=record.succeeded,
@@ -162,24 +163,16 @@ class EpisodeNode(Node):
         """Put the scene at s_0 ~ mu and return what it looks like."""
         self._refuse_clash()
         self._frames.clear()
-        await self._waiter.until(
-            lambda: not self._absent(), self.config.start_timeout, self._absent, self._cancelled
-        )
-        timeout = self.config.reset_timeout
+        config = self.config
+        await self._until(lambda: not self._absent(), config.start_timeout, self._absent)
+        await self._until(self._at_rest, config.reset_timeout, self._why_not)  # it may be homing
         response = self._reset.call_async(ResetScene.Request(seed=seed))
         response.add_done_callback(lambda _future: self._waiter.wake())
-        await self._waiter.until(
-            response.done, timeout, f"answer from {topics.RESET_SCENE}", self._cancelled
-        )
+        await self._until(response.done, config.reset_timeout, lambda: "answer from reset_scene")
         if not response.result().ok:
             raise Stop(f"{topics.RESET_SCENE} failed: {response.result().message}")
-        await self._waiter.until(
-            lambda: self._motion.ready and not self._motion.moving,
-            timeout,
-            lambda: f"arm that is ready and at rest ({self._motion.reason or 'moving'})",
-            self._cancelled,
-        )
-        frame = await self._observe(self._now())
+        await self._until(self._at_rest, config.reset_timeout, self._why_not)
+        frame = await self._observe(self.get_clock().now().nanoseconds)
         if frame.constraint:
             raise Stop("the start state violates a constraint")
         return frame
@@ -203,57 +196,59 @@ class EpisodeNode(Node):
             reason = command.reason
             record.dropped += 1
             self.get_logger().warning(f"step {step}: plan refused: {reason}")
-            frame = await self._observe(self._now())
+            frame = await self._observe(self.get_clock().now().nanoseconds)
         raise Stop(f"the arm refused {self.config.max_refusals + 1} plans: {reason}")
 
+    async def _until(
+        self, condition: Callable[[], bool], timeout_s: float, missing: Callable[[], str]
+    ) -> None:
+        """As the waiter's, and ended by a cancellation."""
+        await self._waiter.until(condition, timeout_s, missing, self._cancelled)
+
+    def _at_rest(self) -> bool:
+        return self._motion.ready and not self._motion.moving
+
+    def _why_not(self) -> str:
+        return f"arm that is ready and at rest ({self._motion.reason or 'moving'})"
+
     def _absent(self) -> str:
-        """What of the graph is not there yet; a step asked of nobody would never be answered."""
-        if not self.count_subscribers(topics.STEP_REQUEST):
-            return f"subscriber of {topics.STEP_REQUEST}"
-        for topic in (*EXCLUSIVE, topics.MOTION_STATE):
-            if not self.count_publishers(topic):
-                return f"publisher of {topic}"
-        return "" if self._reset.service_is_ready() else f"service {topics.RESET_SCENE}"
+        ready = self._reset.service_is_ready()
+        return absent(self) or ("" if ready else f"service {topics.RESET_SCENE}")
 
     def _unanswered(self) -> str:
         return "plan" if self._plan is None else f"{topics.ARM_COMMAND}, though the plan came"
 
     async def _motion_end(self, command: ArmCommand) -> int:
         """When the scene came to rest after this command (ns)."""
-        began = ros.nanoseconds(command.header.stamp)
+        began = _stamp(command)
         if command.outcome == "held":
             return began
         key = (command.episode, command.step)
 
         def ended() -> bool:
             motion = self._motion
-            this = (motion.episode, motion.step) == key
-            over = this and ros.nanoseconds(motion.header.stamp) >= began
+            over = (motion.episode, motion.step) == key and _stamp(motion) >= began
             return not motion.moving and (over or not motion.ready)
 
         await self._waiter.until(ended, self.config.motion_timeout, "end of the motion")
         if not self._motion.ready:
             raise Stop(f"the arm is not ready: {self._motion.reason}")
-        return ros.nanoseconds(self._motion.header.stamp)
+        return _stamp(self._motion)
 
     async def _observe(self, after: int) -> Frame:
         """The first frame, with its task state, at or after `after` (ns) and the rest."""
         after += int(self.config.settle * 1e9)
-        await self._waiter.until(
+        await self._until(
             lambda: self._frames.first(after) is not None,
             self.config.frame_timeout,
             lambda: self._frames.missing(after),
-            self._cancelled,
         )
         frame = self._frames.first(after)
         assert frame is not None
         return frame
 
-    def _now(self) -> int:
-        return int(self.get_clock().now().nanoseconds)
-
     def _refuse_clash(self) -> None:
-        reason = clash(self, EXCLUSIVE)
+        reason = clash(self)
         if reason:
             raise Stop(reason)
 
@@ -272,13 +267,12 @@ class EpisodeNode(Node):
 
     def _see(self, message: Image) -> None:
         try:
-            self._frames.add_image(ros.nanoseconds(message.header.stamp), to_array(message))
+            self._frames.add_image(_stamp(message), to_array(message))
         except ValueError as error:
             self.get_logger().warning(f"{topics.MASK}: {error}", throttle_duration_sec=2.0)
 
     def _judge(self, message: TaskState) -> None:
-        stamp = ros.nanoseconds(message.header.stamp)
-        self._frames.add_state(stamp, message.success, message.constraint)
+        self._frames.add_state(_stamp(message), message.success, message.constraint)
 
     def _set_plan(self, message: Plan) -> None:
         if (message.episode, message.step) == self._asked:
@@ -290,6 +284,10 @@ class EpisodeNode(Node):
 
     def _set_motion(self, message: MotionState) -> None:
         self._motion = message
+
+
+def _stamp(message: Any) -> int:
+    return ros.nanoseconds(message.header.stamp)
 
 
 def main() -> int:

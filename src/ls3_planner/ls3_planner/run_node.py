@@ -28,8 +28,8 @@ from ls3_common.parameters import parameter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 from ls3_planner import summary, view
-from ls3_planner.clash import EXCLUSIVE, clash
 from ls3_planner.film import Film, FilmConfig
+from ls3_planner.presence import clash
 from ls3_planner.summary import Row, Summary
 from ls3_planner.waiting import Stop, Waiter
 
@@ -149,7 +149,7 @@ class RunNode(Node):
         raise SystemExit(0 if self.complete else 1)
 
     async def _run_episode(self, index: int) -> Row:
-        reason = clash(self, EXCLUSIVE)
+        reason = clash(self)
         if reason:
             raise Stop(reason)
         config, began = self.config, time.monotonic()

@@ -1,8 +1,10 @@
-"""Two stacks in one ROS domain would answer each other's questions: see it and say so."""
+"""Which nodes are there: none of the graph's may be missing, and none may be there twice.
+
+Two stacks in one ROS domain would answer each other's questions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ls3_common import topics
@@ -21,9 +23,9 @@ EXCLUSIVE = (
 """Topics on which a second publisher means a second stack."""
 
 
-def clash(node: Node, names: Iterable[str]) -> str:
+def clash(node: Node) -> str:
     """Why this domain is not ours alone; empty when each topic has at most one publisher."""
-    for topic in names:
+    for topic in EXCLUSIVE:
         infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
         if len(infos) > 1:
             nodes = sorted({info.node_name for info in infos})
@@ -31,4 +33,14 @@ def clash(node: Node, names: Iterable[str]) -> str:
                 f"{len(infos)} publishers of '{topic}' ({', '.join(nodes)}): another stack runs in "
                 "this ROS domain; stop it, or set another ROS_DOMAIN_ID for this one"
             )
+    return ""
+
+
+def absent(node: Node) -> str:
+    """What of the graph is not there; a step asked of nobody would never be answered."""
+    if not node.count_subscribers(topics.STEP_REQUEST):
+        return f"subscriber of {topics.STEP_REQUEST}"
+    for topic in (*EXCLUSIVE, topics.MOTION_STATE):
+        if not node.count_publishers(topic):
+            return f"publisher of {topic}"
     return ""
