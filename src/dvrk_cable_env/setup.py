@@ -18,8 +18,8 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
-            "segmentation_node = dvrk_cable_env.segmentation_node:main",
-            "arm_node = dvrk_cable_env.arm_node:main",
+            "segmentation_node = dvrk_cable_env.nodes:segmentation_node",
+            "arm_node = dvrk_cable_env.nodes:arm_node",
         ]
     },
 )

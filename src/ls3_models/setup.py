@@ -26,5 +26,5 @@ setup(
     maintainer_email="maintainers@ls3.invalid",
     description="What LS3 learns: networks, losses, data, training and checkpoints; encoder_node",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["encoder_node = ls3_models.encoder_node:main"]},
+    entry_points={"console_scripts": ["encoder_node = ls3_models.nodes:encoder_node"]},
 )

@@ -47,9 +47,9 @@ setup(
     entry_points={
         "console_scripts": [
             "ls3 = ls3_planner.cli:main",
-            "planner_node = ls3_planner.planner_node:main",
-            "episode_node = ls3_planner.episode_node:main",
-            "run_node = ls3_planner.run_node:main",
+            "planner_node = ls3_planner.nodes:planner_node",
+            "episode_node = ls3_planner.nodes:episode_node",
+            "run_node = ls3_planner.nodes:run_node",
         ]
     },
 )

@@ -25,5 +25,5 @@ setup(
     maintainer_email="maintainers@ls3.invalid",
     description="The domains of LS3 in MuJoCo: gymnasium environments and a simulated arm for ROS",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["sim_node = ls3_sim.sim_node:main"]},
+    entry_points={"console_scripts": ["sim_node = ls3_sim.nodes:sim_node"]},
 )
