@@ -125,7 +125,7 @@ class Evaluate(Common):
     """Directory of a model; by default the one shipped for the domain."""
     episodes: int = 50
     out: Path | None = None
-    """Also write the figures there as JSON."""
+    """Also write the figures there as JSON; missing folders are made."""
 
     def execute(self) -> None:
         domain = self.load()
@@ -142,6 +142,7 @@ class Evaluate(Common):
         }
         text = json.dumps(figures, indent=1)
         if self.out:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
             self.out.write_text(text + "\n")
         print(text)
 

@@ -164,7 +164,10 @@ class Measurement:
     def _resume(self) -> None:
         if not self.path.exists():
             return
-        before = json.loads(self.path.read_text())
+        try:
+            before = json.loads(self.path.read_text())
+        except ValueError as error:
+            raise UserError(f"not JSON ({error})", where=str(self.path), do="delete it") from None
         if all(before.get(key) == self.document[key] for key in ("model", "seeds")):
             self.document["metrics"] = before["metrics"]
 

@@ -195,6 +195,13 @@ def test_a_users_mistake_is_one_message_and_no_traceback(arguments, named, capsy
     assert named in error and "Traceback" not in error
 
 
+def test_a_damaged_results_file_is_named(tmp_path, capsys):
+    (tmp_path / "half.json").write_text('{"name": ')
+    assert main(["measure", "--out", str(tmp_path / "half.json")]) == 2
+    error = capsys.readouterr().err
+    assert "half.json" in error and "Traceback" not in error
+
+
 def test_ctrl_c_while_collecting_keeps_whole_episodes(tmp_path):
     command = [sys.executable, "-m", "ls3_planner.cli", "collect", "--data", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

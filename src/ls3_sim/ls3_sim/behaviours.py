@@ -3,8 +3,8 @@
 demonstration: well over the obstacle, to the right, then straight to the goal.
 random: a demonstration for a random number of steps, then uniform actions.
 constraint: a demonstration for a random number of steps, then towards the obstacle, or over it so
-low that the trailing cable touches. The random trajectories alone show few contacts, nearly all of
-them from the start's side; the estimator has to know the obstacle from left, above and right.
+low that the trailing cable touches. The random trajectories alone hardly touch it; the estimator
+has to know the obstacle from left, above and right.
 """
 
 from __future__ import annotations
