@@ -146,7 +146,7 @@ class OfflineTraining:
                         if stage == "vae":
                             picture = validation.reconstructions()
                             imageio.imwrite(self.directory / "reconstructions.png", picture)
-                            writer.add_image("reconstructions", picture, step, dataformats="HW")
+                            writer.add_image("reconstructions", picture, step, dataformats="HWC")
                         self.save()
                     if stop.requested:
                         self.save()

@@ -46,14 +46,18 @@ class Validation:
 
     @torch.no_grad()
     def reconstructions(self) -> np.ndarray:
-        """Held-out images above their reconstructions, uint8 (2 * height, n * width)."""
+        """Held-out images above their reconstructions, uint8 (2 * height, n * width, 3).
+
+        A mask becomes grey; of stacked frames the newest is shown.
+        """
         step = max(1, len(self.images) // PICTURES)
         images = self.images[::step][:PICTURES]
         mean, _ = self.learner.encode(images)
         decoded = self.learner.models.decoder(mean).clamp(0, 1).permute(0, 2, 3, 1)
         rows = (images.float() / 255, decoded)
-        grey = [torch.cat(list(row.mean(dim=-1)), dim=1) for row in rows]
-        return (torch.cat(grey) * 255).to(torch.uint8).numpy()
+        strips = [torch.cat(list(row[..., -3:]), dim=1) for row in rows]
+        picture = torch.cat(strips).expand(-1, -1, 3)
+        return (picture * 255).to(torch.uint8).numpy()
 
 
 @torch.no_grad()

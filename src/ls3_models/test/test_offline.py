@@ -1,5 +1,6 @@
 """Offline training learns, stops without loss and goes on to the very same weights."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -8,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from small import SPEC, config, episodes
+from small import SPEC, config, episode, episodes
 
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
@@ -18,6 +20,7 @@ from ls3_models.learner import Learner, NonFiniteLoss
 from ls3_models.offline import OfflineTraining, make_replay
 from ls3_models.progress import Interrupted
 from ls3_models.resume import CHECKPOINT
+from ls3_models.validation import Validation
 
 
 def train(directory, **changes):
@@ -141,3 +144,15 @@ def test_curves_and_pictures_are_written(tmp_path):
     assert {row["stage"] for row in rows} == {"vae", "heads"}
     assert (tmp_path / "reconstructions.png").stat().st_size > 100
     assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 9])
+def test_pictures_are_in_colour_and_show_the_newest_of_stacked_frames(channels):
+    images = np.zeros((7, 64, 64, channels), np.uint8)
+    images[..., -1] = 200
+    one = dataclasses.replace(episode(), observations=images)
+    validation = Validation(Learner(config(), channels, 2, seed=0), "tiny", [one])
+    shown = validation.reconstructions()
+    assert shown.shape == (128, 7 * 64, 3)
+    held_out = shown[:64].reshape(-1, 3)
+    assert np.unique(held_out, axis=0).tolist() == [[200] * 3 if channels == 1 else [0, 0, 200]]
