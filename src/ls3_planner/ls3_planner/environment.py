@@ -100,6 +100,15 @@ def behaviour(env: gymnasium.Env, kind: str, seed: int) -> Act:
     return lambda _observation, info: act(info)
 
 
+def reset_options(env: gymnasium.Env, kind: str) -> dict[str, Any]:
+    """How a behaviour's episodes begin: at the start, or anywhere (`random_starts` of the domain).
+
+    An environment that does not name such behaviours has none.
+    """
+    anywhere: tuple[str, ...] = getattr(env.unwrapped, "random_starts", ())
+    return {"random_start": True} if kind in anywhere else {}
+
+
 def seed_of(base: int, source: str, index: int) -> int:
     """A seed of its own for every episode of a data set or run, stable across machines."""
     return zlib.crc32(f"{base}/{source}/{index}".encode())

@@ -10,7 +10,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from dvrk_cable_env.segmentation import SegmentationConfig, segment_cable
-from ls3_sim.behaviours import BEHAVIOURS, Behaviour, make_behaviour
+from ls3_sim.behaviours import BEHAVIOURS, Behaviour
+from ls3_sim.cable_behaviours import make_behaviour
 from ls3_sim.cable_scene import LINKS, CableLayout, CableScene
 from ls3_sim.viewer import Viewer
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import gymnasium
 
 CABLE_ROUTING = "LS3/CableRouting-v0"
-HORIZON = {CABLE_ROUTING: 50}
-"""T of each environment."""
+NAVIGATION = "LS3/Navigation-v0"
+HORIZON = {CABLE_ROUTING: 50, NAVIGATION: 100}
+"""T of each environment, section 5.3."""
+_ENTRY_POINTS = {
+    CABLE_ROUTING: "ls3_sim.cable_env:CableEnv",
+    NAVIGATION: "ls3_sim.navigation_env:NavigationEnv",
+}
 
 
 def register() -> None:
     """Make the environments known to gymnasium; calling it twice does nothing."""
-    if CABLE_ROUTING not in gymnasium.registry:
-        gymnasium.register(
-            CABLE_ROUTING,
-            entry_point="ls3_sim.cable_env:CableEnv",
-            max_episode_steps=HORIZON[CABLE_ROUTING],
-        )
+    for name, entry_point in _ENTRY_POINTS.items():
+        if name not in gymnasium.registry:
+            gymnasium.register(name, entry_point=entry_point, max_episode_steps=HORIZON[name])

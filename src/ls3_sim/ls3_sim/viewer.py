@@ -1,16 +1,34 @@
-"""A window on a scene, where there is a display."""
+"""Windows on a scene or on its pictures, where there is a display."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ls3_common.errors import UserError
 
 if TYPE_CHECKING:
     from ls3_sim.cable_scene import CableScene
+
+
+def need_display() -> None:
+    """Do nothing where there is a display.
+
+    Raises:
+        UserError: there is none.
+    """
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        raise UserError(
+            "render_mode='human' needs a display, and there is none",
+            do="use render_mode='rgb_array', or set DISPLAY",
+        )
 
 
 class Viewer:
@@ -21,13 +39,7 @@ class Viewer:
     """
 
     def __init__(self, scene: CableScene) -> None:
-        if sys.platform.startswith("linux") and not (
-            os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        ):
-            raise UserError(
-                "render_mode='human' needs a display, and there is none",
-                do="use render_mode='rgb_array', or set DISPLAY",
-            )
+        need_display()
         viewer = importlib.import_module("mujoco.viewer")  # loads glfw, which needs the display
         self._viewer = viewer.launch_passive(scene.model, scene.data)
 
@@ -36,3 +48,46 @@ class Viewer:
 
     def close(self) -> None:
         self._viewer.close()
+
+
+class ImageViewer:
+    """A window that shows pictures of `width` x `height`; closing it only hides them.
+
+    Raises:
+        UserError: there is no display, or it gives no window.
+    """
+
+    def __init__(self, title: str, width: int, height: int) -> None:
+        need_display()
+        # MuJoCo brings glfw; both modules are loaded where a window is wanted and nowhere else
+        self._glfw: Any = importlib.import_module("glfw")
+        self._gl: Any = importlib.import_module("OpenGL.GL")
+        if not self._glfw.init():
+            raise UserError("glfw finds no usable display", do="use render_mode='rgb_array'")
+        self._glfw.window_hint(self._glfw.RESIZABLE, False)
+        self._window = self._glfw.create_window(width, height, title, None, None)
+        if not self._window:
+            raise UserError("the display gives no window", do="use render_mode='rgb_array'")
+
+    def show(self, picture: NDArray[np.uint8]) -> None:
+        """Show uint8 (height, width, 3), enlarged where a window has more pixels than points."""
+        if self._window is None:
+            return
+        glfw, gl = self._glfw, self._gl
+        glfw.make_context_current(self._window)
+        rows = np.ascontiguousarray(picture[::-1])  # OpenGL counts from the bottom
+        width, height = glfw.get_framebuffer_size(self._window)
+        gl.glPixelStorei(gl.GL_UNPACK_ALIGNMENT, 1)
+        gl.glPixelZoom(width / rows.shape[1], height / rows.shape[0])
+        gl.glRasterPos2f(-1, -1)
+        gl.glDrawPixels(rows.shape[1], rows.shape[0], gl.GL_RGB, gl.GL_UNSIGNED_BYTE, rows)
+        glfw.swap_buffers(self._window)
+        glfw.poll_events()
+        if glfw.window_should_close(self._window):
+            self.close()
+
+    def close(self) -> None:
+        """Close the window; may be called twice."""
+        if self._window is not None:
+            self._glfw.destroy_window(self._window)
+            self._window = None
