@@ -51,7 +51,7 @@ class Viewer:
 
 
 class ImageViewer:
-    """A window that shows pictures of `width` x `height`; closing it only hides them.
+    """A window that shows pictures of `width` x `height`; who closes it goes on without one.
 
     Raises:
         UserError: there is no display, or it gives no window.
