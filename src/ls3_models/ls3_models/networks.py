@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from ls3_models.toom_cook import TransposedConvolution
+
 IMAGE_SIZE = 64
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 1.0  # of the latent change per step; keeps the likelihood finite
 
@@ -58,33 +60,58 @@ class StridedConvolution(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         outputs, inputs = self.weight.shape[:2]
-        blocks = self.weight.view(outputs, inputs, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4)
-        blocks = blocks.reshape(outputs, inputs * 4, 2, 2)
-        return functional.conv2d(functional.pixel_unshuffle(images, 2), blocks, self.bias)
+        batch, _, height, width = images.shape
+        grid = images.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, inputs)
+        pixels = grid.transpose(2, 3).reshape(batch, height // 2, width // 2, 4 * inputs)
+        blocks = self.weight.view(outputs, inputs, 2, 2, 2, 2).permute(0, 3, 5, 1, 2, 4)
+        blocks = blocks.reshape(outputs, 4 * inputs, 2, 2)
+        return functional.conv2d(pixels.permute(0, 3, 1, 2), blocks, self.bias)
 
 
-class SubPixelTransposed(nn.ConvTranspose2d):
-    """A stride-2 transposed convolution with an even kernel, computed by sub-pixel convolution.
+class WholeConvolution(nn.Conv2d):
+    """A convolution whose kernel is as large as its input, computed as the linear layer it is."""
 
-    Exactly ``ConvTranspose2d(in, out, kernel, stride=2)``: output pixel (2 i + r, 2 j + c) is a
-    stride-1 convolution whose kernel holds every second weight, so that all four phases (r, c) are
-    one convolution and a pixel shuffle.
+    def forward(self, images: Tensor) -> Tensor:
+        rows = images.permute(0, 2, 3, 1).flatten(1)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
+        return functional.linear(rows, weight, self.bias)[..., None, None]
+
+
+class BlockTransposed(nn.ConvTranspose2d):
+    """``ConvTranspose2d(inputs, outputs, 6, stride=2)`` of the phases of a `TransposedConvolution`.
+
+    ``forward`` maps (height, width, image, 2, 2, inputs) to images (image, outputs, 4 * height + 4,
+    4 * width + 4): a block of 2 x 2 pixels reaches 2 x 2 blocks of 4 x 4 output pixels, each by a
+    matrix product.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
-        if kernel % 2:
-            raise ValueError(f"the kernel must be even, not {kernel}")
-        super().__init__(inputs, outputs, kernel, stride=2)
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 6, stride=2)
 
-    def forward(self, images: Tensor, output_size: list[int] | None = None) -> Tensor:
-        inputs, outputs, kernel, _ = self.weight.shape
-        half = kernel // 2
-        phases = self.weight.view(inputs, outputs, half, 2, half, 2).flip((2, 4))
-        phases = phases.permute(1, 3, 5, 0, 2, 4).reshape(outputs * 4, inputs, half, half)
+    def forward(self, phases: Tensor, output_size: list[int] | None = None) -> Tensor:
+        height, width, image = phases.shape[:3]
+        inputs, outputs = self.weight.shape[:2]
         assert self.bias is not None
-        bias = self.bias.repeat_interleave(4)
-        mixed = functional.conv2d(images, phases, bias, padding=half - 1)
-        return functional.pixel_shuffle(mixed, 2)
+        shifted = [
+            functional.pad(self.weight, (2 * s, 2 - 2 * s, 2 * r, 2 - 2 * r))
+            for r in (0, 1)
+            for s in (0, 1)
+        ]
+        kernel = torch.cat(shifted).view(4 * inputs, outputs, 2, 4, 2, 4)
+        kernel = kernel.permute(0, 2, 4, 1, 3, 5).reshape(4 * inputs, -1)
+        parts = (phases.reshape(-1, 4 * inputs) @ kernel).view(height, width, image, 4, -1)
+        blocks = sum(
+            functional.pad(part, (0, 0, 0, 0, right, 1 - right, down, 1 - down))
+            for part, (down, right) in zip(parts.unbind(3), _CORNERS, strict=True)
+        )
+        assert isinstance(blocks, Tensor)
+        blocks = blocks.view(height + 1, width + 1, image, outputs, 4, 4)
+        images = blocks.permute(2, 3, 0, 4, 1, 5)
+        images = images.reshape(image, outputs, 4 * height + 4, 4 * width + 4)
+        return images + self.bias[:, None, None]
+
+
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # blocks that a block reaches: itself, right, below
 
 
 class Encoder(nn.Module):
@@ -97,12 +124,12 @@ class Encoder(nn.Module):
         super().__init__()
         self.convolutions = nn.Sequential(
             StridedConvolution(channels, 32),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(32, 64, 4, stride=3),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(64, 128, 4, stride=2),
-            nn.ReLU(),
-            nn.Conv2d(128, 256, 4, stride=2),
+            nn.ReLU(inplace=True),
+            WholeConvolution(128, 256, 4, stride=2),
             nn.ReLU(),
             nn.Flatten(),
         )
@@ -118,28 +145,27 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """f_dec: latents (batch, d) to images (batch, channel, 64, 64), unbounded.
 
-    Its first transposed convolution sees a single pixel, which makes it a linear layer.
+    The decoder of Hafner et al. (PlaNet). Its first transposed convolution sees a single pixel,
+    which makes it a linear layer.
     """
 
     def __init__(self, channels: int, latent_dim: int) -> None:
         super().__init__()
         self.input = nn.Sequential(
-            nn.Linear(latent_dim, 256),
-            nn.Linear(256, 128 * 5 * 5),
-            nn.ReLU(),
-            nn.Unflatten(1, (128, 5, 5)),
+            nn.Linear(latent_dim, 256), nn.Linear(256, 128 * 5 * 5), nn.ReLU(inplace=True)
         )
-        self.convolutions = nn.Sequential(
-            nn.ConvTranspose2d(128, 64, 5, stride=2),
-            nn.ReLU(),
-            SubPixelTransposed(64, 32, 6),
-            nn.ReLU(),
-            SubPixelTransposed(32, channels, 6),
-        )
-        convert_conv2d_weight_memory_format(self.convolutions, torch.channels_last)
+        first = TransposedConvolution(128, 64, 5, size=5, piece=5)
+        second = TransposedConvolution(64, 32, 6, size=13, piece=7)
+        # names of the layers that have weights where the ReLUs between them are counted
+        layers = {"0": first, "2": second, "4": BlockTransposed(32, channels)}
+        self.convolutions = nn.ModuleDict(layers)
 
     def forward(self, latents: Tensor) -> Tensor:
-        return self.convolutions(self.input(latents).contiguous(memory_format=torch.channels_last))
+        first, second, last = self.convolutions.values()
+        pixels = self.input(latents).view(-1, 128, 5, 5).permute(2, 3, 0, 1)
+        phases = first(pixels)  # (7, 7, batch, 2, 2, 64)
+        pixels = phases.permute(0, 3, 1, 4, 2, 5).reshape(14, 14, -1, 64)[:13, :13]
+        return last(second(pixels))
 
 
 class Dynamics(nn.Module):

@@ -1,10 +1,19 @@
 """The networks compute what the paper's layers compute."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from ls3_models.networks import Decoder, Encoder, StackedMLP, StridedConvolution, SubPixelTransposed
+from ls3_models.networks import (
+    BlockTransposed,
+    Decoder,
+    Encoder,
+    StackedMLP,
+    StridedConvolution,
+)
+from ls3_models.plain import PlainEnsemble, PlainVAE
+from ls3_models.toom_cook import TransposedConvolution
 
 
 def test_encoder_has_the_papers_layers():
@@ -31,20 +40,80 @@ def test_strided_convolution_equals_the_plain_one():
     torch.testing.assert_close(layer(images), plain)
 
 
-def test_sub_pixel_transposed_equals_the_plain_one():
+@pytest.mark.parametrize(("kernel", "size", "piece"), [(5, 5, 5), (6, 13, 7), (4, 6, 4)])
+def test_transposed_convolution_equals_the_plain_one(kernel, size, piece):
     torch.manual_seed(0)
-    layer = SubPixelTransposed(8, 3, 6)
-    images = torch.randn(2, 8, 13, 13)
-    plain = functional.conv_transpose2d(images, layer.weight, layer.bias, stride=2)
-    torch.testing.assert_close(layer(images), plain)
+    layer = TransposedConvolution(8, 3, kernel, size, piece)
+    pixels = torch.randn(2, 8, size, size)
+    plain = functional.conv_transpose2d(pixels, layer.weight, layer.bias, stride=2).relu()
+    phases = layer(pixels.permute(2, 3, 0, 1)).permute(2, 5, 0, 3, 1, 4)
+    ours = phases.reshape(2, 3, 2 * size + 4, 2 * size + 4)[
+        :, :, : plain.shape[2], : plain.shape[3]
+    ]
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=2e-5)
+
+
+def test_gradients_of_the_transposed_convolution():
+    torch.manual_seed(0)
+    layer = TransposedConvolution(2, 3, 6, size=4, piece=3).double()
+    pixels = torch.randn(4, 4, 2, 2, dtype=torch.float64, requires_grad=True)
+    weight, bias = (p.detach().requires_grad_() for p in layer.parameters())
+
+    def run(*given):
+        return torch.func.functional_call(layer, {"weight": given[1], "bias": given[2]}, given[0])
+
+    assert torch.autograd.gradcheck(run, (pixels, weight, bias))
+
+
+def test_last_layer_equals_the_plain_one():
+    torch.manual_seed(0)
+    layer = BlockTransposed(8, 3)
+    pixels = torch.randn(2, 8, 10, 12)
+    plain = functional.conv_transpose2d(pixels, layer.weight, layer.bias, stride=2)
+    phases = pixels.view(2, 8, 5, 2, 6, 2).permute(2, 4, 0, 3, 5, 1)
+    torch.testing.assert_close(layer(phases), plain)
+
+
+@pytest.fixture
+def double_precision():
+    """Float64 by default: in float32, rounding decides which pixels near 0 a ReLU passes on."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_vae_equals_plain_layers_in_output_and_gradients(channels, double_precision):
+    torch.manual_seed(0)
+    encoder, decoder = Encoder(channels, 8), Decoder(channels, 8)
+    with torch.no_grad():
+        decoder.input[1].bias.normal_()
+    plain = PlainVAE(encoder, decoder)
+    images = torch.rand(3, channels, 64, 64)
+    outputs = []
+    for encode, decode in ((encoder, decoder), (plain.encode, plain.decode)):
+        mean, log_std = encode(images)
+        outputs.append(decode(mean + torch.exp(log_std)))
+        (outputs[-1] - images).square().sum().backward()
+    torch.testing.assert_close(*outputs)
+    theirs = {name: parameter.grad for name, parameter in plain.named_parameters()}
+    expand = theirs.pop("expand.weight").permute(1, 2, 3, 0).reshape(128 * 25, 256)
+    torch.testing.assert_close(decoder.input[1].weight.grad, expand)
+    torch.testing.assert_close(decoder.input[1].bias.grad, theirs.pop("expand_bias").flatten())
+    expanded = set(decoder.input[1].parameters())
+    ours = [p for p in [*encoder.parameters(), *decoder.parameters()] if p not in expanded]
+    for parameter in ours:
+        same = [g for g in theirs.values() if g.shape == parameter.shape]
+        assert any(torch.allclose(parameter.grad, g, rtol=1e-7, atol=1e-9) for g in same)
+
+
+def test_odd_kernels_beyond_reach_are_refused():
+    with pytest.raises(ValueError, match="at most 6"):
+        TransposedConvolution(1, 1, 7, size=5, piece=5)
 
 
 def test_stacked_networks_equal_separate_ones():
     torch.manual_seed(0)
     stacked = StackedMLP(3, (4, 8, 2))
     rows = torch.randn(3, 5, 4)
-    together = stacked(rows)
-    for member in range(3):
-        hidden = torch.relu(rows[member] @ stacked.weights[0][member] + stacked.biases[0][member])
-        alone = hidden @ stacked.weights[1][member] + stacked.biases[1][member]
-        torch.testing.assert_close(together[member], alone)
+    torch.testing.assert_close(stacked(rows), PlainEnsemble(stacked)(rows))
