@@ -25,6 +25,7 @@ from ls3_models import resume
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.learner import Learner
+from ls3_models.memory import keep_freed_memory
 from ls3_models.progress import Interrupted, StopRequest, bar
 from ls3_models.replay import Replay
 from ls3_models.validation import HELD_OUT_EVERY, Validation
@@ -100,11 +101,12 @@ class OfflineTraining:
         self._resume()
 
     def run(self) -> None:
-        """Train until done.
+        """Train until done; from then on the process keeps memory that it frees.
 
         Raises:
             Interrupted: on SIGINT or SIGTERM, after saving.
         """
+        keep_freed_memory()
         self.directory.mkdir(parents=True, exist_ok=True)
         totals = {"vae": self.config.vae_iterations, "heads": self.config.offline_iterations}
         with StopRequest() as stop:

@@ -8,59 +8,48 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ls3_models.learner import Learner
 from ls3_models.networks import Decoder, Encoder, StackedMLP
 
 
-class PlainVAE(nn.Module):
-    """Encoder and decoder of plain layers, images as (batch, channel, row, column).
+class PlainEncoder(nn.Module):
+    """`Encoder` of plain ``Conv2d`` layers."""
 
-    `input` is the first transposed convolution, whose bias may differ from pixel to pixel.
-    """
-
-    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+    def __init__(self, fast: Encoder) -> None:
         super().__init__()
-        fast = list(encoder.convolutions)[::2][:4]
         layers: list[nn.Module] = []
-        for layer in fast:
-            assert isinstance(layer, nn.Conv2d)
-            layers += [_copy(nn.Conv2d, layer), nn.ReLU()]
-        self.encoder = nn.Sequential(*layers, nn.Flatten())
-        self.mean, self.log_std = _linear(encoder.mean), _linear(encoder.log_std)
-        linear, expand = decoder.input[0], decoder.input[1]
+        for layer in fast.convolutions:
+            if isinstance(layer, nn.Conv2d):
+                layers += [_copy(nn.Conv2d, layer), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers, nn.Flatten())
+        self.mean, self.log_std = _linear(fast.mean), _linear(fast.log_std)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.convolutions(images)
+        return self.mean(features), self.log_std(features)
+
+
+class PlainDecoder(nn.Module):
+    """`Decoder` of plain ``ConvTranspose2d`` layers; the first has a bias for every pixel."""
+
+    def __init__(self, fast: Decoder) -> None:
+        super().__init__()
+        linear, expand = fast.input[0], fast.input[1]
         assert isinstance(linear, nn.Linear) and isinstance(expand, nn.Linear)
         self.input = _linear(linear)
         self.expand = nn.ConvTranspose2d(256, 128, 5, stride=2, bias=False)
-        self.expand.to(expand.weight.dtype)
+        self.expand_bias = nn.Parameter(expand.bias.detach().view(128, 5, 5).clone())
         with torch.no_grad():
             self.expand.weight.copy_(expand.weight.view(128, 5, 5, 256).permute(3, 0, 1, 2))
-            self.expand_bias = nn.Parameter(expand.bias.detach().view(128, 5, 5).clone())
-        layers = []
-        for layer in decoder.convolutions.values():
+        layers: list[nn.Module] = []
+        for layer in fast.convolutions.values():
             assert isinstance(layer, nn.ConvTranspose2d)
             layers += [nn.ReLU(), _copy(nn.ConvTranspose2d, layer)]
-        self.decoder = nn.Sequential(*layers)
+        self.convolutions = nn.Sequential(*layers)
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Encoder`."""
-        features = self.encoder(images)
-        return self.mean(features), self.log_std(features)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """As `Decoder`."""
+    def forward(self, latents: Tensor) -> Tensor:
         pixels = self.expand(self.input(latents)[..., None, None]) + self.expand_bias
-        return self.decoder(pixels)
-
-
-def _copy(kind: type, layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-    plain = kind(layer.in_channels, layer.out_channels, layer.kernel_size, stride=layer.stride)
-    plain.to(layer.weight.dtype).load_state_dict(layer.state_dict())
-    return plain
-
-
-def _linear(layer: nn.Linear) -> nn.Linear:
-    plain = nn.Linear(layer.in_features, layer.out_features).to(layer.weight.dtype)
-    plain.load_state_dict(layer.state_dict())
-    return plain
+        return self.convolutions(pixels)
 
 
 class PlainEnsemble(nn.Module):
@@ -68,14 +57,15 @@ class PlainEnsemble(nn.Module):
 
     def __init__(self, stacked: StackedMLP) -> None:
         super().__init__()
-        members = [self._member(stacked, member) for member in range(stacked.members)]
-        self.members = nn.ModuleList(members)
+        self.members = nn.ModuleList(
+            self._member(stacked, member) for member in range(stacked.members)
+        )
 
     @staticmethod
     def _member(stacked: StackedMLP, member: int) -> nn.Sequential:
         layers: list[nn.Module] = []
         for weight, bias in zip(stacked.weights, stacked.biases, strict=True):
-            linear = nn.Linear(*weight.shape[1:]).to(weight.dtype)
+            linear = nn.Linear(*weight.shape[1:])
             with torch.no_grad():
                 linear.weight.copy_(weight[member].T)
                 linear.bias.copy_(bias[member, 0])
@@ -84,3 +74,38 @@ class PlainEnsemble(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         return torch.stack([m(r) for m, r in zip(self.members, rows, strict=True)])
+
+
+def make_plain(learner: Learner) -> Learner:
+    """`learner` itself with plain networks of the same weights and plain Adam."""
+    models = learner.models
+    models.encoder = PlainEncoder(models.encoder)  # type: ignore[assignment]
+    models.decoder = PlainDecoder(models.decoder)  # type: ignore[assignment]
+    models.dynamics.mlp = PlainEnsemble(models.dynamics.mlp)  # type: ignore[assignment]
+    for name in ("value", "safe", "constraint", "goal"):
+        setattr(models.heads, name, PlainEnsemble(getattr(models.heads, name)))
+    learner.target_safe = PlainEnsemble(learner.target_safe)  # type: ignore[assignment]
+    learner.target_value = PlainEnsemble(learner.target_value)  # type: ignore[assignment]
+    parts = {
+        "vae": nn.ModuleList([models.encoder, models.decoder]),
+        "dynamics": models.dynamics,
+        **{name: getattr(models.heads, name) for name in ("value", "safe", "constraint", "goal")},
+    }
+    for name, part in parts.items():
+        rate = learner.optimisers[name].param_groups[0]["lr"]
+        learner.optimisers[name] = torch.optim.Adam(part.parameters(), lr=rate)
+    return learner
+
+
+def _copy(kind: type, layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+    plain = kind(layer.in_channels, layer.out_channels, layer.kernel_size, stride=layer.stride)
+    plain.load_state_dict(layer.state_dict())
+    for parameter in plain.parameters():
+        parameter.data = parameter.data.contiguous()
+    return plain
+
+
+def _linear(layer: nn.Linear) -> nn.Linear:
+    plain = nn.Linear(layer.in_features, layer.out_features)
+    plain.load_state_dict(layer.state_dict())
+    return plain

@@ -79,6 +79,11 @@ class Replay:
         """Number of frames."""
         return self._frames
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all latents and labels."""
+        return sum(values.nbytes for parts in self._parts.values() for values in parts)
+
     def _get(self, name: str) -> Tensor:
         if name not in self._whole:
             joined = torch.cat(self._parts[name])

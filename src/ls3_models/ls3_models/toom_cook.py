@@ -62,6 +62,10 @@ class TransposedConvolution(nn.ConvTranspose2d):
         ValueError: the kernel is longer than 6.
     """
 
+    of_pixels: Tensor
+    of_taps: Tensor
+    back: Tensor
+
     def __init__(self, inputs: int, outputs: int, kernel: int, size: int, piece: int) -> None:
         if kernel > 2 * TAPS:
             raise ValueError(f"the kernel must be at most {2 * TAPS} long, not {kernel}")

@@ -1,0 +1,53 @@
+"""The benchmark's plain networks compute what ours do; its figures are complete."""
+
+import copy
+
+import pytest
+import torch
+from small import SPEC, config, episodes
+
+from ls3_models import benchmark
+from ls3_models.learner import Learner
+from ls3_models.memory import keep_freed_memory
+from ls3_models.offline import make_replay
+from ls3_models.plain import make_plain
+
+
+def test_plain_steps_equal_ours():
+    ours = Learner(config(), 1, 2, seed=0)
+    plain = make_plain(copy.deepcopy(ours))
+    plain.generator = torch.Generator().manual_seed(0)
+    replay = make_replay(ours, SPEC, episodes(4))
+    images = torch.from_numpy(episodes(1)[0].observations)
+    for _ in range(3):
+        losses = [
+            learner.vae_step(images)
+            | learner.head_step(replay)
+            | learner.value_step(replay, monte_carlo=True)
+            for learner in (ours, plain)
+        ]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_figures_of_the_steps():
+    figures = benchmark.measure_steps(config(), SPEC, rounds=2)
+    for step in benchmark.STEPS:
+        for variant in benchmark.VARIANTS:
+            seconds = figures[f"{step}_{variant}_s"]
+            assert 0 < seconds["p10"] <= seconds["median"] <= seconds["p90"]
+        low, high = figures[f"{step}_ratio_spread"]
+        assert 0 < low <= figures[f"{step}_ratio"] <= high
+    with pytest.raises(ValueError, match="round"):
+        benchmark.measure_steps(config(), SPEC, rounds=0)
+
+
+def test_memory_grows_with_the_frames():
+    small, large = benchmark.measure_scaling(config(), SPEC, episodes=(2, 4), steps=5)
+    assert small["frames"] == 12
+    for name in ("frames", "image_bytes", "replay_bytes"):
+        assert large[name] == 2 * small[name]
+    assert min(large["encode_s"], large["vae_step_s"], large["heads_step_s"]) > 0
+
+
+def test_keeping_memory_may_be_asked_for_again():
+    assert keep_freed_memory() == keep_freed_memory()
