@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
-from ls3_models.toom_cook import TransposedConvolution
+from ls3_models import toom_cook
 
 IMAGE_SIZE = 64
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 1.0  # of the latent change per step; keeps the likelihood finite
@@ -78,7 +78,7 @@ class WholeConvolution(nn.Conv2d):
 
 
 class BlockTransposed(nn.ConvTranspose2d):
-    """``ConvTranspose2d(inputs, outputs, 6, stride=2)`` of the phases of a `TransposedConvolution`.
+    """``ConvTranspose2d(inputs, outputs, 6, stride=2)`` of the phases of `toom_cook`.
 
     ``forward`` maps (height, width, image, 2, 2, inputs) to images (image, outputs, 4 * height + 4,
     4 * width + 4): a block of 2 x 2 pixels reaches 2 x 2 blocks of 4 x 4 output pixels, each by a
@@ -127,7 +127,7 @@ class Encoder(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(32, 64, 4, stride=3),
             nn.ReLU(inplace=True),
-            nn.Conv2d(64, 128, 4, stride=2),
+            toom_cook.StridedConvolution(64, 128, size=4),
             nn.ReLU(inplace=True),
             WholeConvolution(128, 256, 4, stride=2),
             nn.ReLU(),
@@ -154,8 +154,8 @@ class Decoder(nn.Module):
         self.input = nn.Sequential(
             nn.Linear(latent_dim, 256), nn.Linear(256, 128 * 5 * 5), nn.ReLU(inplace=True)
         )
-        first = TransposedConvolution(128, 64, 5, size=5, piece=5)
-        second = TransposedConvolution(64, 32, 6, size=13, piece=7)
+        first = toom_cook.TransposedConvolution(128, 64, 5, size=5, piece=5)
+        second = toom_cook.TransposedConvolution(64, 32, 6, size=13, piece=7)
         # names of the layers that have weights where the ReLUs between them are counted
         layers = {"0": first, "2": second, "4": BlockTransposed(32, channels)}
         self.convolutions = nn.ModuleDict(layers)

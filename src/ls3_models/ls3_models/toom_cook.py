@@ -1,11 +1,12 @@
-"""Stride-2 transposed convolutions with fewer products (Toom and Cook; Winograd).
+"""Stride-2 convolutions, transposed or not, with fewer products (Toom and Cook; Winograd).
 
 Along one axis, output pixel 2 o + r of a stride-2 transposed convolution is coefficient o of the
 product of two polynomials: the pixels, and every second weight, from r on. Such a product of degree
 p - 1 is known from its values at p points, so it is enough to evaluate both factors there, to
 multiply value by value, and to interpolate. In two dimensions p * p matrix products over the
 channels replace piece * piece * 3 * 3, and the four phases (r, s) of the output share the pixels'
-values. Long axes are cut into pieces whose products overlap and add.
+values. Long axes are cut into pieces whose products overlap and add. A convolution is the transpose
+of all that: its matrices are the transposed ones, in the opposite order.
 
 Activations are (row, column, image, channel), which makes every step a matrix product.
 """
@@ -19,32 +20,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-TAPS = 3  # weights of one phase along one axis; smaller kernels are padded
+TAPS = 3  # weights of one phase of a transposed convolution along one axis; fewer are padded
 
 
-def matrices(size: int, piece: int) -> tuple[Tensor, Tensor, Tensor]:
+def matrices(size: int, piece: int, taps: int) -> tuple[Tensor, Tensor, Tensor]:
     """Evaluation of `size` pixels, of the taps, and interpolation, float64.
 
-    Shapes (point * tile, size), (point, TAPS) and (size + TAPS - 1, point * tile), point-major,
-    with piece + TAPS - 1 points. The points are tangents of evenly spread angles, and evaluations
+    Shapes (point * tile, size), (point, taps) and (size + taps - 1, point * tile), point-major,
+    with piece + taps - 1 points. The points are tangents of evenly spread angles, and evaluations
     are of unit norm: rounding then costs 4e-6 of the result for pieces of 5, 1e-5 for 7 (float32).
     """
-    degree = piece + TAPS - 1
+    degree = piece + taps - 1
     tiles = math.ceil(size / piece)
     angles = math.pi * (torch.arange(degree, dtype=torch.float64) - degree // 2) / degree
     powers = torch.tan(angles)[:, None] ** torch.arange(degree)
-    pixel_norm, tap_norm, norm = (powers[:, :n].norm(dim=1) for n in (piece, TAPS, degree))
+    pixel_norm, tap_norm, norm = (powers[:, :n].norm(dim=1) for n in (piece, taps, degree))
     interpolation = torch.linalg.inv(powers / norm[:, None]) * (pixel_norm * tap_norm / norm)
     of_pixels = torch.zeros(degree, tiles, tiles, piece, dtype=torch.float64)
-    back = torch.zeros(tiles * piece + TAPS - 1, degree, tiles, dtype=torch.float64)
+    back = torch.zeros(tiles * piece + taps - 1, degree, tiles, dtype=torch.float64)
     for tile in range(tiles):
         of_pixels[:, tile, tile] = powers[:, :piece] / pixel_norm[:, None]
         rows = slice(tile * piece, tile * piece + degree)
         back[rows, :, tile] += interpolation
     return (
         of_pixels.reshape(degree * tiles, -1)[:, :size].contiguous(),
-        powers[:, :TAPS] / tap_norm[:, None],
-        back[: size + TAPS - 1].reshape(-1, degree * tiles).contiguous(),
+        powers[:, :taps] / tap_norm[:, None],
+        back[: size + taps - 1].reshape(-1, degree * tiles).contiguous(),
     )
 
 
@@ -70,7 +71,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
         if kernel > 2 * TAPS:
             raise ValueError(f"the kernel must be at most {2 * TAPS} long, not {kernel}")
         super().__init__(inputs, outputs, kernel, stride=2)
-        of_pixels, of_taps, back = (m.to(self.weight.dtype) for m in matrices(size, piece))
+        of_pixels, of_taps, back = _matrices_of(self, size, piece, TAPS)
         self.register_buffer("of_pixels", of_pixels, persistent=False)
         self.register_buffer("of_taps", torch.kron(of_taps, of_taps), persistent=False)
         self.register_buffer("back", back, persistent=False)
@@ -89,6 +90,47 @@ class TransposedConvolution(nn.ConvTranspose2d):
             self.back,
         )
         return phases.view(*phases.shape[:3], 2, 2, outputs)
+
+
+class StridedConvolution(nn.Conv2d):
+    """``Conv2d(inputs, outputs, 4, stride=2)`` that gives (size, size) pixels.
+
+    Without gradients it is the plain one: transforming the kernel pays for large batches only.
+    """
+
+    back: Tensor
+    of_taps: Tensor
+    of_pixels: Tensor
+
+    def __init__(self, inputs: int, outputs: int, size: int) -> None:
+        super().__init__(inputs, outputs, 4, stride=2)
+        of_pixels, of_taps, back = _matrices_of(self, size, size, 2)
+        self.register_buffer("of_pixels", of_pixels.T.contiguous(), persistent=False)
+        self.register_buffer("of_taps", torch.kron(of_taps, of_taps), persistent=False)
+        self.register_buffer("back", back.T.contiguous(), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return super().forward(images)
+        outputs, inputs = self.weight.shape[:2]
+        assert self.bias is not None
+        points, rows = self.back.shape
+        taps = self.weight.view(outputs, inputs, 2, 2, 2, 2).permute(2, 4, 3, 5, 1, 0)
+        kernel = (self.of_taps @ taps.reshape(4, -1)).view(points**2, 4 * inputs, outputs)
+        grid = images.permute(2, 3, 0, 1).reshape(rows, 2, rows, 2, -1, inputs)
+        phases = grid.permute(0, 2, 4, 1, 3, 5).reshape(rows, rows, -1)
+        values = _both_axes(self.back, phases).view(points**2, -1, 4 * inputs)
+        products = torch.bmm(values, kernel).view(points, points, -1)
+        pixels = _both_axes(self.of_pixels, products)
+        pixels = pixels.view(*pixels.shape[:2], -1, outputs) + self.bias
+        return pixels.permute(2, 3, 0, 1)
+
+
+def _matrices_of(
+    layer: nn.Conv2d | nn.ConvTranspose2d, size: int, piece: int, taps: int
+) -> tuple[Tensor, ...]:
+    """`matrices` in the layer's precision."""
+    return tuple(matrix.to(layer.weight.dtype) for matrix in matrices(size, piece, taps))
 
 
 class _Product(torch.autograd.Function):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ls3_models import toom_cook
 from ls3_models.networks import (
     BlockTransposed,
     Decoder,
@@ -13,7 +14,6 @@ from ls3_models.networks import (
     StridedConvolution,
 )
 from ls3_models.plain import PlainDecoder, PlainEncoder, PlainEnsemble
-from ls3_models.toom_cook import TransposedConvolution
 
 
 def test_encoder_has_the_papers_layers():
@@ -43,7 +43,7 @@ def test_strided_convolution_equals_the_plain_one():
 @pytest.mark.parametrize(("kernel", "size", "piece"), [(5, 5, 5), (6, 13, 7), (4, 6, 4)])
 def test_transposed_convolution_equals_the_plain_one(kernel, size, piece):
     torch.manual_seed(0)
-    layer = TransposedConvolution(8, 3, kernel, size, piece)
+    layer = toom_cook.TransposedConvolution(8, 3, kernel, size, piece)
     pixels = torch.randn(2, 8, size, size)
     plain = functional.conv_transpose2d(pixels, layer.weight, layer.bias, stride=2).relu()
     phases = layer(pixels.permute(2, 3, 0, 1)).permute(2, 5, 0, 3, 1, 4)
@@ -53,9 +53,19 @@ def test_transposed_convolution_equals_the_plain_one(kernel, size, piece):
     torch.testing.assert_close(ours, plain, rtol=1e-4, atol=2e-5)
 
 
+def test_toom_cook_convolution_equals_the_plain_one():
+    torch.manual_seed(0)
+    layer = toom_cook.StridedConvolution(8, 3, size=4)
+    images = torch.randn(2, 8, 10, 10)
+    plain = functional.conv2d(images, layer.weight, layer.bias, stride=2)
+    torch.testing.assert_close(layer(images), plain, rtol=1e-4, atol=2e-5)
+    with torch.no_grad():
+        assert torch.equal(layer(images), plain)
+
+
 def test_gradients_of_the_transposed_convolution():
     torch.manual_seed(0)
-    layer = TransposedConvolution(2, 3, 6, size=4, piece=3).double()
+    layer = toom_cook.TransposedConvolution(2, 3, 6, size=4, piece=3).double()
     pixels = torch.randn(4, 4, 2, 2, dtype=torch.float64, requires_grad=True)
     weight, bias = (p.detach().requires_grad_() for p in layer.parameters())
 
@@ -108,7 +118,7 @@ def test_vae_equals_plain_layers_in_output_and_gradients(channels, double_precis
 
 def test_odd_kernels_beyond_reach_are_refused():
     with pytest.raises(ValueError, match="at most 6"):
-        TransposedConvolution(1, 1, 7, size=5, piece=5)
+        toom_cook.TransposedConvolution(1, 1, 7, size=5, piece=5)
 
 
 def test_stacked_networks_equal_separate_ones():
