@@ -155,7 +155,7 @@ class Decoder(nn.Module):
             nn.Linear(latent_dim, 256), nn.Linear(256, 128 * 5 * 5), nn.ReLU(inplace=True)
         )
         first = toom_cook.TransposedConvolution(128, 64, 5, size=5, piece=5)
-        second = toom_cook.TransposedConvolution(64, 32, 6, size=13, piece=7)
+        second = toom_cook.TransposedConvolution(64, 32, 6, size=13, piece=7, spare=1)
         # names of the layers that have weights where the ReLUs between them are counted
         layers = {"0": first, "2": second, "4": BlockTransposed(32, channels)}
         self.convolutions = nn.ModuleDict(layers)
@@ -163,8 +163,8 @@ class Decoder(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         first, second, last = self.convolutions.values()
         pixels = self.input(latents).view(-1, 128, 5, 5).permute(2, 3, 0, 1)
-        phases = first(pixels)  # (7, 7, batch, 2, 2, 64)
-        pixels = phases.permute(0, 3, 1, 4, 2, 5).reshape(14, 14, -1, 64)[:13, :13]
+        phases = first(pixels)  # (7, 7, batch, 2, 2, 64); of 14 x 14 pixels 13 x 13 count
+        pixels = phases.permute(0, 3, 1, 4, 2, 5).reshape(14, 14, -1, 64)
         return last(second(pixels))
 
 

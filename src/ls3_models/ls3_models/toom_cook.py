@@ -58,6 +58,7 @@ class TransposedConvolution(nn.ConvTranspose2d):
 
     Args:
         piece: pixels per tile; longer needs fewer products and loses more to rounding.
+        spare: rows and columns at the end of the input that are no pixels, and are ignored.
 
     Raises:
         ValueError: the kernel is longer than 6.
@@ -67,12 +68,14 @@ class TransposedConvolution(nn.ConvTranspose2d):
     of_taps: Tensor
     back: Tensor
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, size: int, piece: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, size: int, piece: int, spare: int = 0
+    ) -> None:
         if kernel > 2 * TAPS:
             raise ValueError(f"the kernel must be at most {2 * TAPS} long, not {kernel}")
         super().__init__(inputs, outputs, kernel, stride=2)
         of_pixels, of_taps, back = _matrices_of(self, size, piece, TAPS)
-        self.register_buffer("of_pixels", of_pixels, persistent=False)
+        self.register_buffer("of_pixels", functional.pad(of_pixels, (0, spare)), persistent=False)
         self.register_buffer("of_taps", torch.kron(of_taps, of_taps), persistent=False)
         self.register_buffer("back", back, persistent=False)
 
