@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from ls3_common.errors import DataError
 from ls3_models.bundle import Bundle
 from ls3_planner.config import PlannerConfig
-from ls3_planner.rollout import Evaluation, LatentSimulator
+from ls3_planner.selection import Elites, Selector
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Planner:
     def __init__(self, bundle: Bundle, config: PlannerConfig, seed: int = 0) -> None:
         self.config = config
         self.generator = Generator().manual_seed(seed)
-        self.simulator = LatentSimulator(bundle.models)
+        self.selector = Selector(bundle.models)
         self.latent_dim = bundle.config.latent_dim
         self._low = torch.tensor(bundle.action_low)
         self._high = torch.tensor(bundle.action_high)
@@ -75,11 +75,11 @@ class Planner:
         for relaxations in range(self.config.max_relaxations + 1):
             if relaxations:
                 delta_safe *= self.config.relaxation
-            last = self._optimise(start, delta_safe)
-            if bool(last.inside[0]):
+            elites = self._optimise(start, delta_safe)
+            if elites.inside:
                 break
-        if bool(last.feasible[0]):
-            return self._found(last, delta_safe, relaxations, started)
+        if elites.feasible:
+            return self._found(elites.actions[0], delta_safe, relaxations, started)
         self._previous = None
         horizon, actions = self.config.horizon, len(self._low)
         return Plan(
@@ -95,7 +95,7 @@ class Planner:
             solve_time_s=time.perf_counter() - started,
         )
 
-    def _optimise(self, start: Tensor, delta_safe: float) -> Evaluation:
+    def _optimise(self, start: Tensor, delta_safe: float) -> Elites:
         """One run of the cross-entropy method at a fixed delta_S: the last elites, best first.
 
         The search goes for the safe set first, then away from the obstacle, then for the
@@ -106,10 +106,9 @@ class Planner:
         cost = self.config.cost
         candidates = self._first_candidates()
         for remaining in reversed(range(cost.iterations)):
-            evaluation = self.simulator.evaluate(
-                start, candidates, delta_safe, self.config, self.generator
+            elites = self.selector.elites(
+                start, candidates, delta_safe, self.config, self.generator, final=not remaining
             )
-            elites = evaluation.elites(cost.elites)
             mean = elites.actions.mean(dim=0)
             std = elites.actions.std(dim=0, correction=0).clamp(min=self.config.std_floor)
             if remaining:
@@ -136,17 +135,18 @@ class Planner:
         mean, std = (torch.cat((x[1:], x[-1:])) for x in self._previous)
         self._previous = (mean, std)
 
-    def _found(self, best: Evaluation, delta_safe: float, relaxations: int, started: float) -> Plan:
+    def _found(self, best: Tensor, delta_safe: float, relaxations: int, started: float) -> Plan:
         self._advance()
-        sequence = self._low + (best.actions[0] + 1) / 2 * (self._high - self._low)
+        verdict = self.selector.look_at(best, delta_safe, self.config)
+        sequence = self._low + (best + 1) / 2 * (self._high - self._low)
         return Plan(
             feasible=True,
             action=sequence[0].numpy().copy(),
             action_sequence=sequence.numpy(),
-            imagined=best.imagined[0].numpy(),
-            safe_probability=float(best.safe_probability[0]),
-            constraint_probability=float(best.constraint_probability[0]),
-            value=float(best.score[0]),
+            imagined=verdict.imagined.numpy(),
+            safe_probability=verdict.safe_probability,
+            constraint_probability=verdict.constraint_probability,
+            value=verdict.score,
             delta_safe=delta_safe,
             relaxations=relaxations,
             solve_time_s=time.perf_counter() - started,

@@ -69,8 +69,11 @@ def demonstrate(env: gymnasium.Env, seeds: Sequence[int]) -> list[Episode]:
     return [rollout(env, behaviour(env, kind, seed), seed, kind) for seed in seeds]
 
 
-def summarise(episodes: Sequence[Episode]) -> dict[str, float]:
-    """Success and violation rates with their standard errors, and mean steps of successes."""
+def summarise(episodes: Sequence[Episode]) -> dict[str, float | None]:
+    """Success and violation rates with their standard errors, and mean steps of successes.
+
+    The steps are None where there was no success.
+    """
     success = np.array([e.succeeded for e in episodes], float)
     violation = np.array([e.violated for e in episodes], float)
     steps = [e.steps_to_goal for e in episodes if e.steps_to_goal is not None]
@@ -81,24 +84,26 @@ def summarise(episodes: Sequence[Episode]) -> dict[str, float]:
         "success_se": float(success.std() / np.sqrt(count)),
         "violation_rate": float(violation.mean()),
         "violation_se": float(violation.std() / np.sqrt(count)),
-        "mean_steps": float(np.mean(steps)) if steps else float("nan"),
-        "std_steps": float(np.std(steps)) if steps else float("nan"),
+        "mean_steps": float(np.mean(steps)) if steps else None,
+        "std_steps": float(np.std(steps)) if steps else None,
     }
 
 
 def describe(episodes: Sequence[Episode]) -> str:
     """One line for a progress bar."""
     figures = summarise(episodes)
-    return (
-        f"success {figures['success_rate']:.2f}, violations {figures['violation_rate']:.2f}, "
-        f"steps {figures['mean_steps']:.1f}"
+    steps = figures["mean_steps"]
+    return f"success {figures['success_rate']:.2f}, violations {figures['violation_rate']:.2f}" + (
+        "" if steps is None else f", steps {steps:.1f}"
     )
 
 
-def spread(name: str, values: Sequence[float]) -> dict[str, float]:
-    """Median, 10th and 90th percentile of measured values."""
-    percentiles = np.percentile(values, [50, 10, 90]) if values else [float("nan")] * 3
+def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """Median, 10th and 90th percentile of measured values; None where there are none."""
     keys = (f"{name}_median", f"{name}_p10", f"{name}_p90")
+    if not values:
+        return dict.fromkeys(keys)
+    percentiles = np.percentile(values, [50, 10, 90])
     return {key: round(float(value), 2) for key, value in zip(keys, percentiles, strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""The optimiser on landscapes made to mislead it, and the simulator against a plain loop."""
+"""The optimiser on landscapes made to mislead it."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from ls3_common.errors import DataError
 from ls3_models.bundle import random_bundle
 from ls3_planner.cem import Planner
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.rollout import Evaluation, LatentSimulator
+from ls3_planner.selection import Elites, Verdict
 
 COST = Cost(candidates=200, particles=4, elites=20, iterations=4)
 CONFIG = PlannerConfig(
@@ -20,7 +20,7 @@ LATENT = np.zeros(32), np.ones(32)
 
 
 class Landscape:
-    """Stands where the latent simulator does: judges candidates by functions of their actions.
+    """Stands where the selector does: judges candidates by functions of their actions.
 
     `inside` sees actions and delta_S, the others see actions only.
     """
@@ -32,28 +32,30 @@ class Landscape:
         self.violation = violation or (lambda actions: torch.zeros(len(actions)))
         self.seen = []
 
-    def evaluate(self, start, candidates, delta_safe, config, generator):
+    def elites(self, start, candidates, delta_safe, config, generator, *, final):
         self.seen.append((candidates, delta_safe))
         inside, violation = self.inside(candidates, delta_safe), self.violation(candidates)
-        feasible = inside & (violation <= config.delta_constraint)
-        score = torch.where(feasible, self.score(candidates), -torch.inf)
-        feasible &= torch.isfinite(score)
-        count, horizon, _ = candidates.shape
-        return Evaluation(
-            actions=candidates,
-            imagined=torch.zeros(count, horizon, 32),
-            safe_probability=inside.float(),
-            membership=self.membership(candidates),
-            inside=inside,
-            constraint_probability=torch.where(inside, violation, 1.0),
-            feasible=feasible,
-            score=torch.where(feasible, score, -torch.inf),
+        score = self.score(candidates)
+        feasible = inside & (violation <= config.delta_constraint) & torch.isfinite(score)
+        if feasible.any():
+            key, among = score, feasible
+        elif inside.any():
+            key, among = -violation, inside
+        else:
+            key, among = self.membership(candidates), torch.ones_like(inside)
+        key = torch.where(among, key, -torch.inf)
+        index = torch.topk(key, min(config.cost.elites, int(among.sum()))).indices
+        return Elites(
+            index, candidates[index], inside=bool(inside.any()), feasible=bool(feasible.any())
         )
+
+    def look_at(self, actions, delta_safe, config):
+        return Verdict(torch.zeros(len(actions), 32), 1.0, 0.0, float(self.score(actions[None])))
 
 
 def planner(landscape, **changes):
     made = Planner(random_bundle(), dataclasses.replace(CONFIG, **changes), seed=0)
-    made.simulator = landscape
+    made.selector = landscape
     return made
 
 
@@ -196,74 +198,3 @@ def test_the_same_seed_gives_the_same_plan():
 def test_bad_latents_are_refused(bad):
     with pytest.raises(DataError, match="32 finite"):
         planner(Landscape(to_the_right)).plan(bad, np.ones(32))
-
-
-def plain_evaluation(models, start, candidates, delta_safe, config, generator):
-    """Equations (2), (5) and (6) one candidate and particle at a time, with the same draws."""
-    count, horizon, _ = candidates.shape
-    particles, latent_dim = config.cost.particles, start.shape[1]
-    first = start[0] + start[1] * torch.randn((particles, latent_dim), generator=generator)
-    noise = torch.randn((horizon, particles, latent_dim), generator=generator)
-    members = torch.randint(models.dynamics.mlp.members, (horizon, particles), generator=generator)
-    heads = models.heads
-    safe, violation, objective = [], [], []
-    for n in range(count):
-        steps = []
-        for p in range(particles):
-            z, trajectory = first[p], []
-            for t in range(horizon):
-                mean, log_std = models.dynamics(
-                    z.expand(5, 1, -1), candidates[n, t].expand(5, 1, -1)
-                )
-                member = members[t, p]
-                z = z + mean[member, 0] + torch.exp(log_std[member, 0]) * noise[t, p]
-                trajectory.append(z)
-            steps.append(torch.stack(trajectory))
-        z = torch.stack(steps)  # (P, H, d)
-        safe.append((torch.sigmoid(heads.safe(z[None, :, -1])) >= delta_safe).float().mean())
-        per_step = torch.sigmoid(heads.constraint(z.reshape(1, -1, latent_dim)))
-        violation.append(per_step.reshape(particles, horizon).mean(dim=0).max())
-        value = heads.value(z[:, -1].expand(heads.value.members, -1, -1)).mean()
-        goals = torch.sigmoid(heads.goal(z[:, :-1].reshape(1, -1, latent_dim)))
-        objective.append(value + goals.reshape(particles, -1).mean(dim=0).sum())
-    return torch.stack(safe), torch.stack(violation), torch.stack(objective)
-
-
-def test_simulator_equals_a_plain_loop():
-    models = random_bundle(3).models
-    cost = Cost(candidates=12, particles=5, elites=3, iterations=1)
-    # thresholds in the middle of an untrained model's outputs, so that each outcome occurs
-    config = dataclasses.replace(CONFIG, realtime=cost, delta_constraint=0.508)
-    torch.manual_seed(0)
-    start, candidates = torch.randn(2, 32), 2 * torch.rand(12, 3, 2) - 1
-    with torch.no_grad():
-        found = LatentSimulator(models).evaluate(
-            start, candidates, 0.5, config, torch.Generator().manual_seed(1)
-        )
-        safe, violation, objective = plain_evaluation(
-            models, start, candidates, 0.5, config, torch.Generator().manual_seed(1)
-        )
-    torch.testing.assert_close(found.safe_probability, safe)
-    inside = safe >= 0.5
-    assert torch.equal(found.inside, inside)
-    torch.testing.assert_close(found.constraint_probability[inside], violation[inside])
-    feasible = inside & (violation <= config.delta_constraint)
-    assert torch.equal(found.feasible, feasible)
-    torch.testing.assert_close(found.score[feasible], objective[feasible])
-
-
-def test_blocks_of_rows_change_nothing(monkeypatch):
-    models = random_bundle(3).models
-    candidates = 2 * torch.rand(64, 3, 2) - 1
-    config = dataclasses.replace(CONFIG, delta_constraint=1.0)
-    results = []
-    for rows in (16, 4096):
-        monkeypatch.setattr("ls3_planner.rollout.BLOCK_ROWS", rows)
-        with torch.no_grad():
-            results.append(
-                LatentSimulator(models).evaluate(
-                    torch.ones(2, 32), candidates, 0.0, config, torch.Generator().manual_seed(1)
-                )
-            )
-    torch.testing.assert_close(results[0].score, results[1].score)
-    torch.testing.assert_close(results[0].imagined, results[1].imagined)

@@ -1,0 +1,259 @@
+"""The elites of the fast planner against those of the reference, float32 and 8 bits first."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from reference import ReferencePlanner
+
+from ls3_models.bundle import load_bundle, random_bundle
+from ls3_planner import environment, quantised, selection
+from ls3_planner.cem import Planner
+from ls3_planner.config import Cost, PlannerConfig
+from ls3_planner.domains import find_shared, load_domain
+from ls3_planner.rollout import Draws, FloatNetworks, membership, objective, violation
+from ls3_planner.selection import Selector
+from ls3_planner.workers import Workers
+
+DOMAINS = [p.name for p in sorted(find_shared("models").iterdir())]
+COST = Cost(candidates=400, particles=10, elites=40, iterations=2)
+CONFIG = PlannerConfig(
+    paper=COST, realtime=COST, horizon=5, delta_safe=0.8, delta_constraint=0.2, random_share=0.3
+)
+START = torch.stack((torch.full((32,), 0.3), torch.full((32,), 0.1)))
+SCREENS = [
+    False,
+    pytest.param(
+        True, marks=pytest.mark.skipif(not quantised.supported(), reason="no 8-bit products")
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def _inference():
+    with torch.no_grad():
+        yield
+
+
+def check(elites, search, screen, *, same, worse):
+    """The elites against the reference's: as many, mostly the same, the others as good.
+
+    The first iteration's candidates are the same ones; later ones follow from the elites before.
+    same: least share of equal elites in the first iteration; worse: how much lower their mean
+    score may be, in standard deviations of all scores.
+    """
+    for iteration, (found, due) in enumerate(zip(elites, search.elites, strict=True)):
+        assert len(found.index) == len(due)
+        share = len(set(found.index.tolist()) & set(due.tolist())) / len(due)
+        assert share >= (same if screen else 0.99) - 0.1 * iteration
+    score = search.scores[0]
+    regret = score[search.elites[0]].mean() - score[elites[0].index].mean()
+    assert regret <= worse * score[torch.isfinite(score)].std() + 1e-6
+
+
+def both(bundle, config, mean, std, screen, seed=0):
+    """The fast planner's elites of every iteration and its plan, and the reference's search."""
+    fast, elites = Planner(bundle, config, seed=seed), []
+    fast.selector = Selector(bundle.models, screen=screen, least_rows=0)
+    judge = fast.selector.elites
+
+    def elites_kept(*args, **keywords):
+        elites.append(judge(*args, **keywords))
+        return elites[-1]
+
+    fast.selector.elites = elites_kept
+    plan = fast.plan(mean, std)
+    search = ReferencePlanner(bundle, config, seed=seed).plan(mean, std)
+    return elites[-config.cost.iterations :], plan, search
+
+
+def latents_of(bundle, domain):
+    """Latents the shipped model meets: two frames of an episode."""
+    env = environment.make(domain.algorithm.environment)
+    frames = [env.reset(seed=5)[0]]
+    for _ in range(20):
+        frames.append(env.step(np.asarray(bundle.action_high, np.float32) * 0.7)[0])
+    env.close()
+    mean, std = bundle.encode(np.stack([frames[0], frames[20]]))
+    return zip(mean, std, strict=True)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", DOMAINS)
+def test_elites_and_action_of_trained_models(name, screen):
+    domain = load_domain(name, None, [])
+    bundle = load_bundle(find_shared(f"models/{name}"))
+    config = dataclasses.replace(domain.planner, profile="paper", paper=COST)
+    for mean, std in latents_of(bundle, domain):
+        elites, plan, search = both(bundle, config, mean, std, screen)
+        check(elites, search, screen, same=0.95, worse=0.03)
+        assert plan.relaxations == search.relaxations
+        assert plan.feasible == (search.actions is not None)
+        if plan.feasible:
+            # in 8 bits the candidates of the last iteration differ a little: the regret counts
+            best = float(search.scores[-1].max())
+            assert plan.value >= best - (0.1 if screen else 1e-3)
+
+
+def landscape(kind):
+    """A bundle whose heads make one adversarial landscape over random dynamics.
+
+    "some": three in ten meet (6); "few": one in ten meets (5).
+    """
+    bundle = random_bundle(3)
+    models = bundle.models
+    if kind == "far":  # latents that leave everything seen so far
+        models.dynamics.mlp.weights[-1].mul_(20)
+    candidates = 2 * torch.rand(400, 5, 2) - 1
+    draws = Draws.sample(START, 5, 10, 5, torch.Generator().manual_seed(2))
+    networks = FloatNetworks(models, Workers())
+    trajectory = networks.roll_out(draws, candidates)
+
+    def sharpen(name, latents):
+        head = getattr(models.heads, name)
+        head.weights[-1].mul_(40)
+        head.biases[-1].mul_(40)
+        return head.biases[-1], networks.read(name, latents)[0]
+
+    bias, logits = sharpen("safe", trajectory[-1])
+    bias.sub_(torch.quantile(logits.mean(dim=0), 0.9 if kind == "few" else 0.5))
+    bias, logits = sharpen("constraint", trajectory)
+    shift = next(
+        s
+        for s in torch.linspace(float(logits.min()), float(logits.max()) + 5, 200)
+        if (torch.sigmoid(logits - s).mean(dim=1).amax(dim=0) <= 0.2).float().mean() >= 0.3
+    )
+    bias.sub_(shift)
+    if kind != "few":
+        models.heads.safe.biases[-1].add_(-1e3 if kind == "none" else 1e3)
+    if kind != "some":
+        models.heads.constraint.biases[-1].add_(1e3 if kind == "blocked" else -1e3)
+    if kind == "ties":
+        for head in (models.heads.value, models.heads.goal):
+            head.weights[-1].zero_()
+    if kind == "nan":
+        models.heads.value.weights[-1][0, 0] = torch.nan
+    return bundle
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("kind", ["all", "none", "few", "blocked", "some", "ties", "nan", "far"])
+def test_adversarial_landscapes(kind, screen):
+    bundle = landscape(kind)
+    elites, plan, search = both(bundle, CONFIG, *START.numpy(), screen)
+    assert plan.feasible == (search.actions is not None)
+    assert plan.feasible == (kind in ("all", "few", "some", "ties", "far"))
+    assert plan.relaxations == search.relaxations == (5 if kind == "none" else 0)
+    if kind == "ties":  # any will do, as long as there are as many
+        assert [len(e.index) for e in elites] == [40, 40]
+        return
+    check(elites, search, screen, same=0.8, worse=0.1)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_single_feasible_candidate_is_found(screen):
+    """delta_C lies between the two candidates that violate least."""
+    bundle = landscape("some")
+    candidates = 2 * torch.rand(400, 5, 2) - 1
+    draws = Draws.sample(START, 5, 10, 5, torch.Generator().manual_seed(1))
+    exact = FloatNetworks(bundle.models, Workers())
+    probability = violation(exact, exact.roll_out(draws, candidates), CONFIG)
+    least = torch.sort(probability).values[:2]
+    config = dataclasses.replace(CONFIG, delta_constraint=float(least.mean()), use_safe_set=False)
+    found = Selector(bundle.models, screen=screen, least_rows=0).elites(
+        START, candidates, 0.8, config, torch.Generator().manual_seed(1)
+    )
+    assert found.feasible and found.index.tolist() == [int(probability.argmin())]
+
+
+def test_the_screen_is_used_and_an_executed_plan_is_feasible_in_float32(monkeypatch):
+    """A screen that is badly off must not get an infeasible action executed."""
+    if not quantised.supported():
+        pytest.skip("no 8-bit products")
+    monkeypatch.setattr(selection, "REFIT_SIGMAS", 0.0)
+    monkeypatch.setattr(selection, "BEST_SIGMAS", 0.0)
+    monkeypatch.setattr(selection, "FEASIBLE_SIGMAS", 0.0)
+    bundle = landscape("some")
+    calls = []
+    real = quantised.QuantisedNetworks.roll_out
+    monkeypatch.setattr(
+        quantised.QuantisedNetworks,
+        "roll_out",
+        lambda *a: calls.append(1) or real(*a),
+    )
+    for seed in range(5):
+        made = Planner(bundle, CONFIG, seed=seed)
+        made.selector = Selector(bundle.models, least_rows=0)
+        plan = made.plan(*START.numpy())
+        assert calls
+        if plan.feasible:
+            assert plan.constraint_probability <= CONFIG.delta_constraint
+            assert plan.safe_probability >= 1 - plan.delta_safe - 1e-6
+
+
+def test_quantised_networks_follow_the_weights():
+    """Online learning changes weights in place."""
+    if not quantised.supported():
+        pytest.skip("no 8-bit products")
+    models = random_bundle(3).models
+    rough, exact = quantised.QuantisedNetworks(models, Workers()), FloatNetworks(models, Workers())
+    actions = 2 * torch.rand(64, 5, 2) - 1
+    draws = Draws.sample(torch.ones(2, 32), 5, 4, 5, torch.Generator().manual_seed(1))
+    for _ in range(2):
+        truth = exact.roll_out(draws, actions)
+        before = torch.cat((draws.first[None, :, None].expand(1, 4, 64, 32), truth[:-1]))
+        rough.calibrate(before, actions.transpose(0, 1)[:, None].expand(-1, 4, -1, -1), truth)
+        guess = rough.roll_out(draws, actions)
+        due = exact.read("value", truth)
+        error = rough.read("value", guess) - due
+        assert error.square().mean().sqrt() < 0.1 * due.std()
+        for parameter in models.parameters():
+            parameter.mul_(-1.5)
+
+
+def test_judgements_equal_the_networks_one_particle_at_a_time():
+    models = random_bundle(3).models
+    config = dataclasses.replace(CONFIG, delta_safe=0.5)
+    torch.manual_seed(0)
+    candidates = 2 * torch.rand(12, 3, 2) - 1
+    draws = Draws.sample(torch.randn(2, 32), 3, 5, 5, torch.Generator().manual_seed(1))
+    exact = FloatNetworks(models, Workers())
+    trajectory = exact.roll_out(draws, candidates)
+    heads = models.heads
+    for n in range(12):
+        levels, chances, score = [], [], []
+        for p in range(5):
+            z = draws.first[p]
+            for t in range(3):
+                mean, log_std = models.dynamics(
+                    z.expand(5, 1, -1), candidates[n, t].expand(5, 1, -1)
+                )
+                m = draws.members[t, p]
+                z = z + mean[m, 0] + torch.exp(log_std[m, 0]) * draws.noise[t, p]
+                torch.testing.assert_close(trajectory[t, p, n], z)
+                chances.append(torch.sigmoid(heads.constraint(z[None, None])).squeeze())
+                if t < 2:
+                    score.append(torch.sigmoid(heads.goal(z[None, None])).squeeze())
+            levels.append(torch.sigmoid(heads.safe(z[None, None])).squeeze())
+            score.append(heads.value(z.expand(heads.value.members, 1, -1)).mean())
+        one = trajectory[:, :, n : n + 1]
+        safe, mean_level = membership(exact, one, 0.5, config)
+        torch.testing.assert_close(safe[0], (torch.stack(levels) >= 0.5).float().mean())
+        torch.testing.assert_close(mean_level[0], torch.stack(levels).mean())
+        worst = torch.stack(chances).reshape(5, 3).mean(dim=0).max()
+        torch.testing.assert_close(violation(exact, one, config)[0], worst)
+        torch.testing.assert_close(objective(exact, one)[0], torch.stack(score).sum() / 5)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    models = random_bundle(3).models
+    candidates = 2 * torch.rand(64, 3, 2) - 1
+    draws = Draws.sample(torch.ones(2, 32), 3, 4, 5, torch.Generator().manual_seed(1))
+    results = []
+    for rows in (16, 4096):
+        monkeypatch.setattr("ls3_planner.rollout.BLOCK_ROWS", rows)
+        exact = FloatNetworks(models, Workers())
+        trajectory = exact.roll_out(draws, candidates)
+        results.append((trajectory, objective(exact, trajectory)))
+    torch.testing.assert_close(results[0], results[1])
