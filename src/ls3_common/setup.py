@@ -8,10 +8,11 @@ setup(
     packages=find_packages(exclude=["test"]),
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
-        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}", ["package.xml", f"{PACKAGE}/fastdds.xml"]),
     ],
+    package_data={PACKAGE: ["fastdds.xml"]},
     install_requires=["setuptools", "PyYAML", "numpy"],
-    zip_safe=True,
+    zip_safe=False,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",
     description="Topic names, validated parameters and errors shared by the LS3 packages",

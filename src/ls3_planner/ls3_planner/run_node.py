@@ -15,7 +15,6 @@ from typing import NoReturn
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -101,12 +100,9 @@ class RunNode(Node):
         ):
             self.create_subscription(kind, topic, callback, qos)
         self._poses: Subscription | None = None  # of the arm, until an episode's first plan
-        # the coroutine awaits what other callbacks bring: it must not keep them out of its group
+        # the executor exists once the node spins
         self._start = self.create_timer(
-            0.0,
-            self._run,
-            callback_group=ReentrantCallbackGroup(),
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
+            0.0, self._begin, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
 
     @property
@@ -119,8 +115,12 @@ class RunNode(Node):
         if self._film is not None:
             self._film.close()
 
-    async def _run(self) -> None:
+    def _begin(self) -> None:
         self._start.cancel()
+        # a task of its own: it awaits what other callbacks bring, and must not keep them out
+        self.executor.create_task(self._run)
+
+    async def _run(self) -> None:
         config = self.config
         faults = 0
         try:
