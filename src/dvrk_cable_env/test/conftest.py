@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
+from ls3_common import transport
+
 # of arm_node: a test machine may be busy with other things for a second
 PATIENT = {"motion_timeout": 3.0, "limits__max_state_age": 1.5, "limits__max_image_age": 20.0}
 
 
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+transport.configure()
 
 
 class FakeArm:
