@@ -8,6 +8,8 @@ PYTHON ?=
 # make run EPISODES=10 ARGS="profile:=paper seed:=3"
 EPISODES ?= 3
 ARGS ?=
+# make bench DEVICE=cuda
+DEVICE ?= cpu
 # make test PYTEST_ARGS="-k planner"
 PYTEST_ARGS ?=
 
@@ -20,7 +22,7 @@ PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init_
 # The stand-in is neither installed nor tested where there is a real ROS
 TEST_FOLDERS := $(wildcard src/*/test test) $(if $(ROS_DISTRO),,$(wildcard tools/*/test))
 
-.PHONY: run test results lint unit build format clean help
+.PHONY: run test results bench lint unit build format clean help
 
 run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
 	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)
@@ -31,11 +33,16 @@ results: build ## Measure the shipped model (an hour or two), write results/ and
 	@$(WITH_ENV) ls3 measure $(ARGS)
 	@$(WITH_ENV) python tools/readme_tables.py
 
+bench: build ## Time planning, training and the graph, write results/bench_cpu.json (DEVICE=cuda: a GPU)
+	@$(WITH_ENV) python tools/bench --device $(DEVICE) $(ARGS)
+	@$(WITH_ENV) python tools/readme_tables.py
+
 lint: build ## ruff and mypy
 	@$(WITH_ENV) ruff check .
 	@$(WITH_ENV) ruff format --check .
 	@$(WITH_ENV) mypy $(foreach p,$(PYTHON_PACKAGES),-p $(p))
 	@$(WITH_ENV) mypy tools/*.py
+	@$(WITH_ENV) MYPYPATH=src/ls3_planner/test:tools/bench mypy tools/bench/*.py
 	@$(WITH_ENV) python tools/readme_tables.py --check
 
 # Tests that start nodes must not meet other runs: a ROS domain of its own, this host only.

@@ -6,6 +6,7 @@ Shapes: N candidates, P particles, H horizon, A action, d latent. Actions are in
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,10 +43,13 @@ class Plan:
 class Planner:
     """Receding-horizon planner; keeps the last solution to start the next one from."""
 
-    def __init__(self, bundle: Bundle, config: PlannerConfig, seed: int = 0) -> None:
-        self.config = config
-        self.generator = Generator().manual_seed(seed)
-        self.selector = Selector(bundle.models)
+    def __init__(
+        self, bundle: Bundle, config: PlannerConfig, seed: int = 0, device: str = "cpu"
+    ) -> None:
+        """device: where to compute; the bundle's models move there."""
+        self.config, self.device = config, torch.device(device)
+        self.generator = Generator(device).manual_seed(seed)
+        self.selector = Selector(bundle.models.to(device))
         self.latent_dim = bundle.config.latent_dim
         self._low = torch.tensor(bundle.action_low)
         self._high = torch.tensor(bundle.action_high)
@@ -70,7 +74,7 @@ class Planner:
                 raise DataError(
                     f"a latent of {np.shape(array)} values, {self.latent_dim} finite ones are due"
                 )
-        start = torch.as_tensor(np.asarray([mean, std], dtype=np.float32))
+        start = torch.as_tensor(np.asarray([mean, std], dtype=np.float32), device=self.device)
         delta_safe = self.config.delta_safe
         for relaxations in range(self.config.max_relaxations + 1):
             if relaxations:
@@ -112,7 +116,7 @@ class Planner:
             mean = elites.actions.mean(dim=0)
             std = elites.actions.std(dim=0, correction=0).clamp(min=self.config.std_floor)
             if remaining:
-                noise = torch.randn(candidates.shape, generator=self.generator)
+                noise = self._randn(candidates.shape)
                 candidates = (mean + std * noise).clamp(-1, 1)
         self._previous = (mean, std)
         return elites
@@ -121,13 +125,16 @@ class Planner:
         """(N, H, A): a share p_random uniform, the rest from the last solution."""
         config = self.config
         shape = (config.cost.candidates, config.horizon, len(self._low))
-        candidates = 2 * torch.rand(shape, generator=self.generator) - 1
+        candidates = 2 * torch.rand(shape, generator=self.generator, device=self.device) - 1
         if self._previous is not None:
             remembered = shape[0] - round(config.random_share * shape[0])
             mean, std = self._previous
-            noise = torch.randn((remembered, *shape[1:]), generator=self.generator)
+            noise = self._randn((remembered, *shape[1:]))
             candidates[:remembered] = (mean + std * noise).clamp(-1, 1)
         return candidates
+
+    def _randn(self, shape: Sequence[int]) -> Tensor:
+        return torch.randn(shape, generator=self.generator, device=self.device)
 
     def _advance(self) -> None:
         """Move the last solution on by the step that is about to be executed."""
@@ -138,12 +145,12 @@ class Planner:
     def _found(self, best: Tensor, delta_safe: float, relaxations: int, started: float) -> Plan:
         self._advance()
         verdict = self.selector.look_at(best, delta_safe, self.config)
-        sequence = self._low + (best + 1) / 2 * (self._high - self._low)
+        sequence = self._low + (best.cpu() + 1) / 2 * (self._high - self._low)
         return Plan(
             feasible=True,
             action=sequence[0].numpy().copy(),
             action_sequence=sequence.numpy(),
-            imagined=verdict.imagined.numpy(),
+            imagined=verdict.imagined.cpu().numpy(),
             safe_probability=verdict.safe_probability,
             constraint_probability=verdict.constraint_probability,
             value=verdict.score,

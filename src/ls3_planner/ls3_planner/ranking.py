@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ls3_planner.config import PlannerConfig
-from ls3_planner.rollout import Draws, Networks, membership, objective, violation
+from ls3_planner.rollout import Heads, membership, objective, violation
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Judge:
-    """The question of one iteration: these draws, this delta_S, these rules."""
+    """The question of one iteration: this delta_S, these rules."""
 
-    draws: Draws
     delta_safe: float
     config: PlannerConfig
 
@@ -66,7 +65,7 @@ class Judge:
         return safe >= (self.delta_safe if mean else 1 - self.delta_safe) + margin
 
     def rank(
-        self, networks: Networks, trajectory: Tensor, count: int, margin: Margin | None = None
+        self, heads: Heads, trajectory: Tensor, count: int, margin: Margin | None = None
     ) -> Ranking:
         """The `count` best feasible of trajectories (H, P, n, d), and all that may be among them.
 
@@ -76,9 +75,9 @@ class Judge:
         best that do. With a margin the same holds of the least and the most that may be true.
         """
         margin, config = margin or Margin(), self.config
-        safe, _ = membership(networks, trajectory, self.delta_safe, config)
+        safe, _ = membership(heads, trajectory, self.delta_safe, config)
         index = self.inside(safe, -margin.safe).nonzero()[:, 0]
-        score = objective(networks, trajectory, index, margin.goal_every) - margin.bias
+        score = objective(heads, trajectory, index, margin.goal_every) - margin.bias
         score, order = torch.sort(score, descending=True, stable=True)
         order = order[: int(torch.isfinite(score).sum())]
         index, score = index[order], score[: len(order)]
@@ -91,7 +90,7 @@ class Judge:
             found = Ranking(index[:begin], score[:begin], sure[:begin] & possible[:begin])
             if bool(score[begin] < self._floor(found, count, margin)):
                 break
-            probability = violation(networks, trajectory[:, :, index[part]], config)
+            probability = violation(heads, trajectory[:, :, index[part]], config)
             possible[part] = probability <= config.delta_constraint + margin.violation
             sure[part] &= probability <= config.delta_constraint - margin.violation
         found = Ranking(index[possible], score[possible], sure[possible])

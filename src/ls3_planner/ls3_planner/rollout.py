@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,11 +12,12 @@ import torch
 from torch import Generator, Tensor
 
 from ls3_models.learner import Models
-from ls3_models.networks import split_gaussian
+from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN
 from ls3_planner.config import PlannerConfig
 from ls3_planner.workers import Workers
 
 BLOCK_ROWS = 512  # rows per matrix product: its activations then stay in a core's cache
+GPU_BLOCK_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,8 @@ class Draws:
         return cls(first, noise, chosen)
 
 
-class Networks(Protocol):
-    """Dynamics and heads in some arithmetic."""
-
-    def roll_out(self, draws: Draws, actions: Tensor) -> Tensor:
-        """z_{t+1..t+H}, (H, P, n, d), of candidates (n, H, A)."""
-        ...
+class Heads(Protocol):
+    """The heads in some arithmetic."""
 
     def read(self, name: str, latents: Tensor) -> Tensor:
         """A head on latents (..., d): (member, ...)."""
@@ -57,70 +56,42 @@ class Networks(Protocol):
 
 
 class FloatNetworks:
-    """In float32. Row blocks and reused buffers keep activations in the cache.
-
-    Allocating the activations anew took longer than the arithmetic.
-    """
+    """Dynamics and heads in float32, in row blocks whose activations stay in a core's cache."""
 
     def __init__(self, models: Models, workers: Workers) -> None:
         self._models, self._workers = models, workers
         self._buffers = threading.local()
+        self._on_cpu = next(models.parameters()).device.type == "cpu"
+        self._block_rows = BLOCK_ROWS if self._on_cpu else GPU_BLOCK_ROWS
 
     def roll_out(self, draws: Draws, actions: Tensor) -> Tensor:
-        """See `Networks`."""
-        particles, latent_dim = draws.first.shape
+        """z_{t+1..t+H}, (H, P, n, d), of candidates (n, H, A)."""
+        (count, horizon, _), (particles, latent_dim) = actions.shape, draws.first.shape
         mlp = self._models.dynamics.mlp
         layers = [
             (weight[draws.members], bias[draws.members])  # (H, P, in, out): each particle's own
             for weight, bias in zip(mlp.weights, mlp.biases, strict=True)
         ]
-        count, horizon = actions.shape[:2]
         trajectory = actions.new_empty(horizon, particles, count, latent_dim)
-        block = max(1, BLOCK_ROWS // particles)
+        together = 1 if self._on_cpu else particles
 
         def follow(begin: int) -> None:
-            part = slice(begin, begin + block)
-            self._roll_out(draws, layers, actions[part], trajectory[:, :, part])
+            part = slice(begin, begin + together)
+            own = [(weight[:, part], bias[:, part]) for weight, bias in layers]
+            _follow(draws.first[part], draws.noise[:, part], own, actions, trajectory[:, part])
 
-        self._workers.each(follow, range(0, count, block))
+        self._workers.each(follow, range(0, particles, together))
         return trajectory
 
-    @staticmethod
-    def _roll_out(
-        draws: Draws,
-        layers: list[tuple[Tensor, Tensor]],
-        actions: Tensor,
-        trajectory: Tensor,
-    ) -> None:
-        """Fill trajectory (H, P, n, d)."""
-        horizon, particles, count, latent_dim = trajectory.shape
-        rows = actions.new_empty(particles, count, latent_dim + actions.shape[2])
-        latents = draws.first[:, None].expand(particles, count, latent_dim)
-        for step in range(horizon):
-            rows[..., :latent_dim] = latents
-            rows[..., latent_dim:] = actions[None, :, step]
-            hidden = rows
-            for weight, bias in layers[:-1]:
-                hidden = torch.baddbmm(bias[step], hidden, weight[step]).relu_()
-            mean, log_std = split_gaussian(
-                torch.baddbmm(layers[-1][1][step], hidden, layers[-1][0][step])
-            )
-            latents = trajectory[step]
-            torch.add(
-                rows[..., :latent_dim],
-                mean.add_(log_std.exp_().mul_(draws.noise[step][:, None])),
-                out=latents,
-            )
-
     def read(self, name: str, latents: Tensor) -> Tensor:
-        """See `Networks`."""
+        """See `Heads`. Reused buffers: allocating activations anew took longer than arithmetic."""
         mlp = getattr(self._models.heads, name)
         flat = latents.reshape(-1, latents.shape[-1])
         out = flat.new_empty(mlp.members, len(flat))
         layers = list(zip(mlp.weights, mlp.biases, strict=True))
 
         def read(begin: int) -> None:
-            rows = flat[begin : begin + BLOCK_ROWS]
+            rows = flat[begin : begin + self._block_rows]
             for member in range(mlp.members):
                 hidden = rows
                 for depth, (weight, bias) in enumerate(layers[:-1]):
@@ -128,35 +99,61 @@ class FloatNetworks:
                     hidden = torch.addmm(bias[member], hidden, weight[member], out=buffer).relu_()
                 weight, bias = layers[-1]
                 last = torch.addmv(bias[member, 0], hidden, weight[member, :, 0])
-                out[member, begin : begin + BLOCK_ROWS] = last
+                out[member, begin : begin + self._block_rows] = last
 
-        self._workers.each(read, range(0, len(flat), BLOCK_ROWS))
+        self._workers.each(read, range(0, len(flat), self._block_rows))
         return out.reshape(mlp.members, *latents.shape[:-1])
 
     def _buffer(self, which: int, rows: Tensor, width: int) -> Tensor:
         name = f"{which} {width}"
         if not hasattr(self._buffers, name):
-            setattr(self._buffers, name, rows.new_empty(BLOCK_ROWS, width))
+            setattr(self._buffers, name, rows.new_empty(self._block_rows, width))
         return getattr(self._buffers, name)[: len(rows)]
 
 
+def _follow(
+    first: Tensor,
+    noise: Tensor,
+    layers: Sequence[tuple[Tensor, Tensor]],
+    actions: Tensor,
+    trajectory: Tensor,
+) -> None:
+    """Fill trajectory (H, p, n, d) with rollouts of p particles."""
+    horizon, particles, count, latent_dim = trajectory.shape
+    rows = actions.new_empty(particles, count, latent_dim + actions.shape[2])
+    latents = first[:, None].expand(particles, count, latent_dim)
+    for step in range(horizon):
+        rows[..., :latent_dim] = latents
+        rows[..., latent_dim:] = actions[:, step]
+        hidden = rows
+        for weight, bias in layers[:-1]:
+            hidden = torch.baddbmm(bias[step], hidden, weight[step]).relu_()
+        weight, bias = layers[-1]
+        mean, raw = torch.baddbmm(bias[step], hidden, weight[step]).chunk(2, dim=-1)
+        # the bounds of `split_gaussian` give the standard deviation this closed form
+        std = raw.sub_(LOG_STD_MAX).sigmoid_().mul_(math.exp(LOG_STD_MAX))
+        std.add_(math.exp(LOG_STD_MIN))
+        latents = torch.add(latents, mean, out=trajectory[step])
+        latents.addcmul_(std, noise[step][:, None])
+
+
 def membership(
-    networks: Networks, trajectory: Tensor, delta_safe: float, config: PlannerConfig
+    heads: Heads, trajectory: Tensor, delta_safe: float, config: PlannerConfig
 ) -> tuple[Tensor, Tensor]:
     """Left side of (5) and particle mean of f_S(z_{t+H}), each (n,)."""
-    levels = torch.sigmoid(networks.read("safe", trajectory[-1]))[0]
+    levels = torch.sigmoid(heads.read("safe", trajectory[-1]))[0]
     mean = torch.nan_to_num(levels.mean(dim=0), nan=0.0)
     if config.safe_rule == "mean":
         return mean, mean
     return (levels >= delta_safe).float().mean(dim=0), mean
 
 
-def violation(networks: Networks, trajectory: Tensor, config: PlannerConfig) -> Tensor:
+def violation(heads: Heads, trajectory: Tensor, config: PlannerConfig) -> Tensor:
     """Left side of (6) (n,): P(z in Z_C) = E f_C(z), the largest over z_{t+1..t+H}.
 
     The present frame is left out, no action can change it; the last one is taken in.
     """
-    probability = torch.sigmoid(networks.read("constraint", trajectory))[0]
+    probability = torch.sigmoid(heads.read("constraint", trajectory))[0]
     if config.constraint_rule == "any":
         per_step = probability.amax(dim=1)
     else:
@@ -165,7 +162,7 @@ def violation(networks: Networks, trajectory: Tensor, config: PlannerConfig) -> 
 
 
 def objective(
-    networks: Networks, trajectory: Tensor, index: Tensor | None = None, goal_every: int = 1
+    heads: Heads, trajectory: Tensor, index: Tensor | None = None, goal_every: int = 1
 ) -> Tensor:
     """Equation (2) (n,) of trajectories (H, P, n, d), or of some; -inf where it is not finite.
 
@@ -174,7 +171,7 @@ def objective(
     last, before = trajectory[-1], trajectory[:-1, ::goal_every]
     if index is not None and len(index) < trajectory.shape[2]:
         last, before = last.index_select(1, index), before.index_select(2, index)
-    value = networks.read("value", last).mean(dim=(0, 1))
-    chances = torch.sigmoid(networks.read("goal", before))[0]
+    value = heads.read("value", last).mean(dim=(0, 1))
+    chances = torch.sigmoid(heads.read("goal", before))[0]
     score = value + chances.mean(dim=1).sum(dim=0)
     return torch.nan_to_num(score, nan=-torch.inf, posinf=-torch.inf)

@@ -8,7 +8,6 @@ sample of the candidates is judged both ways in every iteration.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +16,9 @@ from torch import Generator, Tensor
 from ls3_models.learner import Models
 from ls3_planner import quantised
 from ls3_planner.config import PlannerConfig
+from ls3_planner.quantised import QuantisedHeads
 from ls3_planner.ranking import Judge, Margin
-from ls3_planner.rollout import Draws, FloatNetworks, Networks, membership, objective, violation
+from ls3_planner.rollout import Draws, FloatNetworks, membership, objective, violation
 from ls3_planner.workers import Workers
 
 REFIT_SIGMAS = 0.75  # of the screen's error: elites to refit to; a wrong one is nearly as good
@@ -73,7 +73,7 @@ class Selector:
         self._exact = FloatNetworks(models, workers)
         if screen is None:
             screen = next(models.parameters()).device.type == "cpu" and quantised.supported()
-        self._rough = quantised.QuantisedNetworks(models, workers) if screen else None
+        self._rough = QuantisedHeads(models, workers) if screen else None
         self._draws: Draws
 
     def elites(
@@ -94,13 +94,18 @@ class Selector:
         self._draws = Draws.sample(
             start, candidates.shape[1], config.cost.particles, self._members, generator
         )
-        judge = Judge(self._draws, delta_safe, config)
-        found = None
+        trajectory = self._exact.roll_out(self._draws, candidates)
+        judge = Judge(delta_safe, config)
+        index = None
         if self._rough is not None and len(candidates) * config.cost.particles >= self._least_rows:
-            found = self._screened(self._rough, judge, candidates, final)
-        if found is not None:
-            return Elites(found, candidates[found], inside=True, feasible=True)
-        return self._in_float(judge, candidates)
+            index = self._screened(self._rough, judge, trajectory, final)
+        if index is None:
+            index = judge.rank(self._exact, trajectory, config.cost.elites).index
+            index = index[: config.cost.elites]
+        if len(index):
+            return Elites(index, candidates[index], inside=True, feasible=True)
+        index, inside = self._nearest(judge, trajectory)
+        return Elites(index, candidates[index], inside, feasible=False)
 
     def look_at(self, actions: Tensor, delta_safe: float, config: PlannerConfig) -> Verdict:
         """Judge one candidate (H, A) again, with the draws of the last call of `elites`."""
@@ -113,79 +118,63 @@ class Selector:
             score=float(objective(self._exact, trajectory)[0]),
         )
 
-    def _in_float(self, judge: Judge, candidates: Tensor) -> Elites:
+    def _nearest(self, judge: Judge, trajectory: Tensor) -> tuple[Tensor, bool]:
+        """Where none is feasible: indices of those that come closest, whether they meet (5)."""
         count = judge.config.cost.elites
-        trajectory = self._exact.roll_out(judge.draws, candidates)
-        ranking = judge.rank(self._exact, trajectory, count)
-        index = ranking.index[:count]
-        if len(index):
-            return Elites(index, candidates[index], inside=True, feasible=True)
         safe, mean = membership(self._exact, trajectory, judge.delta_safe, judge.config)
         inside = judge.inside(safe, 0.0).nonzero()[:, 0]
-        if len(inside):
-            least = violation(self._exact, trajectory[:, :, inside], judge.config)
-            index = inside[torch.topk(least, min(count, len(inside)), largest=False).indices]
-        else:
-            index = torch.topk(mean, count).indices
-        return Elites(index, candidates[index], inside=len(inside) > 0, feasible=False)
+        if len(inside) == 0:
+            return torch.topk(mean, count).indices, False
+        least = violation(self._exact, trajectory[:, :, inside], judge.config)
+        nearest = torch.topk(least, min(count, len(inside)), largest=False).indices
+        return inside[nearest], True
 
     def _screened(
-        self,
-        rough: quantised.QuantisedNetworks,
-        judge: Judge,
-        candidates: Tensor,
-        final: bool,
+        self, rough: QuantisedHeads, judge: Judge, trajectory: Tensor, final: bool
     ) -> Tensor | None:
         """Indices of the elites, or None where float32 has to decide on all candidates."""
-        margin = self._calibrate(rough, judge, candidates)
+        margin = self._calibrate(rough, judge, trajectory)
         if margin is None:
             return None
         count = judge.config.cost.elites
-        ranking = judge.rank(rough, rough.roll_out(judge.draws, candidates), count, margin)
+        ranking = judge.rank(rough, trajectory, count, margin)
         accepted, open_ = ranking.split(count, margin, best=final)
-        if len(open_) > len(candidates) // 2:
+        if len(open_) > trajectory.shape[2] // 2:
             return None
         places = count - len(accepted)
         if places == 0 or len(open_) == 0:
             return accepted if len(accepted) else None
-        trajectory = self._exact.roll_out(judge.draws, candidates[open_])
-        again = judge.rank(self._exact, trajectory, places).index[:places]
+        again = judge.rank(self._exact, trajectory[:, :, open_], places).index[:places]
         if len(again) == 0 and (final or len(accepted) == 0):
             return None
         return torch.cat((open_[again], accepted))
 
-    def _calibrate(
-        self, rough: quantised.QuantisedNetworks, judge: Judge, candidates: Tensor
-    ) -> Margin | None:
+    def _calibrate(self, rough: QuantisedHeads, judge: Judge, trajectory: Tensor) -> Margin | None:
         """Fit the ranges of the integers to a sample and see how far off they are on it.
 
         None where the sample holds numbers that are not finite.
         """
-        config, exact = judge.config, self._exact
-        count = max(LEAST_SAMPLE, len(candidates) // 64)
-        sample = candidates[:: max(1, len(candidates) // count)]
-        truth = exact.roll_out(judge.draws, sample)
-        if not bool(torch.isfinite(truth).all()):
+        config, exact, count = judge.config, self._exact, trajectory.shape[2]
+        sample = trajectory[:, :, :: max(1, count // max(LEAST_SAMPLE, count // 64))]
+        if not bool(torch.isfinite(sample).all()):
             return None
-        start = judge.draws.first[None, :, None].expand(1, -1, len(sample), -1)
-        actions = sample.transpose(0, 1)[:, None].expand(*truth.shape[:3], -1)
-        rough.calibrate(torch.cat((start, truth[:-1])), actions, truth)
-        guess = rough.roll_out(judge.draws, sample)
-
-        def error(quantity: Callable[[Networks, Tensor], Tensor]) -> Tensor:
-            return quantity(rough, guess) - quantity(exact, truth)
-
-        off = objective(rough, guess, goal_every=GOAL_EVERY) - objective(exact, truth)
-        off_safe = error(lambda n, t: membership(n, t, judge.delta_safe, config)[0])
-        off_violation = error(lambda n, t: violation(n, t, config))
+        rough.calibrate(sample)
+        off = objective(rough, sample, goal_every=GOAL_EVERY) - objective(exact, sample)
+        safe, probability = (
+            [quantity(heads) for heads in (rough, exact)]
+            for quantity in (
+                lambda heads: membership(heads, sample, judge.delta_safe, config)[0],
+                lambda heads: violation(heads, sample, config),
+            )
+        )
         if not bool(torch.isfinite(off).all()):
             return None
         bias = float(off.mean())
         return Margin(
             score=REFIT_SIGMAS * _rms(off - bias),
             best=BEST_SIGMAS * _rms(off - bias),
-            safe=max(FEASIBLE_SIGMAS * _rms(off_safe), 1.5 / config.cost.particles),
-            violation=max(FEASIBLE_SIGMAS * _rms(off_violation), 0.02),
+            safe=max(FEASIBLE_SIGMAS * _rms(safe[0] - safe[1]), 1.5 / config.cost.particles),
+            violation=max(FEASIBLE_SIGMAS * _rms(probability[0] - probability[1]), 0.02),
             bias=bias,
             goal_every=GOAL_EVERY,
         )

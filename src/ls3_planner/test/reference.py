@@ -23,7 +23,7 @@ def networks(stacked: StackedMLP) -> list[nn.Sequential]:
     for member in range(stacked.members):
         layers: list[nn.Module] = []
         for weight, bias in zip(stacked.weights, stacked.biases, strict=True):
-            linear = nn.Linear(*weight.shape[1:], device=weight.device)
+            linear = nn.Linear(weight.shape[1], weight.shape[2], device=weight.device)
             linear.weight.data, linear.bias.data = weight[member].T.contiguous(), bias[member, 0]
             layers += [linear, nn.ReLU()]
         members.append(nn.Sequential(*layers[:-1]))
@@ -56,6 +56,11 @@ class ReferencePlanner:
         (self.goal,) = networks(models.heads.goal)
         self.action_dim = len(bundle.action_low)
         self.previous: tuple[Tensor, Tensor] | None = None
+
+    def reset(self, seed: int) -> None:
+        """Forget the last solution and draw from `seed` on."""
+        self.previous = None
+        self.generator.manual_seed(seed)
 
     @torch.no_grad()
     def plan(self, mean: np.ndarray, std: np.ndarray) -> Search:

@@ -1,0 +1,149 @@
+"""`make bench`: how fast planning, training and the graph are; writes results/bench_<device>.json.
+
+Every section is written as soon as it is measured, so that an interrupted run keeps what it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "src/ls3_planner/test"), str(Path(__file__).parent)]
+
+import ls3_models  # noqa: E402, F401  before torch: settles how its threads wait
+
+# isort: split
+import plans  # noqa: E402
+import torch  # noqa: E402
+
+from ls3_common.errors import UserError  # noqa: E402
+from ls3_models import benchmark  # noqa: E402
+from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
+from ls3_models.offline import Spec  # noqa: E402
+from ls3_planner.cli import git_commit  # noqa: E402
+from ls3_planner.domains import Domain, find_shared, load_domain  # noqa: E402
+from ls3_planner.measure import machine  # noqa: E402
+
+SECTIONS = ("plans", "training", "graph", "scaling")
+
+
+def shipped() -> list[tuple[Domain, Bundle]]:
+    """Every domain with a trained model."""
+    models = find_shared("models")
+    assert models is not None
+    return [
+        (load_domain(path.name, None, []), load_bundle(path)) for path in sorted(models.iterdir())
+    ]
+
+
+def measure_plans(device: str, rounds: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {"matmul_gflop_per_s": plans.rooflines(device)}
+    for domain, bundle in shipped():
+        for profile in ("paper", "realtime"):
+            row = plans.compare(domain, bundle, profile, rounds=rounds, device=device)
+            roof = plans.rooflines(device)  # again: a shared machine changes its pace
+            best = max(roof["float32"], roof.get("int8", 0.0) if profile == "paper" else 0.0)
+            row["roofline_share"] = round(row["gflop_per_s_ungated"] / best, 3)
+            figures[f"{domain.name}.{profile}"] = row
+            print(json.dumps({f"{domain.name}.{profile}": row}))
+    figures["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return figures
+
+
+def measure_training(device: str, rounds: int) -> dict[str, Any]:
+    domain, bundle = next(pair for pair in shipped() if pair[0].name == "cable_routing")
+    spec = Spec(domain.name, bundle.observation_shape, bundle.action_low, bundle.action_high)
+    config = dataclasses.replace(domain.learner, vae_batch_size=256)
+    steps = benchmark.measure_steps(config, spec, rounds=rounds)
+    as_set = benchmark.measure_steps(domain.learner, spec, rounds=max(3, rounds // 2))
+    seconds = (
+        domain.learner.vae_iterations * as_set["vae_step_ours_s"]["median"]
+        + domain.learner.offline_iterations * as_set["heads_step_ours_s"]["median"]
+    )
+    return {
+        **steps,
+        "offline_minutes_from_steps": round(seconds / 60, 1),
+        "scaling": benchmark.measure_scaling(domain.learner, spec),
+    }
+
+
+def measure_graph(device: str, rounds: int) -> dict[str, Any]:
+    from ls3_planner import latency
+
+    return latency.measure()
+
+
+def measure_scaling(device: str, rounds: int) -> dict[str, Any]:
+    rows = plans.scaling(device)
+    draw(rows, ROOT / "docs/media" / f"plan_time_{device}.png")
+    exponents = {name: round(plans.exponent(rows, name), 2) for name in plans.GRID}
+    return {"rows": rows, "exponents": exponents}
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """One figure: plan time against each quantity, relative to the paper's value of it."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4))
+    usual = {"candidates": 1000, "particles": 20, "horizon": 5, "iterations": 5, "latent size": 32}
+    for name, value in usual.items():
+        points = [
+            (r["value"] / value, r["plan_s"]["median"]) for r in rows if r["quantity"] == name
+        ]
+        axes.plot(*zip(*points, strict=True), marker="o", label=f"{name} (1 = {value})")
+    axes.set(xscale="log", yscale="log", xlabel="quantity, relative", ylabel="plan, s")
+    axes.grid(True, which="both", alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--rounds", type=int, default=7, help="of each comparison")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--out", type=Path, help="by default results/bench_<device>.json")
+    options = parser.parse_args()
+    try:
+        if options.device != "cpu" and not torch.cuda.is_available():
+            raise UserError(f"no device '{options.device}' here", do="leave --device out")
+        return run(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(options: argparse.Namespace) -> int:
+    path = options.out or ROOT / "results" / f"bench_{options.device}.json"
+    document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"metrics": {}}
+    for section in options.only:
+        if options.device != "cpu" and section in ("training", "graph"):
+            continue
+        measured = globals()[f"measure_{section}"](options.device, options.rounds)
+        document["metrics"][section] = measured
+        document |= {
+            "name": f"bench_{options.device}",
+            "command": "make bench",
+            "commit": git_commit(),
+            "machine": machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()},
+        }
+        if options.device != "cpu":
+            document["machine"]["device"] = torch.cuda.get_device_name()
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(document, indent=1) + "\n")
+        print(f"{path}: {section}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

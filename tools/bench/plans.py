@@ -1,0 +1,207 @@
+"""Plans of the fast planner against those of the reference, in turn, with the same numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from reference import ReferencePlanner
+
+from ls3_models.bundle import Bundle, random_bundle
+from ls3_models.networks import StackedMLP
+from ls3_models.progress import bar
+from ls3_planner import environment, quantised
+from ls3_planner.cem import Planner
+from ls3_planner.config import Cost, PlannerConfig
+from ls3_planner.domains import Domain
+from ls3_planner.selection import Elites
+
+ROOF_ROWS, ROOF_WIDTH = 4096, 256  # of the matrix products of most of a plan
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median and range of a few values."""
+    return {
+        "median": round(statistics.median(values), 4),
+        "least": round(min(values), 4),
+        "most": round(max(values), 4),
+    }
+
+
+def latents(domain: Domain, bundle: Bundle, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Means and standard deviations (d,) of f_enc along an episode of the demonstrator."""
+    env = environment.make(domain.algorithm.environment)
+    act = environment.behaviour(env, "demonstration", 1)
+    episode = environment.run_episode(env, act, source="demonstration", seed=1)
+    env.close()
+    chosen = np.linspace(0, 0.8 * (len(episode.observations) - 1), count).astype(int)
+    return list(zip(*bundle.encode(episode.observations[chosen]), strict=True))
+
+
+def operations(bundle: Bundle, config: PlannerConfig) -> float:
+    """Floating-point operations of a plan that asks every head of every latent."""
+
+    def per_row(mlp: StackedMLP) -> int:
+        return 2 * sum(a * b for a, b in zip(mlp.sizes[:-1], mlp.sizes[1:], strict=True))
+
+    heads, horizon, cost = bundle.models.heads, config.horizon, config.cost
+    per_particle = (
+        horizon * (per_row(bundle.models.dynamics.mlp) + per_row(heads.constraint))
+        + (horizon - 1) * per_row(heads.goal)
+        + per_row(heads.safe)
+        + heads.value.members * per_row(heads.value)
+    )
+    return float(cost.candidates * cost.particles * cost.iterations * per_particle)
+
+
+def rate(product: Callable[[], object], device: str) -> float:
+    """Operations per second of one product of ROOF_ROWS x ROOF_WIDTH x ROOF_WIDTH."""
+    times = []
+    for _ in range(40):
+        started = time.perf_counter()
+        product()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return 2 * ROOF_ROWS * ROOF_WIDTH**2 / statistics.median(times)
+
+
+@torch.no_grad()
+def rooflines(device: str) -> dict[str, float]:
+    """GFLOP/s of a product of the plan's shape in each arithmetic, on all cores."""
+    rows = torch.rand(ROOF_ROWS, ROOF_WIDTH, device=device)
+    weight = torch.rand(ROOF_WIDTH, ROOF_WIDTH, device=device)
+    out = torch.empty_like(rows)
+    rates = {"float32": rate(lambda: torch.mm(rows, weight, out=out), device)}
+    half, half_weight = rows.bfloat16(), weight.bfloat16()
+    rates["bfloat16"] = rate(lambda: torch.mm(half, half_weight), device)
+    if device == "cpu" and quantised.supported():
+        layer = quantised._Layer(weight - 0.5, torch.zeros(ROOF_WIDTH))
+        levels = torch.randint(0, 255, rows.shape, dtype=torch.uint8)
+        rates["int8"] = rate(lambda: layer(levels, 0.1, 0, 0.1), device)
+    return {name: round(value / 1e9, 1) for name, value in rates.items()}
+
+
+class Recorder:
+    """Keeps the elites that a planner's selector finds."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.elites: list[Elites] = []
+        self._find = planner.selector.elites
+        planner.selector.elites = self._kept  # type: ignore[method-assign]
+
+    def _kept(self, *arguments: Any, **keywords: Any) -> Elites:
+        self.elites.append(self._find(*arguments, **keywords))
+        return self.elites[-1]
+
+
+def compare(
+    domain: Domain, bundle: Bundle, profile: str, *, rounds: int, device: str
+) -> dict[str, Any]:
+    """Time both planners on `rounds` latents of one episode, alternately."""
+    config = dataclasses.replace(domain.planner, profile=profile)
+    fast = Planner(bundle, config, device=device)
+    reference = ReferencePlanner(bundle, config, device=device)
+    recorder = Recorder(fast)
+    points = latents(domain, dataclasses.replace(bundle, models=bundle.models.cpu()), rounds)
+    bundle.models.to(device)
+    fast.plan(*points[0])  # what is compiled or packed once
+    times: dict[str, list[float]] = {"reference": [], "fast": []}
+    first, every = [], []
+    with bar(f"{domain.name}, {profile}", rounds) as progress:
+        for round_, point in enumerate(points):
+            fast.reset(round_)
+            recorder.elites.clear()
+            started = time.perf_counter()
+            fast.plan(*point)
+            times["fast"].append(time.perf_counter() - started)
+            reference.reset(round_)
+            started = time.perf_counter()
+            search = reference.plan(*point)
+            if device != "cpu":
+                torch.cuda.synchronize()
+            times["reference"].append(time.perf_counter() - started)
+            found = recorder.elites[-config.cost.iterations :]
+            shares = [share(f, d) for f, d in zip(found, search.elites, strict=True)]
+            first.append(shares[0])
+            every += shares
+            progress.advance(f"ratio {times['reference'][-1] / times['fast'][-1]:.1f}")
+    ratios = [r / f for r, f in zip(times["reference"], times["fast"], strict=True)]
+    median = statistics.median(times["fast"])
+    gflop = operations(bundle, config) / 1e9
+    return {
+        "reference_s": spread(times["reference"]),
+        "fast_s": spread(times["fast"]),
+        "ratio": spread(ratios),
+        "plans_per_s": round(1 / median, 2),
+        "gflop_ungated": round(gflop, 1),
+        "gflop_per_s_ungated": round(gflop / median, 1),
+        "elite_agreement_first_iteration": round(statistics.mean(first), 4),
+        "elite_agreement": round(statistics.mean(every), 4),
+    }
+
+
+def share(found: Elites, due: torch.Tensor) -> float:
+    """Of the due elites, those that were found."""
+    return len(set(found.index.tolist()) & set(due.tolist())) / max(1, len(due))
+
+
+BASE = Cost(candidates=1000, particles=20, elites=100, iterations=5)
+GRID: dict[str, tuple[int, ...]] = {
+    "candidates": (250, 500, 1000, 2000, 4000),
+    "particles": (5, 10, 20, 40),
+    "horizon": (2, 3, 5, 8, 12),
+    "iterations": (1, 2, 5, 10),
+    "latent size": (8, 16, 32, 64, 128),
+}
+
+
+def scaling(device: str, rounds: int = 3) -> list[dict[str, Any]]:
+    """Plan time of an untrained model, all candidates feasible, one quantity at a time."""
+    rows = []
+    with bar("scaling", sum(len(values) for values in GRID.values())) as progress:
+        for name, values in GRID.items():
+            for value in values:
+                cost, horizon, latent_dim = BASE, 5, 32
+                if name == "horizon":
+                    horizon = value
+                elif name == "latent size":
+                    latent_dim = value
+                else:
+                    cost = dataclasses.replace(BASE, **{name: value})
+                config = PlannerConfig(
+                    paper=cost,
+                    realtime=cost,
+                    horizon=horizon,
+                    delta_safe=0.0,
+                    delta_constraint=1.0,
+                    random_share=0.3,
+                )
+                planner = Planner(untrained(latent_dim), config, device=device)
+                point = np.zeros(latent_dim), np.ones(latent_dim)
+                planner.plan(*point)
+                times = []
+                for _ in range(rounds):
+                    planner.reset(0)
+                    times.append(planner.plan(*point).solve_time_s)
+                rows.append({"quantity": name, "value": value, "plan_s": spread(times)})
+                progress.advance(f"{name} {value}")
+    return rows
+
+
+def untrained(latent_dim: int) -> Bundle:
+    """Networks of the paper's widths."""
+    config = dataclasses.replace(random_bundle().config, latent_dim=latent_dim)
+    return random_bundle(config=config)
+
+
+def exponent(rows: Sequence[dict[str, Any]], name: str) -> float:
+    """Of the power law between a quantity's two largest values."""
+    points = [(r["value"], r["plan_s"]["median"]) for r in rows if r["quantity"] == name][-2:]
+    (x0, y0), (x1, y1) = points
+    return float(np.log(y1 / y0) / np.log(x1 / x0))
