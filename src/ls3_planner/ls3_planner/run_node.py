@@ -6,6 +6,7 @@ Exits with 0 only when every requested episode ran.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ REMEMBERED_FRAMES = 1000
 FAULTS_TO_GIVE_UP = 2
 STEPS_PER_LINE = 10
 FILM_TIMEOUT_S = 300.0
+NICENESS = 5
+"""It watches: where cores are few, the nodes that act go first."""
 INTERRUPTED = 130
 """Exit code after SIGINT or SIGTERM, as a shell's."""
 
@@ -276,6 +279,7 @@ def _say(text: str) -> None:
 
 def main() -> NoReturn:
     """Entry point of the process."""
+    os.nice(NICENESS)
     made: list[RunNode] = []
 
     def make() -> RunNode:
