@@ -1,8 +1,8 @@
 """Measures a domain's shipped model and writes ``results/<domain>.json`` (design.md, results/).
 
 Every block of figures is written as soon as it is there, and the episodes of a block are kept while
-it is measured; the same command goes on with what is missing. A model of another identity starts
-the file anew.
+it is measured; the same command goes on with what is missing. A model of another identity or other
+settings of the planner start the file anew.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import platform
 import random
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ class Measurement:
         commit: str,
     ) -> None:
         self.domain, self.bundle, self.env, self.path = domain, bundle, env, path
-        self.work = Path("out") / "measure" / domain.name / bundle.identity
+        planner = dataclasses.asdict(domain.planner)
+        settings = zlib.crc32(json.dumps(planner, sort_keys=True).encode())
+        directory = Path("out") / "measure" / domain.name
+        self.work = directory / f"{bundle.identity}-{settings:08x}"
         self.seeds = [FIRST_SEED + i for i in range(episodes)]
         self.document: dict[str, Any] = {
             "name": domain.name,
@@ -65,6 +69,7 @@ class Measurement:
             "commit": commit,
             "machine": machine(),
             "model": bundle.identity,
+            "planner": planner,
             "seeds": [self.seeds[0], self.seeds[-1]],
             "metrics": {},
         }
@@ -168,7 +173,7 @@ class Measurement:
             before = json.loads(self.path.read_text())
         except ValueError as error:
             raise UserError(f"not JSON ({error})", where=str(self.path), do="delete it") from None
-        if all(before.get(key) == self.document[key] for key in ("model", "seeds")):
+        if all(before.get(key) == self.document[key] for key in ("model", "planner", "seeds")):
             self.document["metrics"] = before["metrics"]
 
     def _write(self) -> None:

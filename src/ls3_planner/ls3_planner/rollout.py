@@ -68,19 +68,27 @@ class FloatNetworks:
         """z_{t+1..t+H}, (H, P, n, d), of candidates (n, H, A)."""
         (count, horizon, _), (particles, latent_dim) = actions.shape, draws.first.shape
         mlp = self._models.dynamics.mlp
-        layers = [
-            (weight[draws.members], bias[draws.members])  # (H, P, in, out): each particle's own
-            for weight, bias in zip(mlp.weights, mlp.biases, strict=True)
-        ]
         trajectory = actions.new_empty(horizon, particles, count, latent_dim)
-        together = 1 if self._on_cpu else particles
+        last, spread = _last_step(draws, mlp.biases[-1][draws.members])
+        weights, biases = list(mlp.weights), list(mlp.biases[:-1])
 
-        def follow(begin: int) -> None:
-            part = slice(begin, begin + together)
-            own = [(weight[:, part], bias[:, part]) for weight, bias in layers]
-            _follow(draws.first[part], draws.noise[:, part], own, actions, trajectory[:, part])
+        def follow(particle: int) -> None:
+            part = slice(particle, particle + 1)
+            layers = [
+                ([w[m : m + 1] for w in weights], [*(b[m : m + 1] for b in biases), bias[part]])
+                for m, bias in zip(members[particle], last, strict=True)
+            ]
+            _follow(draws.first[part], spread[:, part], layers, actions, trajectory[:, part])
 
-        self._workers.each(follow, range(0, particles, together))
+        if self._on_cpu:
+            members = draws.members.T.tolist()
+            self._workers.each(follow, range(particles))
+        else:
+            layers = [
+                ([w[m] for w in weights], [*(b[m] for b in biases), bias])
+                for m, bias in zip(draws.members, last, strict=True)
+            ]
+            _follow(draws.first, spread, layers, actions, trajectory)
         return trajectory
 
     def read(self, name: str, latents: Tensor) -> Tensor:
@@ -111,30 +119,38 @@ class FloatNetworks:
         return getattr(self._buffers, name)[: len(rows)]
 
 
+def _last_step(draws: Draws, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The last bias of each step (H, P, 1, 2 d), and what its sigmoids add (H, P, 1, d).
+
+    The bounds of `split_gaussian` give the standard deviation the closed form
+    e^min + e^max sigmoid(raw - max), of which only the sigmoid depends on the candidate.
+    """
+    mean, raw = bias.chunk(2, dim=-1)
+    noise = draws.noise[:, :, None]
+    constant = mean + noise * math.exp(LOG_STD_MIN)
+    return torch.cat((constant, raw - LOG_STD_MAX), dim=-1), noise * math.exp(LOG_STD_MAX)
+
+
 def _follow(
     first: Tensor,
-    noise: Tensor,
-    layers: Sequence[tuple[Tensor, Tensor]],
+    spread: Tensor,
+    layers: Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]],
     actions: Tensor,
     trajectory: Tensor,
 ) -> None:
-    """Fill trajectory (H, p, n, d) with rollouts of p particles."""
-    horizon, particles, count, latent_dim = trajectory.shape
+    """Fill trajectory (H, p, n, d) with rollouts of p particles, each (p, ...) step by step."""
+    _, particles, count, latent_dim = trajectory.shape
     rows = actions.new_empty(particles, count, latent_dim + actions.shape[2])
     latents = first[:, None].expand(particles, count, latent_dim)
-    for step in range(horizon):
+    for step, (weights, biases) in enumerate(layers):
         rows[..., :latent_dim] = latents
         rows[..., latent_dim:] = actions[:, step]
         hidden = rows
-        for weight, bias in layers[:-1]:
-            hidden = torch.baddbmm(bias[step], hidden, weight[step]).relu_()
-        weight, bias = layers[-1]
-        mean, raw = torch.baddbmm(bias[step], hidden, weight[step]).chunk(2, dim=-1)
-        # the bounds of `split_gaussian` give the standard deviation this closed form
-        std = raw.sub_(LOG_STD_MAX).sigmoid_().mul_(math.exp(LOG_STD_MAX))
-        std.add_(math.exp(LOG_STD_MIN))
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            hidden = torch.baddbmm(bias, hidden, weight).relu_()
+        mean, raw = torch.baddbmm(biases[-1], hidden, weights[-1]).chunk(2, dim=-1)
         latents = torch.add(latents, mean, out=trajectory[step])
-        latents.addcmul_(std, noise[step][:, None])
+        latents.addcmul_(raw.sigmoid_(), spread[step])
 
 
 def membership(
