@@ -1,4 +1,4 @@
-"""Which candidates are elites: exactly those of eq. (2), (5) and (6), at the least cost.
+"""Which candidates are elites: the best that meet (5) and (6), found at the least cost.
 
 Three things save arithmetic. Heads are asked where the answer can matter and nowhere else. Where
 8-bit integers are fast, all candidates are judged in them first, and only those whose fate is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -27,7 +28,8 @@ class Workers:
         count = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(count, "planner", _begin) if count > 1 else None
         if self._pool is not None:
-            list(self._pool.map(lambda _: None, range(count)))
+            all_here = threading.Barrier(count)
+            list(self._pool.map(lambda _: all_here.wait(), range(count)))
             torch.set_num_threads(count)  # what _begin set is torch's default for new threads too
 
     def each(self, work: Callable[[Part], None], parts: Iterable[Part]) -> None:
