@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -110,6 +111,7 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         node = factory()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _frame: stop.append(received))
+        gc.freeze()  # what imports made stays; to look through all of PyTorch takes 100 ms
         executor.add_node(node)
         while not stop and rclpy.ok():
             executor.spin_once(timeout_sec=0.1)
