@@ -101,8 +101,8 @@ def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> 
     """Run the simulated graph of cable routing in real time and watch `steps` of its steps.
 
     About 0.4 s a step. The graph is the shipped one but for a small planner and for episodes that
-    go on at the goal. `load` is the computer's 1-minute load average, begin and end: the figures
-    are those of a quiet computer where the graph alone makes it.
+    go on at the goal. `load` is the computer's 1-minute load average, begin and end.
+    `steal_percent` is what the host of a virtual machine kept of the processor time asked for.
 
     Args:
         steps: control steps to watch.
@@ -113,7 +113,7 @@ def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> 
         UserError: there is no graph to start, or it ended or stalled before the last step.
     """
     domain_id = domain_id or random.SystemRandom().randint(1, 101)
-    load = [round(os.getloadavg()[0], 2)]
+    load, (used, stolen) = [round(os.getloadavg()[0], 2)], _processor_time()
     with (
         tempfile.TemporaryDirectory() as directory,
         _graph(Path(directory), domain_id, model) as log,
@@ -126,7 +126,20 @@ def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> 
                 f"{len(trace.steps)} of {steps} steps seen; the graph's last words:\n{log.tail()}"
             )
     load.append(round(os.getloadavg()[0], 2))
-    return {**trace.figures(), "load": load}
+    now_used, now_stolen = _processor_time()
+    asked = now_used - used + now_stolen - stolen
+    steal = round(100 * (now_stolen - stolen) / max(asked, 1), 1)
+    return {**trace.figures(), "load": load, "steal_percent": steal}
+
+
+def _processor_time() -> tuple[int, int]:
+    """Used by anything, and stolen by the host, since the computer started (ticks); Linux."""
+    try:
+        fields = list(map(int, Path("/proc/stat").read_text().split()[1:9]))
+    except OSError:
+        return 0, 0
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = fields
+    return user + nice + system + interrupts + soft, stolen
 
 
 @dataclass
