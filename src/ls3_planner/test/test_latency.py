@@ -52,7 +52,7 @@ def test_a_frame_whose_stamp_did_not_come_through_is_counted_as_stray() -> None:
 def test_the_real_graph_hands_each_frames_stamp_on_to_the_command(domain: int) -> None:
     figures = measure(20, domain)
     assert figures["steps"] == 20
-    assert figures["strays"] <= 1  # before the first frame that the observer has seen
+    assert figures["strays"] <= 5  # until the observer has met all nodes; an altered stamp: all
     parts = ("segmentation", "encoder", "arm", "receipt", "solve")
     assert all(figures[f"hop_{part}_ms_median"] > 0 for part in parts)
     # loose: other things may run on this computer
