@@ -151,17 +151,17 @@ def share(found: Elites, due: torch.Tensor) -> float:
     return len(set(found.index.tolist()) & set(due.tolist())) / max(1, len(due))
 
 
-BASE = Cost(candidates=1000, particles=20, elites=100, iterations=5)
+BASE = Cost(candidates=1000, particles=20, elites=100, iterations=2)
 GRID: dict[str, tuple[int, ...]] = {
-    "candidates": (250, 500, 1000, 2000, 4000),
+    "candidates": (250, 500, 1000, 2000),
     "particles": (5, 10, 20, 40),
     "horizon": (2, 3, 5, 8, 12),
-    "iterations": (1, 2, 5, 10),
+    "iterations": (1, 2, 5),
     "latent size": (8, 16, 32, 64, 128),
 }
 
 
-def scaling(device: str, rounds: int = 3) -> list[dict[str, Any]]:
+def scaling(device: str, rounds: int = 2) -> list[dict[str, Any]]:
     """Plan time of an untrained model, all candidates feasible, one quantity at a time."""
     rows = []
     with bar("scaling", sum(len(values) for values in GRID.values())) as progress:

@@ -11,17 +11,21 @@ from typing import Annotated, Any
 
 import tyro
 
-from ls3_common.errors import DataError, UserError
-from ls3_models.bundle import Bundle, load_bundle, save_bundle
-from ls3_models.episodes import data_hash, list_episodes, read_episodes
-from ls3_models.learner import NonFiniteLoss
-from ls3_models.offline import OfflineTraining
-from ls3_models.progress import Interrupted
-from ls3_planner import algorithm, environment, evaluate
-from ls3_planner.cem import Planner
-from ls3_planner.collect import collect
-from ls3_planner.domains import Domain, find_shared, load_domain
-from ls3_planner.measure import Measurement
+import ls3_models
+
+ls3_models.let_threads_spin()  # before the lines below import torch
+
+from ls3_common.errors import DataError, UserError  # noqa: E402
+from ls3_models.bundle import Bundle, load_bundle, save_bundle  # noqa: E402
+from ls3_models.episodes import data_hash, list_episodes, read_episodes  # noqa: E402
+from ls3_models.learner import NonFiniteLoss  # noqa: E402
+from ls3_models.offline import OfflineTraining  # noqa: E402
+from ls3_models.progress import Interrupted  # noqa: E402
+from ls3_planner import algorithm, environment, evaluate  # noqa: E402
+from ls3_planner.cem import Planner  # noqa: E402
+from ls3_planner.collect import collect  # noqa: E402
+from ls3_planner.domains import Domain, find_shared, load_domain  # noqa: E402
+from ls3_planner.measure import Measurement  # noqa: E402
 
 
 @dataclass(kw_only=True)

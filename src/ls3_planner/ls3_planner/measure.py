@@ -22,6 +22,7 @@ from typing import Any
 import gymnasium
 
 from ls3_common.errors import UserError
+from ls3_models import SPIN
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episode
 from ls3_models.progress import bar
@@ -146,6 +147,7 @@ class Measurement:
             "video:=false",
         ]
         environment = {**os.environ, "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101))}
+        environment.pop(SPIN, None)  # the graph's processes share the cores
         try:
             subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
         except FileNotFoundError:

@@ -22,7 +22,7 @@ from ls3_planner.workers import Workers
 
 HEADROOM = 1.15  # of the ranges over what calibration saw
 ROWS = 4096  # per matrix product
-ROUND = 256
+ROUND = 1024
 CALIBRATION_ROWS = 256
 
 
