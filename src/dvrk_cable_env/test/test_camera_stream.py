@@ -26,10 +26,14 @@ def pixels() -> np.ndarray:
     return rgb
 
 
+def frame() -> Image:
+    data = array("B", pixels().tobytes())
+    return Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=3 * WIDTH, data=data)
+
+
 def send(camera: Any, first: int) -> float:
     """Publish FRAMES frames at RATE_HZ, stamps `first` + i ns; how late one was at most (s)."""
-    data = array("B", pixels().tobytes())
-    message = Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=3 * WIDTH, data=data)
+    message = frame()
     latest, began = 0.0, time.monotonic()
     for index in range(FRAMES):
         due = began + index / RATE_HZ

@@ -6,7 +6,6 @@ Exits with 0 only when every requested episode ran.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -37,8 +36,6 @@ REMEMBERED_FRAMES = 1000
 FAULTS_TO_GIVE_UP = 2
 STEPS_PER_LINE = 10
 FILM_TIMEOUT_S = 300.0
-NICENESS = 5
-"""It watches: where cores are few, the nodes that act go first."""
 INTERRUPTED = 130
 """Exit code after SIGINT or SIGTERM, as a shell's."""
 
@@ -132,6 +129,12 @@ class RunNode(Node):
                 config.start_timeout,
                 f"action server {topics.RUN_EPISODE} (episode_node)",
             )
+            if self._film is not None:  # it shows every plan, those of the first episode too
+                await self._waiter.until(
+                    lambda: self.count_publishers(topics.PLAN) > 0,
+                    config.start_timeout,
+                    f"publisher of {topics.PLAN} (planner_node)",
+                )
             for index in range(config.episodes):
                 row = await self._run_episode(index)
                 self._summary.rows.append(row)
@@ -279,7 +282,6 @@ def _say(text: str) -> None:
 
 def main() -> NoReturn:
     """Entry point of the process."""
-    os.nice(NICENESS)
     made: list[RunNode] = []
 
     def make() -> RunNode:
