@@ -27,6 +27,7 @@ class Video:
     """An mp4 file in fragments: what was written before a kill can be played.
 
     `close` rewrites it, without encoding again, as an ordinary file that any player can seek in.
+    A film without a single picture leaves no file: no player opens one.
     """
 
     def __init__(self, path: str | Path, size: tuple[int, int], fps: int) -> None:
@@ -50,6 +51,7 @@ class Video:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        self._empty = True
         self._errors: list[bytes] = []
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()
@@ -65,6 +67,7 @@ class Video:
             self._process.stdin.write(np.ascontiguousarray(picture).data)
         except (BrokenPipeError, ValueError):
             raise VideoError(self._reason()) from None
+        self._empty = False
 
     def close(self) -> None:
         """Finish the file.
@@ -82,6 +85,9 @@ class Video:
             code = self._process.wait()
         if code != 0:
             raise VideoError(self._reason())
+        if self._empty:
+            self.path.unlink()
+            return
         whole = self.path.with_suffix(".part.mp4")
         arguments = ("-i", self.path, "-c", "copy", "-movflags", "+faststart", whole)
         subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)

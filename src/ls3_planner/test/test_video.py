@@ -65,6 +65,12 @@ def test_video_of_a_killed_process_can_be_played(tmp_path: Path) -> None:
     assert frames_of(path) >= 40
 
 
+def test_video_without_a_picture_leaves_no_file(tmp_path: Path) -> None:
+    video = Video(tmp_path / "a.mp4", SIZE, 20)
+    video.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_encoder_that_dies_is_reported(tmp_path: Path) -> None:
     video = Video(tmp_path / "a.mp4", SIZE, 20)
     video._process.kill()
