@@ -26,9 +26,9 @@ from ls3_common.errors import UserError  # noqa: E402
 from ls3_models import benchmark  # noqa: E402
 from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
 from ls3_models.offline import Spec  # noqa: E402
-from ls3_planner.cli import git_commit  # noqa: E402
 from ls3_planner.domains import Domain, find_shared, load_domain  # noqa: E402
 from ls3_planner.measure import machine  # noqa: E402
+from ls3_planner.provenance import git_commit  # noqa: E402
 
 SECTIONS = ("plans", "training", "graph", "scaling")
 

@@ -21,7 +21,7 @@ from ls3_common import parameters
 from ls3_models import resume
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
-from ls3_models.learner import Learner
+from ls3_models.learner import Learner, NonFiniteLoss
 from ls3_models.offline import OfflineTraining, Spec, make_replay
 from ls3_models.progress import Interrupted, StopRequest, bar
 from ls3_models.replay import Replay
@@ -29,6 +29,9 @@ from ls3_planner.cem import Planner
 from ls3_planner.domains import Domain
 from ls3_planner.environment import run_episode, seed_of
 from ls3_planner.evaluate import PlannerPolicy, describe
+from ls3_planner.files import replace_text
+
+CURVE = "curve.jsonl"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class OnlineLearning:
     ) -> None:
         self.domain, self.env, self.directory, self.seed = domain, env, directory, seed
         self.learner, self.spec = offline.learner, offline.spec
+        self.offline_directory = offline.directory
         self.replay = make_replay(self.learner, self.spec, offline.training)
         algorithm = parameters.to_dict(domain.algorithm)
         del algorithm["updates"]  # a run may be continued with a larger U
@@ -89,6 +93,8 @@ class OnlineLearning:
 
         Raises:
             Interrupted: on SIGINT or SIGTERM; the episodes and updates so far are kept.
+            NonFiniteLoss: naming the module, the step and the last good checkpoint.
+            OSError: a file could not be written; the episode at hand is lost and no other.
         """
         algorithm = self.domain.algorithm
         total = algorithm.trajectories * algorithm.updates
@@ -149,11 +155,19 @@ class OnlineLearning:
 
     def _update(self, writer: SummaryWriter) -> None:
         config = self.domain.learner
-        losses: dict[str, float] = {}
-        for _ in range(config.update_iterations):
-            losses = self.learner.head_step(self.replay)
-        for _ in range(config.value_update_iterations):
-            losses |= self.learner.value_step(self.replay, monte_carlo=False)
+        heads, losses = config.update_iterations, dict[str, float]()
+        for step in range(heads + config.value_update_iterations):
+            try:
+                if step < heads:
+                    losses = self.learner.head_step(self.replay)
+                else:
+                    losses |= self.learner.value_step(self.replay, monte_carlo=False)
+            except NonFiniteLoss as error:
+                where = self.directory if self.phase else self.offline_directory
+                raise NonFiniteLoss(
+                    f"{error} at step {step + 1} of update {self.phase + 1}; "
+                    f"the last good checkpoint is {where / resume.CHECKPOINT}"
+                ) from None
         for name, value in losses.items():
             writer.add_scalar(f"online/loss_{name}", value, len(self.rows))
 
@@ -162,7 +176,7 @@ class OnlineLearning:
         for name in ("success", "violation", "steps", "total_reward", "holds"):
             writer.add_scalar(f"online/{name}", float(getattr(row, name)), row.episode)
         text = "".join(json.dumps(asdict(row)) + "\n" for row in self.rows)
-        (self.directory / "curve.jsonl").write_text(text)
+        replace_text(self.directory / CURVE, text)
 
     def _resume(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

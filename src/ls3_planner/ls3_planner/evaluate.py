@@ -13,6 +13,7 @@ import numpy as np
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import Episode
 from ls3_models.progress import bar
+from ls3_planner import stats
 from ls3_planner.cem import Planner
 from ls3_planner.environment import Act, behaviour, run_episode
 
@@ -86,6 +87,29 @@ def summarise(episodes: Sequence[Episode]) -> dict[str, float | None]:
         "violation_se": float(violation.std() / np.sqrt(count)),
         "mean_steps": float(np.mean(steps)) if steps else None,
         "std_steps": float(np.std(steps)) if steps else None,
+    }
+
+
+def episode_return(episode: Episode, horizon: int) -> float:
+    """Total reward of an episode of T = `horizon` steps, as the paper counts it (section 5.2).
+
+    What follows the goal counts nothing: the return is the time to the goal. A violation freezes
+    the state, so steps that were cut off after it count -1 each.
+    """
+    if episode.steps_to_goal is not None:
+        return float(episode.rewards[: episode.steps_to_goal].sum())
+    return float(episode.rewards.sum()) - (horizon - len(episode))
+
+
+def intervals(episodes: Sequence[Episode], horizon: int) -> dict[str, Any]:
+    """Mean return with its standard error, and 95 % bootstrap intervals of the rates and of it."""
+    returns = stats.figures(
+        "mean_return", "return_se", [[episode_return(e, horizon) for e in episodes]]
+    )
+    return {
+        "success_rate_interval": list(stats.interval([[e.succeeded for e in episodes]])),
+        "violation_rate_interval": list(stats.interval([[e.violated for e in episodes]])),
+        **returns,
     }
 
 

@@ -23,6 +23,7 @@ from ls3_planner.algorithm import OnlineLearning, training_rates
 from ls3_planner.cli import main
 from ls3_planner.collect import collect
 from ls3_planner.domains import domain_names, load_domain
+from ls3_planner.model_files import write_bundle
 
 SMALL = [
     "algorithm.demonstrations=3",
@@ -217,8 +218,6 @@ def test_ctrl_c_while_collecting_keeps_whole_episodes(tmp_path):
 
 def test_evaluate_prints_json(tmp_path, domain, env, data, capsys):
     training = offline(domain, env, data, tmp_path)
-    from ls3_planner.cli import write_bundle
-
     write_bundle(tmp_path / "model", domain, training, [], 0)
     options = [option for text in SMALL for option in ("--set", text)]
     arguments = ["--model", str(tmp_path / "model"), "--episodes", "1"]

@@ -1,0 +1,23 @@
+"""Where figures come from: the command and the commit."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+
+def command_line() -> str:
+    """The `ls3` command at work."""
+    return shlex.join(["ls3", *sys.argv[1:]])
+
+
+def git_commit() -> str:
+    """Commit of the source tree, '' outside one, with a '+' where files differ from it."""
+    try:
+        here = Path(__file__).resolve().parent
+        run = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""

@@ -1,0 +1,75 @@
+"""A run's directory: one process at a time, and what the run is."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ls3_common import parameters
+from ls3_common.errors import DataError
+from ls3_models.episodes import Episode
+from ls3_planner.domains import Domain
+from ls3_planner.evaluate import episode_return, now
+from ls3_planner.files import write_json
+from ls3_planner.measure import machine
+from ls3_planner.methods import find_method
+from ls3_planner.provenance import command_line, git_commit
+
+DESCRIPTION = "run.json"
+LOCK = ".lock"
+
+
+@contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """Hold a run's directory; the system lets go of it however the process ends.
+
+    Raises:
+        DataError: another process holds it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                "another process is at work on this run",
+                where=str(directory),
+                do="wait for it, or give another --run directory",
+            ) from None
+        yield
+
+
+def describe_run(
+    directory: Path,
+    domain: Domain,
+    *,
+    name: str,
+    method: str,
+    seed: int,
+    data_hash: str,
+    demonstrations: Sequence[Episode],
+) -> None:
+    """Write ``run.json``: all that a table or figure of this run must say of it."""
+    returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
+    document: dict[str, Any] = {
+        "domain": domain.name,
+        "name": name,
+        "method": method,
+        "label": find_method(method).label,
+        "seed": seed,
+        "command": command_line(),
+        "commit": git_commit(),
+        "machine": machine(),
+        "called": now(),
+        "data_hash": data_hash,
+        "demonstrator_return": float(np.mean(returns)) if returns else None,
+        "planner": parameters.to_dict(domain.planner),
+        "learner": parameters.to_dict(domain.learner),
+        "algorithm": parameters.to_dict(domain.algorithm),
+    }
+    write_json(directory / DESCRIPTION, document)
