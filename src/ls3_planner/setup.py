@@ -49,6 +49,7 @@ setup(
             "ls3 = ls3_planner.cli:main",
             "planner_node = ls3_planner.nodes:planner_node",
             "episode_node = ls3_planner.nodes:episode_node",
+            "controller_node = ls3_planner.nodes:controller_node",
             "run_node = ls3_planner.nodes:run_node",
         ]
     },

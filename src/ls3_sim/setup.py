@@ -1,3 +1,5 @@
+from glob import glob
+
 from setuptools import find_packages, setup
 
 PACKAGE = "ls3_sim"
@@ -10,6 +12,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", sorted(glob("launch/*.launch.py"))),
     ],
     install_requires=[
         "setuptools",
@@ -25,5 +28,10 @@ setup(
     maintainer_email="maintainers@ls3.invalid",
     description="The domains of LS3 in MuJoCo: gymnasium environments and a simulated arm for ROS",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["sim_node = ls3_sim.nodes:sim_node"]},
+    entry_points={
+        "console_scripts": [
+            "sim_node = ls3_sim.nodes:sim_node",
+            "gym_node = ls3_sim.nodes:gym_node",
+        ]
+    },
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 
-from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -18,7 +17,7 @@ from dvrk_cable_env.arm import ArmConfig, ArmController, Status
 from dvrk_cable_env.crtk_arm import CrtkArm
 from dvrk_cable_env.limits import Request
 from ls3_common import topics
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
+from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run, to_time
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 WATCH_PERIOD = 0.05
@@ -83,7 +82,7 @@ class ArmNode(Node):
             requested=plan.action,
             sent=decision.displacement,
         )
-        command.header.stamp, command.header.frame_id = _time(now), self._frame
+        command.header.stamp, command.header.frame_id = to_time(now), self._frame
         self._commands.publish(command)
         if decision.moves:
             self._episode, self._step = plan.episode, plan.step
@@ -122,13 +121,8 @@ class ArmNode(Node):
             episode=self._episode,
             step=self._step,
         )
-        message.header.stamp, message.header.frame_id = _time(status.stamp), self._frame
+        message.header.stamp, message.header.frame_id = to_time(status.stamp), self._frame
         self._states.publish(message)
-
-
-def _time(nanoseconds_: int) -> Time:
-    seconds, rest = divmod(nanoseconds_, 1_000_000_000)
-    return Time(sec=seconds, nanosec=rest)
 
 
 def main(args: list[str] | None = None) -> None:

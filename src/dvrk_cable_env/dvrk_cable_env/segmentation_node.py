@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from array import array
 
 import numpy as np
 from rclpy.node import Node
@@ -25,7 +24,7 @@ from dvrk_cable_env.segmentation import (
 )
 from ls3_common import topics
 from ls3_common.health import Health
-from ls3_common.images import to_array
+from ls3_common.images import to_array, to_message
 from ls3_common.parameters import parameter
 from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
 from ls3_interfaces.msg import TaskState
@@ -67,17 +66,7 @@ class SegmentationNode(Node):
             self._health.refuse(f"camera frame dropped: {error}")
             return
         self._health.accept()
-        height, width = mask.shape
-        self._masks.publish(
-            Image(
-                header=message.header,
-                height=height,
-                width=width,
-                encoding="mono8",
-                step=width,
-                data=array("B", mask.tobytes()),  # rclpy checks any other type byte by byte
-            )
-        )
+        self._masks.publish(to_message(mask[:, :, None], message.header))
         if state is not None:
             success, constraint = state
             self._states.publish(

@@ -14,9 +14,9 @@ from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS
 
 NODE = "dvrk_cable_env.segmentation_node"
 WIDTH, HEIGHT, RATE_HZ, FRAMES = 640, 480, 30, 300
-MAX_LATE_S = 0.2
-"""What is asserted holds while the computer runs the processes at all: there is another try, of
-three, where this one was itself not run for that long. A late reader is kept ten frames, 0.33 s."""
+ATTEMPTS = 3
+"""One without a loss is asked for: a late reader is kept ten frames, 0.33 s, and a busy computer
+may not run it for longer. Without the transport's profile nine frames of ten are lost in each."""
 
 
 def pixels() -> np.ndarray:
@@ -54,14 +54,14 @@ def test_no_frame_of_640x480_at_30_hz_is_lost(bench: Any, start: Any) -> None:
     with start(NODE, width=WIDTH, height=HEIGHT, crop_left=80, crop_side=480) as child:
         bench.matched(camera)
         bench.until(lambda: bench.node.count_publishers("segmentation/mask") == 1)
-        for attempt in range(3):
+        for attempt in range(ATTEMPTS):
             masks.clear()
             first = 1000 * (attempt + 1)
             latest = send(camera, first)
             expected = list(range(first, first + FRAMES))
             time.sleep(1.0)
             print(f"sent up to {latest:.3f} s late, {FRAMES - len(masks)} masks missing")
-            if masks == expected or latest <= MAX_LATE_S:
+            if masks == expected:
                 break
         assert child.poll() is None, "segmentation_node died"
     assert masks == expected

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
 
 ENCODINGS = {"mono8": 1, "rgb8": 3, "bgr8": 3}
 
@@ -30,3 +33,46 @@ def to_array(message: Image) -> np.ndarray:
     rows = np.frombuffer(message.data, np.uint8).reshape(height, step)
     pixels = rows[:, : width * channels].reshape(height, width, channels)
     return pixels[..., ::-1] if message.encoding == "bgr8" else pixels
+
+
+def to_message(pixels: np.ndarray, header: Header) -> Image:
+    """The reverse, for uint8 (height, width, 1 or 3)."""
+    from sensor_msgs.msg import Image
+
+    height, width, channels = pixels.shape
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding="mono8" if channels == 1 else "rgb8",
+        step=width * channels,
+        data=array("B", pixels.tobytes()),  # rclpy checks any other type byte by byte
+    )
+
+
+class FrameStack:
+    """The newest frames of a camera as one observation, oldest first (Table 3, "frame stack").
+
+    A frame that comes again replaces itself. Where time goes back, or makes a leap, the scene is
+    another one, and its first frame stands for those before it.
+
+    Args:
+        frames: how many.
+        gap_s: longest time between two frames of one scene.
+    """
+
+    def __init__(self, frames: int, gap_s: float) -> None:
+        self._frames: deque[np.ndarray] = deque(maxlen=frames)
+        self._gap_ns = int(gap_s * 1e9)
+        self._newest = 0
+
+    def add(self, stamp_ns: int, pixels: np.ndarray) -> np.ndarray:
+        """Take in uint8 (height, width, channel); returns (height, width, frames * channel)."""
+        if not 0 <= stamp_ns - self._newest <= self._gap_ns:
+            self._frames.clear()
+        elif stamp_ns == self._newest and self._frames:
+            self._frames.pop()
+        self._newest = stamp_ns
+        self._frames.append(pixels)
+        first = [self._frames[0]] * ((self._frames.maxlen or 1) - len(self._frames))
+        return np.concatenate([*first, *self._frames], axis=-1)

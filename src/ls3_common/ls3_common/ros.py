@@ -164,9 +164,15 @@ def _die_with_launch() -> None:
             os._exit(128 + signal.SIGTERM)
 
 
-def nanoseconds(stamp: Time) -> int:
+def nanoseconds(time: Time) -> int:
     """A header stamp as one comparable number."""
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+    return int(time.sec) * 1_000_000_000 + int(time.nanosec)
+
+
+def to_time(nanoseconds_: int) -> Time:
+    """The reverse of `nanoseconds`."""
+    seconds, rest = divmod(nanoseconds_, 1_000_000_000)
+    return Time(sec=seconds, nanosec=rest)
 
 
 def _ros_type(kind: Any) -> Parameter.Type:
@@ -208,4 +214,5 @@ __all__ = [
     "leave",
     "nanoseconds",
     "run",
+    "to_time",
 ]

@@ -13,8 +13,18 @@ ARM_COMMAND = "arm_command"  # ls3_interfaces/ArmCommand
 MOTION_STATE = "motion_state"  # ls3_interfaces/MotionState, latched
 RESET_SCENE = "reset_scene"  # ls3_interfaces/srv/ResetScene
 RUN_EPISODE = "run_episode"  # ls3_interfaces/action/RunEpisode
+SCENE_IMAGE = "scene/image_raw"  # sensor_msgs/Image, a picture for people
+JOINT_STATES = "joint_states"  # sensor_msgs/JointState, as ros2_control publishes it
 
 
 def arm(name: str, topic: str) -> str:
     """CRTK topic of one arm, e.g. ``arm("PSM1", "measured_cp")``."""
     return f"{name}/{topic}"
+
+
+def controller(interface: str) -> str:
+    """Commands (std_msgs/Float64MultiArray) of ros2_control's forward controller.
+
+    interface: what the joints take, e.g. ``effort``.
+    """
+    return f"{interface}_controller/commands"

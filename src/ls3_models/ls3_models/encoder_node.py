@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 from ls3_common import ros, topics
 from ls3_common.errors import DataError
 from ls3_common.health import Health
-from ls3_common.images import to_array
+from ls3_common.images import FrameStack, to_array
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent
 
@@ -23,6 +23,12 @@ class EncoderNodeConfig:
 
     model: str = parameter(description="directory of the trained models")
     threads: int = parameter(1, low=1, description="CPU threads; one is enough for one image")
+    frame_gap: float = parameter(
+        0.5,
+        low=0.0,
+        description="where a model sees a stack of frames: longest time between two of them",
+        unit="s",
+    )
 
 
 class EncoderNode(Node):
@@ -38,13 +44,14 @@ class EncoderNode(Node):
         torch.set_num_threads(self.config.threads)
         self.bundle = load_bundle(self.config.model)
         self.health = Health(self)
+        self.stack: FrameStack | None = None  # its size follows from the first frame
         self.publisher = self.create_publisher(Latent, topics.LATENT, ros.RELIABLE_QOS)
         self.create_subscription(Image, topics.MASK, self._encode, ros.IMAGE_QOS)
         self.get_logger().info(f"model {self.bundle.identity} ({self.bundle.domain})")
 
     def _encode(self, message: Image) -> None:
         try:
-            mean, std = self.bundle.encode(to_array(message)[None])
+            mean, std = self.bundle.encode(self._observation(message)[None])
         except (ValueError, DataError) as error:
             self.health.refuse(str(error))
             return
@@ -60,6 +67,17 @@ class EncoderNode(Node):
                 std=std[0].tolist(),
             )
         )
+
+
+    def _observation(self, message: Image) -> np.ndarray:
+        """What the model sees: this frame, or this and those before it."""
+        pixels = to_array(message)
+        frames, rest = divmod(self.bundle.observation_shape[-1], pixels.shape[-1])
+        if frames == 1 or rest:  # a rest: the model's own complaint names both sizes
+            return pixels
+        if self.stack is None:
+            self.stack = FrameStack(frames, self.config.frame_gap)
+        return self.stack.add(ros.nanoseconds(message.header.stamp), pixels)
 
 
 def main() -> NoReturn:

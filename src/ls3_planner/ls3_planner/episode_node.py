@@ -172,7 +172,8 @@ class EpisodeNode(Node):
         if not response.result().ok:
             raise Stop(f"{topics.RESET_SCENE} failed: {response.result().message}")
         await self._until(self._at_rest, config.reset_timeout, self._why_not)
-        frame = await self._observe(self.get_clock().now().nanoseconds)
+        stands = ros.nanoseconds(response.result().stamp)  # 0 where nobody says
+        frame = await self._observe(stands or self.get_clock().now().nanoseconds)
         if frame.constraint:
             raise Stop("the start state violates a constraint")
         return frame

@@ -23,6 +23,7 @@ FPS = 20
 PLAN_FRAMES = 3
 """How long a new plan is shown before the arm moves."""
 LAST_FRAMES = 30
+COLOURS = 3
 LEAVE_TIMEOUT_S = 4.0
 
 Decode = Callable[[np.ndarray], np.ndarray]
@@ -62,7 +63,7 @@ class Film:
         warn: Callable[[str], None],
     ) -> None:
         self._config, self._decode, self._warn = config, decode, warn
-        self._scene = Scene(title=config.title, horizon=horizon)
+        self._scene = Scene(title=config.title, horizon=horizon, maps_plan=config.width > 0)
         self._tool: tuple[float, float] | None = None
         self._moving = False
         self._latent: np.ndarray | None = None
@@ -165,7 +166,7 @@ class Film:
             while (shot := self._shots.get()) is not None and not self._discard:
                 if shot.latent is not latent:
                     latent = shot.latent
-                    imagined = None if latent is None else self._decode(latent[None])[0]
+                    imagined = None if latent is None else _newest(self._decode(latent[None])[0])
                 picture = view.draw(dataclasses.replace(shot.scene, imagined=imagined))
                 for _ in range(shot.frames):
                     self._video.write(picture)
@@ -176,3 +177,8 @@ class Film:
             self._video.close()
         except VideoError as error:
             self._warn(f"the video is incomplete: {error}")
+
+
+def _newest(pixels: np.ndarray) -> np.ndarray:
+    """Of a stack of colour frames the newest; other images as they are."""
+    return pixels[..., -COLOURS:] if pixels.shape[-1] > COLOURS else pixels

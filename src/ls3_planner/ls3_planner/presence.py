@@ -41,6 +41,7 @@ def absent(node: Node) -> str:
     if not node.count_subscribers(topics.STEP_REQUEST):
         return f"subscriber of {topics.STEP_REQUEST}"
     for topic in (*EXCLUSIVE, topics.MOTION_STATE):
-        if not node.count_publishers(topic):
+        # resolved: rclpy counts names as they are, without the remappings of a launch
+        if not node.count_publishers(node.resolve_topic_name(topic)):
             return f"publisher of {topic}"
     return ""

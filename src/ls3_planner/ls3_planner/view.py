@@ -42,6 +42,7 @@ class Scene:
     """
 
     title: str = "LS3"
+    maps_plan: bool = True  # whether a path would be known in the image
     episode: str = ""
     step: int = 0
     horizon: int = 1
@@ -63,7 +64,8 @@ def draw(scene: Scene) -> np.ndarray:
     pen.text((28, 24), scene.title, TEXT, _font(34))
     pen.text((1252, 30), scene.episode, FAINT, _font(24), anchor="ra")
     _camera(picture, scene)
-    _caption(pen, CAMERA_BOX, "camera, with the planned path of the tool")
+    plan = ", with the planned path of the tool" if scene.maps_plan else ""
+    _caption(pen, CAMERA_BOX, f"camera{plan}")
     _image(picture, MASK_BOX, scene.mask, TEXT)
     _caption(pen, MASK_BOX, "what the networks see")
     _image(picture, IMAGINED_BOX, scene.imagined, PATH)
@@ -154,11 +156,14 @@ def _camera(picture: Image.Image, scene: Scene) -> None:
 
 
 def _photograph(pixels: np.ndarray, side: int) -> Image.Image:
-    """A camera frame enlarged without its staircases: renderers for speed draw hard edges."""
+    """A camera frame enlarged without its staircases: renderers for speed draw hard edges.
+
+    What is not square keeps its shape.
+    """
     frame = Image.fromarray(np.ascontiguousarray(pixels))
     if frame.width < side / 2:
         frame = frame.filter(ImageFilter.GaussianBlur(0.6))
-    return frame.resize((side, side), Image.Resampling.BICUBIC)
+    return ImageOps.pad(frame, (side, side), Image.Resampling.BICUBIC, color=PANEL)
 
 
 def _image(

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 import ls3_sim  # noqa: F401, registers the environment
+from ls3_common import launching
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 LAUNCH = "cable_routing.launch.py"
@@ -224,9 +225,8 @@ def description() -> ModuleType:
 
 def test_argument_that_does_not_exist_is_named(description: ModuleType) -> None:
     # as the real `ros2 launch` would pass it on; the stand-in refuses it earlier
-    context = SimpleNamespace(launch_configurations={"sim": "true", "episode": "3"})
     with pytest.raises(RuntimeError, match=r"unknown launch argument 'episode'.*episodes"):
-        description.check(context)
+        launching.refuse_unknown(description.ARGUMENTS, {"sim": "true", "episode": "3"})
 
 
 @pytest.mark.parametrize(
@@ -241,10 +241,11 @@ def test_argument_that_does_not_exist_is_named(description: ModuleType) -> None:
     ],
 )
 def test_argument_out_of_range_is_named(description: ModuleType, name: str, value: str) -> None:
-    defaults = {"sim": "true", "episodes": "1", "seed": "0", "real_time_factor": "1.0"}
-    context = SimpleNamespace(launch_configurations={**defaults, name: value})
+    given = {"sim": "true", "episodes": "1", "seed": "0", "real_time_factor": "1.0"}
+    given |= {"model": "m", "out": "o", "video": "true", "config": "c", "profile": "paper"}
+    given |= {"arm": "PSM1", name: value}
     with pytest.raises(RuntimeError, match=f"{name}:={value} is not a"):
-        description.start(context)
+        description.start(given)
 
 
 def test_every_argument_is_described(description: ModuleType) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from array import array
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,13 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Empty
+from std_msgs.msg import Empty, Header
 
 from crtk_msgs.msg import OperatingState, StringStamped
 from ls3_common import topics
+from ls3_common.images import to_message
 from ls3_common.parameters import parameter
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, run
+from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_scene import CableLayout, CableScene
@@ -164,7 +164,7 @@ class SimNode(Node):
         return (self._ticks + 1) * self._tick
 
     def _stamp(self) -> Time:
-        return _time(self._now())
+        return to_time(self._now())
 
     def _tip(self) -> tuple[float, ...]:
         return (*self._scene.tool.tolist(), self._psm.setpoint.position[2])
@@ -210,7 +210,7 @@ class SimNode(Node):
             config = self._config
             self._scene.begin(rng, config.start_jitter, config.domain_randomisation)
             self._psm.place(self._tool_pose())
-            response.ok = True
+            response.ok, response.stamp = True, self._stamp()
         return response
 
     def _publish_state(self) -> None:
@@ -222,7 +222,7 @@ class SimNode(Node):
         self._state = state
         self._state_stamp = max(self._now(), self._state_stamp + 1)
         message = OperatingState(state=psm.state, is_homed=psm.is_homed, is_busy=psm.is_busy)
-        message.header.stamp = _time(self._state_stamp)
+        message.header.stamp = to_time(self._state_stamp)
         self._states.publish(message)
 
     def _publish_streams(self) -> None:
@@ -243,16 +243,7 @@ class SimNode(Node):
                 self._joints[name].publish(joints)
 
     def _publish_frame(self) -> None:
-        frame = self._scene.render()
-        height, width, channels = frame.shape
-        image = Image(
-            height=height,
-            width=width,
-            encoding="rgb8",
-            step=width * channels,
-            data=array("B", frame.tobytes()),  # any other type is checked byte by byte
-        )
-        image.header.stamp, image.header.frame_id = self._stamp(), "camera"
+        image = to_message(self._scene.render(), Header(stamp=self._stamp(), frame_id="camera"))
         self._images.publish(image)
         self._task.publish(
             TaskState(
@@ -261,11 +252,6 @@ class SimNode(Node):
                 constraint=self._scene.violated,
             )
         )
-
-
-def _time(nanoseconds: int) -> Time:
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return Time(sec=seconds, nanosec=rest)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -1,0 +1,216 @@
+"""What the launch files share: arguments, checks before anything starts, and what ends a graph."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import EnvironmentVariable, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+Start = Callable[[Mapping[str, str]], Sequence[Any]]
+"""Makes the actions of a graph from the launch arguments' values."""
+
+# what launch itself, or a launch file that includes this one, may have set
+FOREIGN = {"launch-prefix", "launch-prefix-filter", "emulate_tty", "log_level"}
+FOREIGN |= {"ros_namespace", "ros_remaps", "ros_params", "global_params"}
+
+_locks: list[socket.socket] = []  # held until this process ends
+
+
+def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
+    """The arguments that every domain's launch has."""
+    share = FindPackageShare("ls3_planner")
+    return [
+        DeclareLaunchArgument(
+            "episodes",
+            default_value="3",
+            description="episodes to run, then everything stops; 0: only the graph, "
+            "for run_episode",
+        ),
+        DeclareLaunchArgument(
+            "seed", default_value="1000", description="of the first episode; the i-th has seed + i"
+        ),
+        DeclareLaunchArgument(
+            "profile",
+            default_value="realtime",
+            choices=["paper", "realtime"],
+            description="what a plan may cost: Table 3, or what a 2-core CPU holds at control rate",
+        ),
+        DeclareLaunchArgument(
+            "model",
+            default_value=PathJoinSubstitution([share, "models", domain]),
+            description="directory of the trained models",
+        ),
+        DeclareLaunchArgument(
+            "config",
+            default_value=PathJoinSubstitution([share, "config", f"{domain}.yaml"]),
+            description="parameter file with every number",
+        ),
+        DeclareLaunchArgument(
+            "out",
+            default_value=os.path.join("out", domain),
+            description="directory of summary.json, episodes.mp4 and the episode files",
+        ),
+        DeclareLaunchArgument(
+            "video",
+            default_value="true",
+            choices=["true", "false"],
+            description="write episodes.mp4",
+        ),
+    ]
+
+
+def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDescription:
+    """Arguments first, so that `--show-args` finds them, then the checks, then `start`'s actions.
+
+    The launch refuses arguments that it does not have, and a ROS domain in which a graph of this
+    stack runs already.
+    """
+
+    def check(context: LaunchContext) -> None:
+        refuse_unknown(arguments, context.launch_configurations)
+        _lock_domain()
+
+    return LaunchDescription(
+        [
+            *arguments,
+            OpaqueFunction(function=check),
+            # nodes end with this launch, also when it is killed
+            SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
+            SetEnvironmentVariable("PYTHONUNBUFFERED", "1"),
+            OpaqueFunction(function=lambda context: start(context.launch_configurations)),
+        ]
+    )
+
+
+def refuse_unknown(arguments: Sequence[DeclareLaunchArgument], given: Mapping[str, str]) -> None:
+    """Refuse arguments that do not exist, which the real launch passes on in silence.
+
+    Raises:
+        RuntimeError: names the first of them and those that exist.
+    """
+    known = {argument.name for argument in arguments}
+    unknown = sorted(set(given) - known - FOREIGN)
+    if unknown:
+        raise RuntimeError(
+            f"unknown launch argument '{unknown[0]}'; known are {', '.join(sorted(known))}"
+        )
+
+
+def node(
+    given: Mapping[str, str], package: str, executable: str, *parameters: Any, **options: Any
+) -> Node:
+    """A node named as its executable, with the domain's parameter file."""
+    return Node(
+        package=package,
+        executable=executable,
+        name=executable,
+        output="screen",
+        parameters=[given["config"], *parameters],
+        **options,
+    )
+
+
+def run_node(given: Mapping[str, str], *parameters: Any, **options: Any) -> list[Node]:
+    """The node that runs `episodes` of them; none where there are none to run."""
+    episodes = number(given, "episodes", int, low=0)
+    settings = {
+        "model": model(given),
+        "episodes": episodes,
+        "seed": number(given, "seed", int, low=0),
+        "out": text(out(given)),
+        "video": given["video"] == "true",
+    }
+    if not episodes:
+        return []
+    return [node(given, "ls3_planner", "run_node", settings, *parameters, **options)]
+
+
+def model(given: Mapping[str, str]) -> ParameterValue:
+    """Directory of the models; nodes may run elsewhere, so it is absolute."""
+    return text(os.path.abspath(given["model"]))
+
+
+def out(given: Mapping[str, str]) -> str:
+    """Directory of what the launch writes, absolute."""
+    return os.path.abspath(given["out"])
+
+
+def watched(nodes: Sequence[Node]) -> list[Any]:
+    """The nodes; when one ends all do, and the launch fails unless run_node ended well."""
+    watches = [RegisterEventHandler(OnProcessExit(target_action=n, on_exit=_ended)) for n in nodes]
+    return [*watches, *nodes]
+
+
+def local_discovery() -> list[SetEnvironmentVariable]:
+    """Keep a simulation on this computer unless the user says otherwise."""
+    name, value = "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"
+    if os.environ.get("ROS_DISTRO") == "humble":
+        name, value = "ROS_LOCALHOST_ONLY", "1"
+    return [SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))]
+
+
+def number(
+    given: Mapping[str, str],
+    name: str,
+    kind: type[int] | type[float],
+    low: float,
+    high: float = float("inf"),
+) -> Any:
+    """A launch argument as a number.
+
+    Raises:
+        RuntimeError: it is none, or out of range; the text names the argument.
+    """
+    try:
+        value = kind(given[name])
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high or value == float("inf"):
+        what = "a whole number" if kind is int else "a number"
+        limits = f">= {low}" if high == float("inf") else f"in [{low}, {high}]"
+        raise RuntimeError(f"launch argument {name}:={given[name]} is not {what} {limits}")
+    return value
+
+
+def text(value: str) -> ParameterValue:
+    """A parameter that stays a text even where it reads like a number."""
+    return ParameterValue(value, value_type=str)
+
+
+def _lock_domain() -> None:
+    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
+    # an abstract socket: one holder in this network namespace, as for DDS, and gone with it
+    lock = socket.socket(socket.AF_UNIX)
+    try:
+        lock.bind(f"\0ls3_planner.domain.{domain}")
+    except OSError:
+        raise RuntimeError(
+            f"ROS domain {domain} has a running LS3 graph: two in one domain would command each "
+            "other's arm. Stop that one, or set another ROS_DOMAIN_ID"
+        ) from None
+    _locks.append(lock)
+
+
+def _ended(event: Any, context: LaunchContext) -> EmitEvent | None:
+    if context.is_shutdown:
+        return None
+    if event.process_name.startswith("run_node") and event.returncode == 0:
+        return EmitEvent(event=Shutdown(reason="all episodes ran"))
+    # raised, so that `ros2 launch` itself returns 1
+    raise RuntimeError(f"{event.process_name} ended with exit code {event.returncode}")

@@ -1,0 +1,10 @@
+"""The reacher domain through the node graph: `ros2 launch ls3_sim reacher.launch.py`.
+
+`--show-args` lists the arguments.
+"""
+
+from ls3_sim.launching import domain_graph
+
+
+def generate_launch_description():
+    return domain_graph("reacher")

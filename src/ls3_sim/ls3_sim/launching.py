@@ -1,0 +1,56 @@
+"""The graph of a domain that is a gymnasium environment: the launch files differ by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from launch import LaunchDescription
+
+from ls3_common import launching, topics
+from ls3_common.launching import node, text
+from ls3_common.parameters import read_section
+
+# Here the networks look at the camera itself, and people at a picture that shows the goal too.
+CAMERA_FOR_MASK = (topics.MASK, topics.CAMERA_IMAGE)
+SCENE_FOR_CAMERA = (topics.CAMERA_IMAGE, topics.SCENE_IMAGE)
+
+
+def domain_graph(domain: str) -> LaunchDescription:
+    """Environment, encoder, planner, controller and episodes of one domain."""
+    return launching.graph(launching.run_arguments(domain), _start)
+
+
+def _start(given: Mapping[str, str]) -> list[Any]:
+    # what several parts need stands in one section and is handed on
+    path = Path(given["config"])
+    controller, algorithm = (read_section(path, name) for name in ("controller_node", "algorithm"))
+    environment = {"environment": text(algorithm["environment"])}
+    environment |= {name: controller[name] for name in ("interface", "period")}
+    horizon = algorithm["horizon"]
+    model = {"model": launching.model(given)}
+    recorded = {"record": text(os.path.join(launching.out(given), "episodes"))}
+    sees_camera = {"remappings": [CAMERA_FOR_MASK]}
+    clock = {"use_sim_time": True}
+    run = launching.run_node(
+        given, {"max_steps": horizon}, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA]
+    )
+    nodes = [
+        node(given, "ls3_sim", "gym_node", environment),
+        node(given, "ls3_models", "encoder_node", model, **sees_camera),
+        node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
+        node(given, "ls3_planner", "controller_node"),
+        node(
+            given,
+            "ls3_planner",
+            "episode_node",
+            clock,
+            # the clock stands still between steps: nothing is gained by waiting
+            recorded | {"horizon": horizon, "settle": 0.0},
+            **sees_camera,
+        ),
+        *run,
+    ]
+    return [*launching.local_discovery(), *launching.watched(nodes)]
