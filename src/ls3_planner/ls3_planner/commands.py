@@ -17,7 +17,7 @@ from ls3_models.learner import NonFiniteLoss
 from ls3_models.offline import OfflineTraining
 from ls3_models.progress import Interrupted
 from ls3_models.resume import CHECKPOINT
-from ls3_planner import algorithm, dataset, environment, evaluate, shared_offline
+from ls3_planner import algorithm, dataset, environment, evaluate, shared_offline, studies
 from ls3_planner.cem import Planner
 from ls3_planner.collect import collect
 from ls3_planner.domains import Domain, load_domain
@@ -227,6 +227,7 @@ COMMANDS: dict[str, Any] = {
     "learn": Learn,
     "evaluate": Evaluate,
     "measure": Measure,
+    "results": studies.Results,
 }
 
 

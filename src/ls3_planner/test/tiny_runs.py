@@ -20,14 +20,16 @@ SETTINGS = [
     "learner.vae_batch_size=8",
     "learner.batch_size=16",
     "learner.hidden=16",
+    "planner_node.delta_safe=0.0",
     "planner_node.delta_constraint=1.0",
+    "planner_node.horizon=1",
     "planner_node.realtime.candidates=16",
     "planner_node.realtime.particles=2",
     "planner_node.realtime.elites=4",
-    "planner_node.realtime.iterations=2",
+    "planner_node.realtime.iterations=1",
 ]
-"""delta_constraint of 1: an untrained constraint estimator stops nothing."""
-NAME = "ls3+delta_constraint=1"
+"""Everything is feasible, whatever an untrained model thinks."""
+NAME = "ls3+delta_constraint=1+delta_safe=0+horizon=1"
 
 
 def options(*more: str, settings: list[str] = SETTINGS) -> list[str]:

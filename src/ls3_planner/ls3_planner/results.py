@@ -1,0 +1,134 @@
+"""Training runs as results: ``runs/<domain>/<name>/seed_*`` to ``results/training_*.json``.
+
+Success and violation rates are over all online episodes (Tables 1 and 2), means and standard errors
+over the seeds (section 5.2). A run that is not finished counts with the episodes that it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ls3_common.errors import DataError
+from ls3_planner import stats
+from ls3_planner.algorithm import CURVE
+from ls3_planner.files import read_json, write_json
+from ls3_planner.run_directory import DESCRIPTION
+
+PREFIX = "training_"
+LAST = 20  # episodes whose return says what was learned in the end
+CURVES = ("success", "violation", "total_reward", "steps", "holds")
+SECTIONS = ("planner", "learner", "algorithm")
+
+
+def gather(runs: Path, out: Path) -> list[Path]:
+    """Write a file of results for every domain and name that has an episode.
+
+    Raises:
+        DataError: there is none, a run's file is damaged, or the seeds of a name were not run with
+            the same settings.
+    """
+    written = []
+    for directory in sorted({path.parent for path in runs.glob("*/*/seed_*")}):
+        document = summarise_runs(directory)
+        if document is not None:
+            path = out / f"{document['name']}.json"
+            write_json(path, document)
+            written.append(path)
+    if not written:
+        raise DataError("no run has an episode", where=str(runs), do="run `ls3 learn` first")
+    return written
+
+
+def summarise_runs(directory: Path) -> dict[str, Any] | None:
+    """Results of all seeds under ``runs/<domain>/<name>``; None where no episode has ended."""
+    runs = dict(_read_runs(directory))
+    if not runs:
+        return None
+    first = next(iter(runs.values()))[0]
+    _check_same({seed: description for seed, (description, _) in runs.items()}, directory)
+    curves = {seed: _columns(rows) for seed, (_, rows) in runs.items()}
+
+    def over(key: str, last: int | None = None) -> list[list[float]]:
+        return [curve[key][-last:] if last else curve[key] for curve in curves.values()]
+
+    algorithm = first["algorithm"]
+    planned = max(
+        description["algorithm"]["updates"] * algorithm["trajectories"]
+        for description, _ in runs.values()
+    )
+    lengths = {seed: len(rows) for seed, (_, rows) in runs.items()}
+    return {
+        "name": f"{PREFIX}{first['domain']}_{first['name']}",
+        "domain": first["domain"],
+        "method": first["method"],
+        "run_name": first["name"],
+        "label": first["label"],
+        "command": first["command"],
+        "commit": ", ".join(sorted({description["commit"] for description, _ in runs.values()})),
+        "machine": first["machine"],
+        **{section: first[section] for section in SECTIONS},
+        "metrics": {
+            "seeds": sorted(runs),
+            "episodes": sum(lengths.values()),
+            "episodes_per_seed": lengths,
+            "episodes_planned": planned * len(runs),
+            "complete": all(length >= planned for length in lengths.values()),
+            **stats.figures("success_rate", "success_se", over("success")),
+            **stats.figures("violation_rate", "violation_se", over("violation")),
+            **stats.figures("mean_return", "return_se", over("total_reward")),
+            **stats.figures(f"return_last_{LAST}", "last_return_se", over("total_reward", LAST)),
+            "demonstrator_return": first["demonstrator_return"],
+            "curves": curves,
+        },
+    }
+
+
+def read_results(directory: Path) -> list[dict[str, Any]]:
+    """All results of training runs in a directory, by name.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    return [read_json(path) for path in sorted(directory.glob(f"{PREFIX}*.json"))]
+
+
+def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], list[dict]]]]:
+    def number(path: Path) -> int:
+        return int(path.name.removeprefix("seed_"))
+
+    numbered = [path for path in directory.glob("seed_*") if path.name[5:].isdecimal()]
+    for path in sorted(numbered, key=number):
+        curve = path / "online" / CURVE
+        if not curve.exists():
+            continue
+        try:
+            rows = [json.loads(line) for line in curve.read_text().splitlines()]
+        except ValueError as error:
+            do = "delete it: the run's own command writes it again"
+            raise DataError(f"damaged curve ({error})", where=str(curve), do=do) from None
+        if rows:
+            yield number(path), (read_json(path / DESCRIPTION), rows)
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
+    return {key: [float(row[key]) for row in rows] for key in CURVES}
+
+
+def _check_same(descriptions: dict[int, dict[str, Any]], directory: Path) -> None:
+    """Refuse to average over settings that differ; U may, and what decides nothing."""
+    (reference, first), *others = descriptions.items()
+    may_differ = {"updates", "checkpoint_interval"}
+    for seed, description in others:
+        for section in SECTIONS:
+            ours, theirs = first[section], description[section]
+            keys = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+            for key in keys:
+                if key not in may_differ:
+                    raise DataError(
+                        f"seeds {reference} and {seed} were run with another {section}.{key}",
+                        where=str(directory),
+                        do="move the runs that do not belong to a directory of their own",
+                    )

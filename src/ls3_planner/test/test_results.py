@@ -1,0 +1,174 @@
+"""Runs of the real code gathered into results, and what a killed or failing run leaves."""
+
+import errno
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tiny_runs
+import torch
+
+from ls3_common.errors import DataError
+from ls3_models import checkpoint, episodes, resume
+from ls3_models.episodes import list_episodes
+from ls3_models.learner import Learner
+from ls3_planner import results
+from ls3_planner.cli import main
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_runs.collect_data(tmp_path_factory.mktemp("data"))
+
+
+def learn(data, run, *more):
+    return ["learn", *tiny_runs.options(*more), "--data", str(data), "--run", str(run)]
+
+
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory):
+    """Two seeds of one method, the second with half as many updates."""
+    torch.set_num_threads(1)
+    directory = tmp_path_factory.mktemp("runs")
+    seeds = directory / "navigation" / tiny_runs.NAME
+    for seed, updates in ((0, 2), (1, 1)):
+        words = learn(data, seeds / f"seed_{seed}", f"algorithm.updates={updates}")
+        assert main([*words, "--seed", str(seed)]) == 0
+    return directory
+
+
+def curve(run):
+    return [json.loads(line) for line in (run / "online" / "curve.jsonl").read_text().splitlines()]
+
+
+def test_results_count_all_episodes_of_all_seeds(runs, tmp_path, capsys):
+    assert main(["results", "--runs", str(runs), "--out", str(tmp_path)]) == 0
+    assert "2 seeds, 6 of 8 episodes" in capsys.readouterr().out
+    (document,) = results.read_results(tmp_path)
+    assert document["name"] == f"training_navigation_{tiny_runs.NAME}"
+    assert document["label"] == "LS3" and document["commit"] and document["command"]
+    assert document["planner"]["delta_constraint"] == 1
+    metrics = document["metrics"]
+    assert metrics["episodes_per_seed"] == {"0": 4, "1": 2} and not metrics["complete"]
+    rows = curve(runs / "navigation" / tiny_runs.NAME / "seed_0")
+    assert metrics["curves"]["0"]["total_reward"] == [row["total_reward"] for row in rows]
+    low, high = metrics["mean_return_interval"]
+    assert low <= metrics["mean_return"] <= high
+    assert -100 < metrics["demonstrator_return"] < -40
+
+
+def test_a_run_on_its_way_counts_with_what_it_has(runs, tmp_path):
+    copy = shutil.copytree(runs, tmp_path / "runs")
+    seed = copy / "navigation" / tiny_runs.NAME / "seed_1"
+    (seed / "online" / "curve.jsonl").unlink()
+    assert results.summarise_runs(seed.parent)["metrics"]["seeds"] == [0]
+    shutil.rmtree(seed.with_name("seed_0") / "online")
+    with pytest.raises(DataError, match="no run has an episode"):
+        results.gather(copy, tmp_path)
+
+
+def test_seeds_with_other_settings_are_not_averaged(runs, tmp_path, capsys):
+    copy = shutil.copytree(runs, tmp_path / "runs")
+    path = copy / "navigation" / tiny_runs.NAME / "seed_1" / "run.json"
+    described = json.loads(path.read_text())
+    described["planner"]["horizon"] = 2
+    path.write_text(json.dumps(described))
+    assert main(["results", "--runs", str(copy), "--out", str(tmp_path)]) == 2
+    assert "another planner.horizon" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(240)  # four starts of PyTorch
+def test_killed_at_any_moment_a_run_goes_on_to_the_same_curve(runs, data, tmp_path):
+    whole = runs / "navigation" / tiny_runs.NAME / "seed_0"
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "ls3_planner.cli", *learn(data, run)]
+    for wanted, delay in ((1, 0.0), (2, 0.03)):  # in an episode, and about the update after two
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while len(list_episodes(run / "online" / "episodes")) < wanted:
+            assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+            time.sleep(0.005)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert curve(run) == curve(whole)
+    ours, _ = checkpoint.load(run / "online" / resume.CHECKPOINT)
+    theirs, _ = checkpoint.load(whole / "online" / resume.CHECKPOINT)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize(("module", "call"), [(episodes, 2), (checkpoint, 3)])
+def test_a_full_disk_costs_no_more_than_what_was_being_written(
+    module, call, runs, data, tmp_path, monkeypatch, capsys
+):
+    """The second episode, or the checkpoint after the first update, finds no space."""
+    synced = 0
+
+    def fsync(_descriptor):
+        nonlocal synced
+        synced += 1
+        if synced == call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    class System:
+        """The module `os`, with a disk that fills up."""
+
+        def __getattr__(self, name):
+            return fsync if name == "fsync" else getattr(__import__("os"), name)
+
+    monkeypatch.setattr(module, "os", System())
+    assert main(learn(data, tmp_path)) == 2
+    error = capsys.readouterr().err
+    assert "No space left" in error and "goes on from there" in error
+    assert not list(tmp_path.rglob("*.part"))
+    kept = list_episodes(tmp_path / "online" / "episodes")
+    assert len(kept) == (1 if module is episodes else 2)
+    assert main(learn(data, tmp_path)) == 0
+    assert curve(tmp_path) == curve(runs / "navigation" / tiny_runs.NAME / "seed_0")
+
+
+def failing(monkeypatch, name, after):
+    """The loss of a module becomes NaN with the step after so many."""
+    steps, descend = 0, Learner._descend
+
+    def step(self, module, loss):
+        nonlocal steps
+        steps += module == name
+        return descend(self, module, loss * float("nan") if steps > after else loss)
+
+    monkeypatch.setattr(Learner, "_descend", step)
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "where"),
+    [
+        ("vae", 1, "at step 2 of stage 'vae'; no checkpoint"),
+        ("safe", 2, "at step 3 of stage 'heads'; the last good checkpoint is {}"),
+        ("value", 4 + 1, "at step 5 of update 1; the last good checkpoint is {}"),
+        ("goal", 4 + 3, "at step 1 of update 2; the last good checkpoint is {}/online"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_named(
+    name, after, where, data, tmp_path, monkeypatch, capsys
+):
+    failing(monkeypatch, name, after)
+    assert main(learn(data, tmp_path)) == 1
+    error = capsys.readouterr().err
+    assert f"the loss of '{name}' is nan" in error and where.format(tmp_path) in error
+    assert "Traceback" not in error
+    monkeypatch.undo()
+    assert main(learn(data, tmp_path)) == 0  # from the checkpoint that was named
