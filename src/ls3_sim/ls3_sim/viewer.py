@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ls3_common.errors import UserError
 
-if TYPE_CHECKING:
-    from ls3_sim.cable_scene import CableScene
+
+class Simulated(Protocol):
+    """What has MuJoCo's model and data."""
+
+    model: Any
+    data: Any
 
 
 def need_display() -> None:
@@ -38,7 +42,7 @@ class Viewer:
         UserError: there is no display.
     """
 
-    def __init__(self, scene: CableScene) -> None:
+    def __init__(self, scene: Simulated) -> None:
         need_display()
         viewer = importlib.import_module("mujoco.viewer")  # loads glfw, which needs the display
         self._viewer = viewer.launch_passive(scene.model, scene.data)

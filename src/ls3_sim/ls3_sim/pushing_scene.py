@@ -1,0 +1,175 @@
+"""Sequential pushing in MuJoCo: a rod pushes three blocks across a table (sections 5.3, 7.3.3).
+
+Units: metres, seconds. x goes to the right, y away from the camera, z up from the table's top; the
+blocks are pushed towards the camera, that is along -y.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ls3_common.parameters import parameter
+from ls3_sim.gl import mujoco, release, renderer
+
+Vector = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+BLOCKS = 3
+IMAGE_SIZE = 64
+RENDERED = 384  # pixels of `render`, square
+MOTION = 0.25  # seconds in which the effector goes where it is told
+SETTLE = 0.1  # seconds after it until pushed blocks lie still
+GOAL_GROUP = 3  # of geoms; MuJoCo draws groups 0 to 2 unless it is told otherwise
+
+
+@dataclasses.dataclass(frozen=True)
+class PushingLayout:
+    """Where things are.
+
+    The paper gives no dimensions. Those of goal and blocks are the authors' code's, with the blocks
+    where its physics puts them: it places them overlapping, 5 cm apart and 8 cm wide, and the first
+    step throws them apart.
+    """
+
+    start: tuple[float, ...] = parameter(
+        (0.0, 0.12), description="Effector at reset (x, y)", unit="m"
+    )
+    blocks_x: tuple[float, ...] = parameter(
+        (-0.159, 0.0, 0.159), description="Centres of the blocks at reset, left to right", unit="m"
+    )
+    blocks_y: float = parameter(-0.03, description="Centres of the blocks at reset", unit="m")
+    goal_low: tuple[float, ...] = parameter(
+        (-0.2, -0.2), description="Corner of the goal with least x and y", unit="m"
+    )
+    goal_high: tuple[float, ...] = parameter(
+        (0.2, -0.075), description="Corner of the goal with greatest x and y", unit="m"
+    )
+    workspace_low: tuple[float, ...] = parameter(
+        (-0.28, -0.18), description="Least position (x, y) the effector is sent to", unit="m"
+    )
+    workspace_high: tuple[float, ...] = parameter(
+        (0.28, 0.18), description="Greatest position (x, y) the effector is sent to", unit="m"
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.blocks_x) != BLOCKS:
+            raise ValueError(f"blocks_x has {len(self.blocks_x)} values, there are {BLOCKS} blocks")
+
+
+class PushingScene:
+    """The scene's state, its advance in time, its pictures and the truth about the task.
+
+    As soon as a block's centre is below the table's top the scene freezes: `violated` stays true
+    and `move` does nothing until the next reset.
+    """
+
+    def __init__(self, layout: PushingLayout = PushingLayout()) -> None:
+        self.layout = layout
+        self.model = _compile(layout)
+        self.data = mujoco.MjData(self.model)
+        self.violated = False
+        self._poses = self.data.qpos[2:].reshape(BLOCKS, 7)  # a view: position and quaternion
+        self._half = float(self.model.geom_size[self.model.body("left").geomadr[0], 2])
+        self._renderers: dict[int, tuple[Any, Any]] = {}
+        self._with_goal = mujoco.MjvOption()
+        self._with_goal.geomgroup[GOAL_GROUP] = 1
+        self.reset()
+
+    @property
+    def effector(self) -> Vector:
+        """Where the effector is (2,)."""
+        return self.data.qpos[:2].copy()
+
+    @property
+    def blocks(self) -> Vector:
+        """Centres of the blocks, from left to right as they start (3, 3)."""
+        return self._poses[:, :3].copy()
+
+    @property
+    def at_goal(self) -> bool:
+        """Whether the centres of all blocks are above the goal's rectangle, and none has fallen."""
+        xy = self._poses[:, :2]
+        inside = np.all(xy > self.layout.goal_low) and np.all(xy < self.layout.goal_high)
+        return bool(inside) and not self.violated
+
+    @property
+    def _fallen(self) -> bool:
+        return bool(self._poses[:, 2].min() < 0)
+
+    def reset(self, blocks: Vector | None = None, effector: Vector | None = None) -> None:
+        """Put everything at rest: the blocks' centres at `blocks` (3, 3), the effector at (2,).
+
+        What is left out is at the start; mu is a point.
+        """
+        mujoco.mj_resetData(self.model, self.data)
+        place = np.array(self.layout.start) if effector is None else effector
+        self.data.qpos[:2] = self.data.ctrl[:] = place
+        self._poses[:, 0] = self.layout.blocks_x
+        self._poses[:, 1] = self.layout.blocks_y
+        self._poses[:, 2] = self._half
+        if blocks is not None:
+            self._poses[:, :3] = blocks
+        mujoco.mj_forward(self.model, self.data)
+        self.violated = self._fallen
+
+    def move(self, displacement: Vector) -> None:
+        """Send the effector `displacement` (2,) away from where it is, then let the blocks settle.
+
+        It starts from the measured position: a servo that is held back by what it pushes does not
+        wind up. The motion takes the same time whatever its length, so that a short one is slow.
+        """
+        steps = round(MOTION / self.model.opt.timestep)
+        settling = round(SETTLE / self.model.opt.timestep)
+        begin = self.effector
+        end = np.clip(begin + displacement, self.layout.workspace_low, self.layout.workspace_high)
+        for step in range(1, steps + settling + 1):
+            if self.violated:
+                return
+            self.data.ctrl[:] = begin + (end - begin) * min(1.0, step / steps)
+            mujoco.mj_step(self.model, self.data)
+            self.violated = self._fallen
+
+    def observe(self) -> Image:
+        """The camera's picture without the goal, uint8 (64, 64, 3).
+
+        Drawn with twice the pixels and averaged: motions of a fraction of a pixel show.
+        """
+        fine = self._draw(2 * IMAGE_SIZE, None).astype(np.uint16)
+        rows = fine[::2] + fine[1::2]
+        return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
+
+    def render(self) -> Image:
+        """The camera's picture with the goal, uint8 (384, 384, 3)."""
+        return self._draw(RENDERED, self._with_goal)
+
+    def _draw(self, size: int, option: Any) -> Image:
+        if size not in self._renderers:
+            made = renderer(self.model, size, size)
+            # also at exit: its own __del__ comes too late, when EGL is already unloaded
+            self._renderers[size] = made, weakref.finalize(self, release, made)
+        drawn, _ = self._renderers[size]
+        drawn.update_scene(self.data, camera="front", scene_option=option)
+        return drawn.render()
+
+    def close(self) -> None:
+        """Release the renderers; call it from the thread that rendered. May be called twice."""
+        for _, free in self._renderers.values():
+            free()
+        self._renderers.clear()
+
+
+def _compile(layout: PushingLayout) -> mujoco.MjModel:
+    spec = mujoco.MjSpec.from_string(
+        resources.files("ls3_sim").joinpath("assets/pushing.xml").read_text()
+    )
+    goal = spec.geom("goal")
+    low, high = np.array(layout.goal_low), np.array(layout.goal_high)
+    goal.pos = [*(low + high) / 2, 0.0]
+    goal.size = [*(high - low) / 2, goal.size[2]]
+    return spec.compile()

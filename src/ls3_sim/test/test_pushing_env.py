@@ -1,0 +1,303 @@
+"""Sequential pushing keeps gymnasium's contract, the paper's section 7.3.3 and sound physics."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from ls3_common.errors import UserError
+from ls3_sim.behaviours import BEHAVIOURS
+from ls3_sim.pushing_env import PushingEnv
+from ls3_sim.pushing_scene import PushingLayout
+from ls3_sim.registration import HORIZON, SEQUENTIAL_PUSHING
+
+T = HORIZON[SEQUENTIAL_PUSHING]
+STILL = np.zeros(2, np.float32)
+FORWARD = np.array([0.0, -0.02], np.float32)
+START = np.array([[-0.159, -0.03, 0.04], [0.0, -0.03, 0.04], [0.159, -0.03, 0.04]])
+COLOURS = {"left": (217, 26, 26), "middle": (242, 204, 26), "right": (191, 38, 191)}
+
+
+@pytest.fixture(scope="module")
+def env():
+    """One environment for all tests: making its renderer is what takes long."""
+    made = PushingEnv()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def blind(env, monkeypatch):
+    """The same without pictures, for tests of many steps."""
+    monkeypatch.setattr(env.scene, "observe", lambda: np.zeros((64, 64, 3), np.uint8))
+    return env
+
+
+def run(env, kind, seed, steps=T):
+    """Observations, rewards and infos of one behaviour's episode."""
+    observation, info = env.reset(seed=seed)
+    act = env.behaviour(kind, np.random.default_rng(seed))
+    observations, rewards, infos = [observation], [], [info]
+    for _ in range(steps):
+        observation, reward, _, _, info = env.step(act(info))
+        observations.append(observation)
+        rewards.append(reward)
+        infos.append(info)
+    return observations, rewards, infos
+
+
+def blocks_at(**xy):
+    """The start's blocks with some put elsewhere, all on the table."""
+    blocks = START.copy()
+    for name, place in xy.items():
+        blocks[list(COLOURS).index(name), :2] = place
+    return blocks
+
+
+@pytest.mark.filterwarnings("ignore:.*symmetric and normalized space.*")
+@pytest.mark.filterwarnings("error")
+def test_gymnasium_finds_nothing_to_say():
+    env = gymnasium.make(SEQUENTIAL_PUSHING, render_mode="rgb_array")
+    check_env(env.unwrapped, skip_render_check=True)  # the other mode needs a display, see below
+    assert env.spec.max_episode_steps == T == 150
+    env.reset(seed=0)
+    assert env.render().shape == (384, 384, 3)
+    ends = [env.step(STILL)[2:4] for _ in range(T)]
+    assert ends == [(False, False)] * (T - 1) + [(False, True)]
+    env.close()
+    env.close()
+
+
+def test_spaces_info_and_start(env):
+    observation, info = env.reset(seed=0)
+    assert observation.shape == (64, 64, 3)
+    assert observation.dtype == np.uint8
+    assert env.action_space.low == pytest.approx(-0.05)
+    assert env.action_space.high == pytest.approx(0.05)
+    assert set(info) == {"success", "constraint", "position", "blocks"}
+    assert info["position"].tolist() == [0.0, 0.12]
+    assert info["blocks"] == pytest.approx(START)
+    assert info["success"] is False and info["constraint"] is False
+    assert env.random_starts == ()
+
+
+def test_the_blocks_start_apart_and_lie_still(blind):
+    _, info = blind.reset(seed=0)
+    assert np.diff(info["blocks"][:, 0]).min() > 0.08  # their width
+    for _ in range(20):
+        *_, info = blind.step(STILL)
+    assert info["blocks"][:, :2] == pytest.approx(START[:, :2], abs=1e-6)
+    assert info["blocks"][:, 2] == pytest.approx(0.04, abs=2e-4)
+
+
+def test_the_same_seed_gives_the_same_episode_whatever_happened_before(env):
+    before, *_, first = run(env, "constraint", seed=3, steps=40)
+    run(env, "random", seed=4, steps=20)
+    after, *_, second = run(env, "constraint", seed=3, steps=40)
+    other, *_ = run(env, "constraint", seed=5, steps=40)
+    assert np.array_equal(before, after)
+    assert np.array_equal(first[-1]["blocks"], second[-1]["blocks"])
+    assert not np.array_equal(before, other)
+
+
+def test_the_effector_moves_as_told_within_action_box_and_workspace(blind):
+    blind.reset(seed=0)
+    *_, info = blind.step(np.array([0.03, 0.01], np.float32))
+    assert info["position"] == pytest.approx([0.03, 0.13], abs=5e-4)
+    *_, info = blind.step(np.array([-1.0, 0.0], np.float32))
+    assert info["position"] == pytest.approx([-0.02, 0.13], abs=5e-4)
+    for _ in range(8):
+        *_, info = blind.step(np.array([0.05, 0.05], np.float32))
+    assert info["position"] == pytest.approx([0.28, 0.18], abs=5e-4)
+
+
+def test_a_pushed_block_goes_with_the_effector_and_stops_with_it(blind):
+    blind.reset(seed=0)
+    for _ in range(8):
+        *_, info = blind.step(FORWARD)
+    assert info["blocks"][1, 1] < -0.085
+    gap = info["position"] - info["blocks"][1, :2]
+    assert gap == pytest.approx([0.0, 0.06], abs=2e-3)  # radius and half a block
+    assert info["blocks"][[0, 2]] == pytest.approx(START[[0, 2]], abs=2e-4)
+    assert np.abs(blind.scene.data.qvel).max() < 0.05
+    *_, after = blind.step(STILL)
+    assert after["blocks"] == pytest.approx(info["blocks"], abs=5e-4)
+
+
+def test_the_servo_does_not_wind_up(blind):
+    blind.reset(seed=0)
+    for _ in range(8):
+        *_, info = blind.step(FORWARD)
+    target = blind.scene.data.ctrl.copy()
+    assert info["position"][1] - target[1] > 2e-4  # the block holds the effector back
+    blind.step(FORWARD)
+    assert blind.scene.data.ctrl == pytest.approx(info["position"] + FORWARD, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("middle", "reached"),
+    [
+        ((0.0, -0.10), True),
+        ((0.0, -0.076), True),
+        ((0.0, -0.074), False),  # not far enough
+        ((0.0, -0.03), False),
+        ((0.0, 0.10), False),  # the wrong way
+        ((0.0, -0.198), True),
+        ((0.0, -0.201), False),  # over the edge, about to fall
+    ],
+)
+def test_the_goal_asks_for_every_block(env, middle, reached):
+    pushed = blocks_at(left=(-0.159, -0.1), middle=middle, right=(0.159, -0.1))
+    env.scene.reset(pushed, np.array([0.25, 0.15]))
+    assert env.scene.at_goal is reached
+    env.scene.reset(np.roll(pushed, 1, axis=0), np.array([0.25, 0.15]))
+    assert env.scene.at_goal is reached
+
+
+@pytest.mark.parametrize(("x", "reached"), [(-0.199, True), (-0.201, False)])
+def test_reward_is_zero_in_the_goal_only_and_the_goal_is_bounded_sideways(env, x, reached):
+    env.scene.reset(blocks_at(left=(x, -0.1), middle=(0.0, -0.1), right=(0.159, -0.1)))
+    _, reward, *_, info = env.step(STILL)
+    assert info["success"] is reached
+    assert reward == (0.0 if reached else -1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "effector", "push"),
+    [
+        ("middle", (0.0, -0.03), (0.0, 0.05), (0.0, -0.04)),  # through the goal, too far
+        ("left", (-0.2, -0.03), (-0.1, -0.03), (-0.04, 0.0)),
+        ("right", (0.2, -0.03), (0.1, -0.03), (0.04, 0.0)),
+        ("middle", (0.0, 0.1), (0.0, 0.0), (0.0, 0.04)),
+    ],
+)
+def test_a_block_off_any_edge_is_a_violation_that_freezes_all_and_shows(
+    env, name, block, effector, push
+):
+    first_observation, _ = env.reset(seed=0)
+    env.scene.reset(blocks_at(**{name: block}), np.array(effector))
+    action = np.array(push, np.float32)
+    for _ in range(12):
+        observation, reward, *_, info = env.step(action)
+        assert reward == -1.0
+        if info["constraint"]:
+            break
+        assert info["blocks"][:, 2].min() >= 0
+    assert info["constraint"] is True and info["success"] is False
+    assert env.scene.blocks[:, 2].min() > -0.02
+    assert len(coloured(observation, COLOURS[name])) > 20  # pixels: the fallen block is in view
+    for _ in range(5):
+        later, reward, terminated, truncated, then = env.step(-action)
+        assert np.array_equal(later, observation)
+        assert np.array_equal(then["position"], info["position"])
+        assert np.array_equal(then["blocks"], info["blocks"])
+        assert (reward, terminated, truncated) == (-1.0, False, False)
+        assert then["constraint"] and not then["success"]
+    observation, info = env.reset(seed=0)
+    assert np.array_equal(observation, first_observation)
+    assert not info["constraint"]
+
+
+def test_demonstrations_push_one_block_after_the_other_slowly_into_the_goal(blind):
+    returns = []
+    for seed in range(8):
+        _, rewards, infos = run(blind, "demonstration", seed)
+        returns.append(sum(rewards))
+        assert infos[-1]["success"]
+        assert not any(info["constraint"] for info in infos)
+        y = np.array([info["blocks"][:, 1] for info in infos])
+        inside = [int(np.argmax(y[:, block] < -0.075)) for block in range(3)]
+        assert 0 < inside[0] < inside[1] < inside[2] == 1 + rewards.count(-1.0)
+        assert y[inside[0], 1:] == pytest.approx(-0.03, abs=1e-3)
+        assert np.diff(y, axis=0).min() > -0.025
+    assert np.mean(returns) == pytest.approx(-97, abs=6)
+
+
+def test_constraint_behaviour_lets_blocks_fall_over_several_edges(blind):
+    fallen = []
+    for seed in range(12):
+        *_, infos = run(blind, "constraint", seed)
+        if infos[-1]["constraint"]:
+            fallen.append(min(infos[-1]["blocks"].tolist(), key=lambda place: place[2]))
+    assert 4 <= len(fallen) <= 11  # the others are random data
+    assert any(y < -0.2 for _, y, _ in fallen)
+    assert any(abs(x) > 0.3 for x, _, _ in fallen)
+
+
+def test_physics_stays_sound_whatever_is_done(blind):
+    deepest, data = 0.0, blind.scene.data
+    for seed in range(4):
+        _, info = blind.reset(seed=seed)
+        act = blind.behaviour("constraint" if seed % 2 else "random", np.random.default_rng(seed))
+        for _ in range(T):
+            *_, info = blind.step(act(info))
+            assert np.isfinite(data.qpos).all()
+            assert np.abs(info["blocks"][:, :2]).max() < 0.4
+            deepest = min(deepest, data.contact.dist.min(initial=0.0))
+        assert not data.warning.number.any()
+    assert deepest > -0.006
+
+
+def test_random_behaviour_fills_the_action_box_and_unknown_ones_are_named(env):
+    assert env.behaviours == BEHAVIOURS
+    act = env.behaviour("random", np.random.default_rng(0))
+    actions = np.array([act({}) for _ in range(500)])
+    assert np.abs(actions).max() <= 0.05
+    assert np.abs(actions.mean(axis=0)).max() < 0.005 and actions.std(axis=0).min() > 0.026
+    with pytest.raises(ValueError, match="no behaviour 'demo', there are: demonstration"):
+        env.behaviour("demo", np.random.default_rng(0))
+
+
+def coloured(picture, colour):
+    """Pixels (n, 2) as (row, column) whose hue is near a colour's, however shaded."""
+    values = picture.astype(float)
+    cosine = values @ colour / np.linalg.norm(colour) / (np.linalg.norm(values, axis=2) + 1e-9)
+    return np.argwhere((cosine > 0.97) & (values.max(axis=2) > 60))
+
+
+def test_the_picture_tells_the_blocks_apart(env):
+    before, _ = env.reset(seed=0)
+    for block, name in enumerate(COLOURS):
+        env.scene.reset(blocks_at(**{name: (START[block, 0], -0.1)}))
+        after = env.scene.observe()
+        for other, shade in COLOURS.items():
+            seen, then = coloured(before, shade), coloured(after, shade)
+            assert len(seen) > 30
+            moved = then.mean(axis=0) - seen.mean(axis=0)
+            assert moved == pytest.approx([6.3 if other == name else 0, 0], abs=0.3)
+    columns = [coloured(before, colour)[:, 1].mean() for colour in COLOURS.values()]
+    assert columns == sorted(columns)
+
+
+def test_the_effector_is_seen_anywhere_and_a_quarter_of_a_pixel_matters(env):
+    low, high = env.scene.layout.workspace_low, env.scene.layout.workspace_high
+    places = [(x, y) for x in (low[0], 0.0, high[0]) for y in (low[1], 0.05, high[1])]
+    for place in places:
+        env.scene.reset(effector=np.array(place))
+        assert len(coloured(env.scene.observe(), (26, 64, 204))) > 8
+    pictures = []
+    for x in (0.1, 0.1028):
+        env.scene.reset(effector=np.array([x, 0.1]))
+        pictures.append(env.scene.observe())
+    assert not np.array_equal(*pictures)
+
+
+def test_only_the_rendering_shows_the_goal(env):
+    observation, _ = env.reset(seed=0)
+    green = (38, 179, 64)
+    assert not len(coloured(observation, green))
+    assert len(coloured(env.render(), green)) > 3000
+
+
+def test_a_layout_with_another_number_of_blocks_is_refused():
+    with pytest.raises(ValueError, match="blocks_x has 2 values, there are 3 blocks"):
+        PushingLayout(blocks_x=(0.0, 0.1))
+
+
+def test_a_window_needs_a_display(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(UserError, match="needs a display"):
+        gymnasium.make(SEQUENTIAL_PUSHING, render_mode="human")
