@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -136,15 +137,19 @@ class Learn(Train):
 
     def execute(self) -> None:
         domain = self.load()
+        env = environment.make(domain.algorithm.environment)
+        self.learn(domain, algorithm.in_process(env, domain))
+        env.close()
+
+    def learn(self, domain: Domain, source: algorithm.Source) -> None:
+        """All of Algorithm 1, with online episodes from `source`."""
         directory = self.run_directory(domain)
         with exclusive(directory):
             training = self.train(domain, directory)
-            env = environment.make(domain.algorithm.environment)
             online = algorithm.OnlineLearning(
-                domain, env, training, directory / "online", seed=self.seed
+                domain, source, training, directory / "online", seed=self.seed
             )
             online.run()
-            env.close()
             write_bundle(directory / "model", domain, training, online.curve(), self.seed)
         print(json.dumps(algorithm.training_rates(online.rows), indent=1))
 
@@ -228,17 +233,27 @@ COMMANDS: dict[str, Any] = {
     "evaluate": Evaluate,
     "measure": Measure,
     "results": studies.Results,
+    "report": studies.Report,
 }
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Parse and execute; returns the exit code."""
     description = "Latent Space Safe Sets: collect data, train, learn online, evaluate, compare."
-    try:
+
+    def work() -> None:
         command: Command = tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="ls3", description=description, args=arguments
         )
         command.execute()
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], None]) -> int:
+    """Do it; returns the exit code. A user's mistake is one message, a stop no traceback."""
+    try:
+        work()
     except UserError as error:
         print(f"ls3: {error}", file=sys.stderr)
         return error.exit_code

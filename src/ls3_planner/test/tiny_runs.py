@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
+from ls3_common import parameters
 from ls3_planner import environment
 from ls3_planner.collect import collect
 from ls3_planner.domains import load_domain
@@ -45,3 +48,16 @@ def collect_data(directory: Path) -> Path:
     collect(env, domain.algorithm, directory, seed=0)
     env.close()
     return directory
+
+
+def write_config(path: Path) -> Path:
+    """A configuration file with the settings as the domain's own: its runs are plain `ls3`."""
+    domain = load_domain("navigation", overrides=SETTINGS)
+    sections = {
+        "planner_node": parameters.to_dict(domain.planner),
+        "learner": parameters.to_dict(domain.learner),
+        "algorithm": parameters.to_dict(domain.algorithm),
+    }
+    document = {f"/**/{name}": {"ros__parameters": values} for name, values in sections.items()}
+    path.write_text(yaml.safe_dump(document))
+    return path
