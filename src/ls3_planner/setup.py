@@ -26,6 +26,7 @@ setup(
         (f"{SHARE}/launch", sorted(glob("launch/*.launch.py"))),
         (f"{SHARE}/config", sorted(glob("config/*.yaml"))),
         (f"{SHARE}/hook", sorted(glob("hook/*"))),
+        (f"{SHARE}/paper", ["paper/results.yaml"]),
         *tree("models"),
     ],
     install_requires=[
@@ -38,7 +39,12 @@ setup(
         "tyro",
         "Pillow>=10.1",
         "imageio-ffmpeg",
+        "PyYAML",
     ],
+    extras_require={
+        "report": ["matplotlib"],  # ls3 report
+        "sweep": ["ray>=2.40"],  # ls3 sweep
+    },
     zip_safe=True,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",
@@ -50,6 +56,7 @@ setup(
             "planner_node = ls3_planner.nodes:planner_node",
             "episode_node = ls3_planner.nodes:episode_node",
             "controller_node = ls3_planner.nodes:controller_node",
+            "learn_node = ls3_planner.nodes:learn_node",
             "run_node = ls3_planner.nodes:run_node",
         ]
     },

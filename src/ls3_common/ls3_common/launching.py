@@ -37,6 +37,13 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
     share = FindPackageShare("ls3_planner")
     return [
         DeclareLaunchArgument(
+            "mode",
+            default_value="run",
+            choices=["run", "learn"],
+            description="run: `episodes` with a trained model; learn: Algorithm 1, an update after "
+            "every K episodes, resumed by the same command",
+        ),
+        DeclareLaunchArgument(
             "episodes",
             default_value="3",
             description="episodes to run, then everything stops; 0: only the graph, "
@@ -71,6 +78,26 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             default_value="true",
             choices=["true", "false"],
             description="write episodes.mp4",
+        ),
+        DeclareLaunchArgument(
+            "run",
+            default_value=os.path.join("runs", domain, "graph"),
+            description="mode:=learn: directory of the learning run",
+        ),
+        DeclareLaunchArgument(
+            "data",
+            default_value=os.path.join("data", domain),
+            description="mode:=learn: offline data, of `ls3 collect`",
+        ),
+        DeclareLaunchArgument(
+            "offline",
+            default_value="",
+            description="mode:=learn: run of `ls3 train` to start from; empty: train first",
+        ),
+        DeclareLaunchArgument(
+            "updates",
+            default_value="0",
+            description="mode:=learn: U, after K episodes each; 0: the parameter file's",
         ),
     ]
 
@@ -126,18 +153,31 @@ def node(
     )
 
 
-def run_node(given: Mapping[str, str], *parameters: Any, **options: Any) -> list[Node]:
-    """The node that runs `episodes` of them; none where there are none to run."""
+def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: Any) -> list[Node]:
+    """The node that has episodes run, and ends the graph; none where there are none to run.
+
+    `parameters` and `options` are run_node's.
+    """
     episodes = number(given, "episodes", int, low=0)
-    settings = {
-        "model": model(given),
-        "episodes": episodes,
-        "seed": number(given, "seed", int, low=0),
-        "out": text(out(given)),
-        "video": given["video"] == "true",
-    }
+    seed = number(given, "seed", int, low=0)
+    updates = number(given, "updates", int, low=0)
+    if given["mode"] == "learn":
+        paths = {name: text(os.path.abspath(given[name])) for name in ("run", "data", "config")}
+        offline = os.path.abspath(given["offline"]) if given["offline"] else ""
+        settings = {"domain": domain, "seed": seed, "updates": updates, "offline": text(offline)}
+        return [
+            Node(
+                package="ls3_planner",
+                executable="learn_node",
+                name="learn_node",
+                output="screen",
+                parameters=[paths | settings],
+            )
+        ]
     if not episodes:
         return []
+    settings = {"model": model(given), "episodes": episodes, "seed": seed}
+    settings |= {"out": text(out(given)), "video": given["video"] == "true"}
     return [node(given, "ls3_planner", "run_node", settings, *parameters, **options)]
 
 
@@ -152,7 +192,7 @@ def out(given: Mapping[str, str]) -> str:
 
 
 def watched(nodes: Sequence[Node]) -> list[Any]:
-    """The nodes; when one ends all do, and the launch fails unless run_node ended well."""
+    """The nodes; when one ends all do, and the launch fails unless it was a driver's good end."""
     watches = [RegisterEventHandler(OnProcessExit(target_action=n, on_exit=_ended)) for n in nodes]
     return [*watches, *nodes]
 
@@ -210,7 +250,7 @@ def _lock_domain() -> None:
 def _ended(event: Any, context: LaunchContext) -> EmitEvent | None:
     if context.is_shutdown:
         return None
-    if event.process_name.startswith("run_node") and event.returncode == 0:
+    if event.process_name.startswith(("run_node", "learn_node")) and event.returncode == 0:
         return EmitEvent(event=Shutdown(reason="all episodes ran"))
     # raised, so that `ros2 launch` itself returns 1
     raise RuntimeError(f"{event.process_name} ended with exit code {event.returncode}")

@@ -8,8 +8,10 @@ import gc
 import os
 import signal
 import sys
+import threading
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -137,6 +139,40 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     return code
 
 
+@contextmanager
+def beside(factory: Callable[[], Node], args: list[str] | None = None) -> Iterator[Node]:
+    """A node whose callbacks run in a thread of their own, beside the caller's work.
+
+    The caller keeps the signals.
+    """
+    _die_with_launch()
+    transport.configure()
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    executor = executors.make()
+    node: Node | None = None
+    leaving = threading.Event()
+
+    def spin() -> None:
+        while not leaving.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=spin, name="ros", daemon=True)
+    try:
+        node = factory()
+        executor.add_node(node)
+        thread.start()
+        yield node
+    finally:
+        leaving.set()
+        if thread.ident is not None:
+            thread.join(2.0)
+        if node is not None:
+            executor.remove_node(node)
+            node.destroy_node()
+        executor.shutdown()
+        rclpy.try_shutdown()
+
+
 def leave(code: int) -> NoReturn:
     """End the process at once, after `run`: to take PyTorch down in order costs seconds.
 
@@ -210,6 +246,7 @@ __all__ = [
     "LATCHED_QOS",
     "RELIABLE_QOS",
     "ConfigError",
+    "beside",
     "declare",
     "leave",
     "nanoseconds",

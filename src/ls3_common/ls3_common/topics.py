@@ -17,6 +17,11 @@ SCENE_IMAGE = "scene/image_raw"  # sensor_msgs/Image, a picture for people
 JOINT_STATES = "joint_states"  # sensor_msgs/JointState, as ros2_control publishes it
 
 
+def load_model(node: str) -> str:
+    """Service (ls3_interfaces/srv/LoadModel) of a node that uses a trained model."""
+    return f"{node}/load_model"
+
+
 def arm(name: str, topic: str) -> str:
     """CRTK topic of one arm, e.g. ``arm("PSM1", "measured_cp")``."""
     return f"{name}/{topic}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from rclpy.node import Node
@@ -15,6 +15,9 @@ from ls3_common.health import Health
 from ls3_common.images import FrameStack, to_array
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent
+
+if TYPE_CHECKING:
+    from ls3_models.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class EncoderNode(Node):
         import torch  # takes seconds: after the parameters were found good, and not at import
 
         from ls3_models.bundle import load_bundle
+        from ls3_models.model_service import ModelService
 
         torch.set_num_threads(self.config.threads)
         self.bundle = load_bundle(self.config.model)
@@ -47,7 +51,11 @@ class EncoderNode(Node):
         self.stack: FrameStack | None = None  # its size follows from the first frame
         self.publisher = self.create_publisher(Latent, topics.LATENT, ros.RELIABLE_QOS)
         self.create_subscription(Image, topics.MASK, self._encode, ros.IMAGE_QOS)
+        ModelService(self, lambda: self.bundle, self._use)
         self.get_logger().info(f"model {self.bundle.identity} ({self.bundle.domain})")
+
+    def _use(self, bundle: Bundle) -> None:
+        self.bundle = bundle  # between two images: there is one thread
 
     def _encode(self, message: Image) -> None:
         try:
@@ -67,7 +75,6 @@ class EncoderNode(Node):
                 std=std[0].tolist(),
             )
         )
-
 
     def _observation(self, message: Image) -> np.ndarray:
         """What the model sees: this frame, or this and those before it."""

@@ -1,6 +1,7 @@
 """Cable routing: camera, segmentation, encoder, planner, arm and episodes, simulated or real.
 
     ros2 launch ls3_planner cable_routing.launch.py episodes:=5
+    ros2 launch ls3_planner cable_routing.launch.py mode:=learn
     ros2 launch ls3_planner cable_routing.launch.py sim:=false episodes:=0 config:=my_robot.yaml
 
 `--show-args` lists the arguments.
@@ -58,14 +59,14 @@ def start(given):
     if sim:
         arm_settings |= {name: value * factor for name, value in SIM_LIMITS_S.items()}
         arm_settings |= SIM_SILENCE
-    run = launching.run_node(given, arm)
+    driver = launching.driver(given, "cable_routing", arm)
     nodes = [
         node(given, "dvrk_cable_env", "segmentation_node", {"publish_task_state": not sim}),
         node(given, "ls3_models", "encoder_node", model),
         node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
         node(given, "dvrk_cable_env", "arm_node", clock, arm_settings),
         node(given, "ls3_planner", "episode_node", clock, {"record": episodes}),
-        *run,
+        *driver,
     ]
     if sim:
         nodes.insert(0, node(given, "ls3_sim", "sim_node", arm | {"real_time_factor": factor}))

@@ -8,8 +8,8 @@ number of threads it ends at the same weights as an uninterrupted one.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,19 +60,53 @@ def live_bundle(learner: Learner, spec: Spec) -> Bundle:
     )
 
 
+@dataclass(frozen=True)
+class Ask:
+    """For one online episode, with the models as they are after `phase` updates."""
+
+    number: int
+    phase: int
+    seed: int
+    bundle: Bundle
+    stopped: Callable[[], bool]
+    """Whether a person wants to stop; an episode that can be left then raises Interrupted."""
+
+
+Source = Callable[[Ask], Episode]
+"""Runs one episode: in an environment of this process, or through a running graph."""
+
+
+def in_process(env: gymnasium.Env, domain: Domain) -> Source:
+    """Episodes of an environment."""
+
+    def run(ask: Ask) -> Episode:
+        policy = PlannerPolicy(ask.bundle, Planner(ask.bundle, domain.planner))
+        policy.reset(ask.seed)
+        episode = run_episode(
+            env,
+            policy,
+            source="online",
+            seed=ask.seed,
+            stop_on_success=domain.algorithm.stop_on_success,
+        )
+        return replace(episode, attributes={"holds": policy.holds})
+
+    return run
+
+
 class OnlineLearning:
     """Goes on from a finished offline training; `directory` holds episodes, state and curve."""
 
     def __init__(
         self,
         domain: Domain,
-        env: gymnasium.Env,
+        source: Source,
         offline: OfflineTraining,
         directory: Path,
         *,
         seed: int,
     ) -> None:
-        self.domain, self.env, self.directory, self.seed = domain, env, directory, seed
+        self.domain, self.source, self.directory, self.seed = domain, source, directory, seed
         self.learner, self.spec = offline.learner, offline.spec
         self.offline_directory = offline.directory
         self.replay = make_replay(self.learner, self.spec, offline.training)
@@ -103,7 +137,8 @@ class OnlineLearning:
         with StopRequest() as stop, bar("learn", total, len(self.rows)) as progress:
             while self.phase < algorithm.updates:
                 for index in range(algorithm.trajectories):
-                    episode = self._episode(self.phase * algorithm.trajectories + index)
+                    number = self.phase * algorithm.trajectories + index
+                    episode = self._episode(number, lambda: stop.requested)
                     recent = [*recent[-19:], episode]
                     self._log(writer)
                     progress.advance(f"last {len(recent)}: {describe(recent)}")
@@ -115,26 +150,18 @@ class OnlineLearning:
                 resume.save(self.directory, self.learner, self.identity, phase=self.phase)
         writer.close()
 
-    def _episode(self, number: int) -> Episode:
+    def _episode(self, number: int, stopped: Callable[[], bool]) -> Episode:
         """Run episode `number`, or read it where an interrupted run has left it."""
         name = f"online_{number:05d}"
         path = self.directory / "episodes" / f"{name}{SUFFIX}"
         if path.exists():
             episode = read_episode(path)
         else:
-            planner = Planner(live_bundle(self.learner, self.spec), self.domain.planner)
-            policy = PlannerPolicy(live_bundle(self.learner, self.spec), planner)
             seed = seed_of(self.seed, "online", number)
-            policy.reset(seed)
-            episode = run_episode(
-                self.env,
-                policy,
-                source="online",
-                seed=seed,
-                stop_on_success=self.domain.algorithm.stop_on_success,
-            )
-            attributes = {"phase": self.phase, "holds": policy.holds}
-            episode = Episode(**{**vars(episode), "attributes": attributes})
+            bundle = live_bundle(self.learner, self.spec)
+            episode = self.source(Ask(number, self.phase, seed, bundle, stopped))
+            attributes = {**episode.attributes, "phase": self.phase}
+            episode = replace(episode, attributes=attributes)
             write_episode(path.parent, name, episode)
         self._add(number, episode)
         return episode

@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 from rclpy.node import Node
@@ -20,6 +20,9 @@ from ls3_common.health import Health
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent, Plan, StepRequest
 from ls3_planner.config import PlannerConfig
+
+if TYPE_CHECKING:
+    from ls3_models.bundle import Bundle
 
 LEAVE_TIMEOUT_S = 0.5
 """How long the end of the process waits for the plan at hand; none can be interrupted."""
@@ -48,19 +51,20 @@ class PlannerNode(Node):
         self.config = ros.declare(self, PlannerNodeConfig)
         # PyTorch takes seconds: after the parameters were found good, and not at import
         from ls3_models.bundle import load_bundle
-        from ls3_planner.cem import Planner
+        from ls3_models.model_service import ModelService
 
-        self.bundle = load_bundle(self.config.model)
-        self.planner = Planner(self.bundle, self.config, seed=self.config.seed)
+        self._latent: Latent | None = None
+        self._use(load_bundle(self.config.model))
         self.health = Health(self)
         self._request: StepRequest | None = None  # the newest, until a latent answers it
-        self._latent: Latent | None = None
         self._jobs: deque[Job] = deque(maxlen=1)
+        self._solving = False
         self._wake = threading.Event()
         self._leaving = False
         self._publisher = self.create_publisher(Plan, topics.PLAN, ros.RELIABLE_QOS)
         self.create_subscription(StepRequest, topics.STEP_REQUEST, self._ask, ros.RELIABLE_QOS)
         self.create_subscription(Latent, topics.LATENT, self._see, ros.IMAGE_QOS)
+        ModelService(self, lambda: self.bundle, self._use, self._busy)
         self._worker = threading.Thread(target=self._work, name="planner", daemon=True)
         self._worker.start()
         self.get_logger().info(
@@ -72,6 +76,18 @@ class PlannerNode(Node):
         self._leaving = True
         self._wake.set()
         self._worker.join(LEAVE_TIMEOUT_S)
+
+    def _use(self, bundle: Bundle) -> None:
+        from ls3_planner.cem import Planner
+
+        self.bundle = bundle
+        self.planner = Planner(bundle, self.config, seed=self.config.seed)
+        self._latent = None  # of another model: nothing is planned from it
+
+    def _busy(self) -> str:
+        if self._solving or self._jobs or self._request:
+            return "a plan is asked for or under way: load models between episodes"
+        return ""
 
     def _ask(self, request: StepRequest) -> None:
         self._request = request
@@ -113,7 +129,9 @@ class PlannerNode(Node):
             self._wake.wait()
             self._wake.clear()
             while self._jobs and not self._leaving:
+                self._solving = True  # before the job is taken: there is no moment between them
                 plan = self._solve(self._jobs.popleft())
+                self._solving = False
                 # an answer to a question that is no longer asked would move the arm
                 if not (self._leaving or self._jobs or self._request):
                     self._publisher.publish(plan)

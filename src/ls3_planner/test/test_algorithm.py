@@ -19,7 +19,7 @@ from ls3_models.episodes import list_episodes, read_episode, read_episodes
 from ls3_models.offline import OfflineTraining
 from ls3_models.progress import Interrupted
 from ls3_planner import environment, evaluate
-from ls3_planner.algorithm import OnlineLearning, training_rates
+from ls3_planner.algorithm import OnlineLearning, in_process, training_rates
 from ls3_planner.cli import main
 from ls3_planner.collect import collect
 from ls3_planner.domains import domain_names, load_domain
@@ -103,7 +103,7 @@ def offline(domain, env, data, directory):
 
 def learn(domain, env, data, directory):
     training = offline(domain, env, data, directory)
-    return OnlineLearning(domain, env, training, directory / "online", seed=0)
+    return OnlineLearning(domain, in_process(env, domain), training, directory / "online", seed=0)
 
 
 def test_online_learning_resumes_to_the_same_weights_and_curve(domain, env, data, tmp_path):

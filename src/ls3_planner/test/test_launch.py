@@ -235,6 +235,7 @@ def test_argument_that_does_not_exist_is_named(description: ModuleType) -> None:
         ("episodes", "-1"),
         ("episodes", "2.5"),
         ("seed", "x"),
+        ("updates", "-1"),
         ("real_time_factor", "0"),
         ("real_time_factor", "nan"),
         ("real_time_factor", "11"),
@@ -243,7 +244,7 @@ def test_argument_that_does_not_exist_is_named(description: ModuleType) -> None:
 def test_argument_out_of_range_is_named(description: ModuleType, name: str, value: str) -> None:
     given = {"sim": "true", "episodes": "1", "seed": "0", "real_time_factor": "1.0"}
     given |= {"model": "m", "out": "o", "video": "true", "config": "c", "profile": "paper"}
-    given |= {"arm": "PSM1", name: value}
+    given |= {"arm": "PSM1", "mode": "run", "updates": "0", name: value}
     with pytest.raises(RuntimeError, match=f"{name}:={value} is not a"):
         description.start(given)
 

@@ -20,10 +20,11 @@ SCENE_FOR_CAMERA = (topics.CAMERA_IMAGE, topics.SCENE_IMAGE)
 
 def domain_graph(domain: str) -> LaunchDescription:
     """Environment, encoder, planner, controller and episodes of one domain."""
-    return launching.graph(launching.run_arguments(domain), _start)
+    arguments = launching.run_arguments(domain)
+    return launching.graph(arguments, lambda given: _start(domain, given))
 
 
-def _start(given: Mapping[str, str]) -> list[Any]:
+def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
     # what several parts need stands in one section and is handed on
     path = Path(given["config"])
     controller, algorithm = (read_section(path, name) for name in ("controller_node", "algorithm"))
@@ -34,8 +35,8 @@ def _start(given: Mapping[str, str]) -> list[Any]:
     recorded = {"record": text(os.path.join(launching.out(given), "episodes"))}
     sees_camera = {"remappings": [CAMERA_FOR_MASK]}
     clock = {"use_sim_time": True}
-    run = launching.run_node(
-        given, {"max_steps": horizon}, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA]
+    driver = launching.driver(
+        given, domain, {"max_steps": horizon}, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA]
     )
     nodes = [
         node(given, "ls3_sim", "gym_node", environment),
@@ -51,6 +52,6 @@ def _start(given: Mapping[str, str]) -> list[Any]:
             recorded | {"horizon": horizon, "settle": 0.0},
             **sees_camera,
         ),
-        *run,
+        *driver,
     ]
     return [*launching.local_discovery(), *launching.watched(nodes)]
