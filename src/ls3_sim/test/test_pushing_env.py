@@ -1,4 +1,4 @@
-"""Sequential pushing keeps gymnasium's contract, the paper's section 7.3.3 and sound physics."""
+"""Sequential pushing keeps gymnasium's contract, the paper's section 7.3.3."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from gymnasium.utils.env_checker import check_env
 from ls3_common.errors import UserError
 from ls3_sim.behaviours import BEHAVIOURS
 from ls3_sim.pushing_env import PushingEnv
-from ls3_sim.pushing_scene import PushingLayout
 from ls3_sim.registration import HORIZON, SEQUENTIAL_PUSHING
 
 T = HORIZON[SEQUENTIAL_PUSHING]
 STILL = np.zeros(2, np.float32)
-FORWARD = np.array([0.0, -0.02], np.float32)
 START = np.array([[-0.159, -0.03, 0.04], [0.0, -0.03, 0.04], [0.159, -0.03, 0.04]])
-COLOURS = {"left": (217, 26, 26), "middle": (242, 204, 26), "right": (191, 38, 191)}
+NAMES = ("left", "middle", "right")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +50,7 @@ def blocks_at(**xy):
     """The start's blocks with some put elsewhere, all on the table."""
     blocks = START.copy()
     for name, place in xy.items():
-        blocks[list(COLOURS).index(name), :2] = place
+        blocks[NAMES.index(name), :2] = place
     return blocks
 
 
@@ -83,13 +81,10 @@ def test_spaces_info_and_start(env):
     assert env.random_starts == ()
 
 
-def test_the_blocks_start_apart_and_lie_still(blind):
-    _, info = blind.reset(seed=0)
-    assert np.diff(info["blocks"][:, 0]).min() > 0.08  # their width
-    for _ in range(20):
-        *_, info = blind.step(STILL)
-    assert info["blocks"][:, :2] == pytest.approx(START[:, :2], abs=1e-6)
-    assert info["blocks"][:, 2] == pytest.approx(0.04, abs=2e-4)
+def test_actions_are_clipped(blind):
+    blind.reset(seed=0)
+    *_, info = blind.step(np.array([-1.0, 0.03], np.float32))
+    assert info["position"] == pytest.approx([-0.05, 0.15], abs=5e-4)
 
 
 def test_the_same_seed_gives_the_same_episode_whatever_happened_before(env):
@@ -100,40 +95,6 @@ def test_the_same_seed_gives_the_same_episode_whatever_happened_before(env):
     assert np.array_equal(before, after)
     assert np.array_equal(first[-1]["blocks"], second[-1]["blocks"])
     assert not np.array_equal(before, other)
-
-
-def test_the_effector_moves_as_told_within_action_box_and_workspace(blind):
-    blind.reset(seed=0)
-    *_, info = blind.step(np.array([0.03, 0.01], np.float32))
-    assert info["position"] == pytest.approx([0.03, 0.13], abs=5e-4)
-    *_, info = blind.step(np.array([-1.0, 0.0], np.float32))
-    assert info["position"] == pytest.approx([-0.02, 0.13], abs=5e-4)
-    for _ in range(8):
-        *_, info = blind.step(np.array([0.05, 0.05], np.float32))
-    assert info["position"] == pytest.approx([0.28, 0.18], abs=5e-4)
-
-
-def test_a_pushed_block_goes_with_the_effector_and_stops_with_it(blind):
-    blind.reset(seed=0)
-    for _ in range(8):
-        *_, info = blind.step(FORWARD)
-    assert info["blocks"][1, 1] < -0.085
-    gap = info["position"] - info["blocks"][1, :2]
-    assert gap == pytest.approx([0.0, 0.06], abs=2e-3)  # radius and half a block
-    assert info["blocks"][[0, 2]] == pytest.approx(START[[0, 2]], abs=2e-4)
-    assert np.abs(blind.scene.data.qvel).max() < 0.05
-    *_, after = blind.step(STILL)
-    assert after["blocks"] == pytest.approx(info["blocks"], abs=5e-4)
-
-
-def test_the_servo_does_not_wind_up(blind):
-    blind.reset(seed=0)
-    for _ in range(8):
-        *_, info = blind.step(FORWARD)
-    target = blind.scene.data.ctrl.copy()
-    assert info["position"][1] - target[1] > 2e-4  # the block holds the effector back
-    blind.step(FORWARD)
-    assert blind.scene.data.ctrl == pytest.approx(info["position"] + FORWARD, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +134,7 @@ def test_reward_is_zero_in_the_goal_only_and_the_goal_is_bounded_sideways(env, x
         ("middle", (0.0, 0.1), (0.0, 0.0), (0.0, 0.04)),
     ],
 )
-def test_a_block_off_any_edge_is_a_violation_that_freezes_all_and_shows(
-    env, name, block, effector, push
-):
+def test_a_block_off_any_edge_is_a_violation_that_freezes_all(env, name, block, effector, push):
     first_observation, _ = env.reset(seed=0)
     env.scene.reset(blocks_at(**{name: block}), np.array(effector))
     action = np.array(push, np.float32)
@@ -187,7 +146,6 @@ def test_a_block_off_any_edge_is_a_violation_that_freezes_all_and_shows(
         assert info["blocks"][:, 2].min() >= 0
     assert info["constraint"] is True and info["success"] is False
     assert env.scene.blocks[:, 2].min() > -0.02
-    assert len(coloured(observation, COLOURS[name])) > 20  # pixels: the fallen block is in view
     for _ in range(5):
         later, reward, terminated, truncated, then = env.step(-action)
         assert np.array_equal(later, observation)
@@ -226,20 +184,6 @@ def test_constraint_behaviour_lets_blocks_fall_over_several_edges(blind):
     assert any(abs(x) > 0.3 for x, _, _ in fallen)
 
 
-def test_physics_stays_sound_whatever_is_done(blind):
-    deepest, data = 0.0, blind.scene.data
-    for seed in range(4):
-        _, info = blind.reset(seed=seed)
-        act = blind.behaviour("constraint" if seed % 2 else "random", np.random.default_rng(seed))
-        for _ in range(T):
-            *_, info = blind.step(act(info))
-            assert np.isfinite(data.qpos).all()
-            assert np.abs(info["blocks"][:, :2]).max() < 0.4
-            deepest = min(deepest, data.contact.dist.min(initial=0.0))
-        assert not data.warning.number.any()
-    assert deepest > -0.006
-
-
 def test_random_behaviour_fills_the_action_box_and_unknown_ones_are_named(env):
     assert env.behaviours == BEHAVIOURS
     act = env.behaviour("random", np.random.default_rng(0))
@@ -248,52 +192,6 @@ def test_random_behaviour_fills_the_action_box_and_unknown_ones_are_named(env):
     assert np.abs(actions.mean(axis=0)).max() < 0.005 and actions.std(axis=0).min() > 0.026
     with pytest.raises(ValueError, match="no behaviour 'demo', there are: demonstration"):
         env.behaviour("demo", np.random.default_rng(0))
-
-
-def coloured(picture, colour):
-    """Pixels (n, 2) as (row, column) whose hue is near a colour's, however shaded."""
-    values = picture.astype(float)
-    cosine = values @ colour / np.linalg.norm(colour) / (np.linalg.norm(values, axis=2) + 1e-9)
-    return np.argwhere((cosine > 0.97) & (values.max(axis=2) > 60))
-
-
-def test_the_picture_tells_the_blocks_apart(env):
-    before, _ = env.reset(seed=0)
-    for block, name in enumerate(COLOURS):
-        env.scene.reset(blocks_at(**{name: (START[block, 0], -0.1)}))
-        after = env.scene.observe()
-        for other, shade in COLOURS.items():
-            seen, then = coloured(before, shade), coloured(after, shade)
-            assert len(seen) > 30
-            moved = then.mean(axis=0) - seen.mean(axis=0)
-            assert moved == pytest.approx([6.3 if other == name else 0, 0], abs=0.3)
-    columns = [coloured(before, colour)[:, 1].mean() for colour in COLOURS.values()]
-    assert columns == sorted(columns)
-
-
-def test_the_effector_is_seen_anywhere_and_a_quarter_of_a_pixel_matters(env):
-    low, high = env.scene.layout.workspace_low, env.scene.layout.workspace_high
-    places = [(x, y) for x in (low[0], 0.0, high[0]) for y in (low[1], 0.05, high[1])]
-    for place in places:
-        env.scene.reset(effector=np.array(place))
-        assert len(coloured(env.scene.observe(), (26, 64, 204))) > 8
-    pictures = []
-    for x in (0.1, 0.1028):
-        env.scene.reset(effector=np.array([x, 0.1]))
-        pictures.append(env.scene.observe())
-    assert not np.array_equal(*pictures)
-
-
-def test_only_the_rendering_shows_the_goal(env):
-    observation, _ = env.reset(seed=0)
-    green = (38, 179, 64)
-    assert not len(coloured(observation, green))
-    assert len(coloured(env.render(), green)) > 3000
-
-
-def test_a_layout_with_another_number_of_blocks_is_refused():
-    with pytest.raises(ValueError, match="blocks_x has 2 values, there are 3 blocks"):
-        PushingLayout(blocks_x=(0.0, 0.1))
 
 
 def test_a_window_needs_a_display(monkeypatch):
