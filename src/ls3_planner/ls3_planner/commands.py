@@ -24,7 +24,7 @@ from ls3_planner.collect import collect
 from ls3_planner.domains import Domain, load_domain
 from ls3_planner.files import write_json
 from ls3_planner.measure import Measurement
-from ls3_planner.methods import load_method, run_name
+from ls3_planner.methods import default_run, load_method, run_name
 from ls3_planner.model_files import shipped_or, write_bundle
 from ls3_planner.provenance import git_commit
 from ls3_planner.run_directory import describe_run, exclusive
@@ -100,8 +100,7 @@ class Train(MethodOption, DataOption):
         print(f"{directory / 'offline_model'}: trained in {training.seconds:.0f} s")
 
     def run_directory(self, domain: Domain) -> Path:
-        name = run_name(domain, self.method, self.config)
-        return self.run or Path("runs") / domain.name / name / f"seed_{self.seed}"
+        return self.run or default_run(domain, self.method, self.seed, self.config)
 
     def train(self, domain: Domain, directory: Path) -> OfflineTraining:
         """Offline training, taken over or gone on with as far as there is any."""
@@ -234,6 +233,7 @@ COMMANDS: dict[str, Any] = {
     "measure": Measure,
     "results": studies.Results,
     "report": studies.Report,
+    "sweep": studies.Sweep,
 }
 
 

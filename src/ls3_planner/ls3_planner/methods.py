@@ -71,3 +71,8 @@ def run_name(domain: Domain, method: str, config: Path | None = None) -> str:
         if value != getattr(plain, key):
             parts.append(f"{key}={value:g}")
     return "+".join(parts)
+
+
+def default_run(domain: Domain, method: str, seed: int, config: Path | None = None) -> Path:
+    """Where a run lies unless it is told otherwise: ``runs/<domain>/<name>/seed_<seed>``."""
+    return Path("runs") / domain.name / run_name(domain, method, config) / f"seed_{seed}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,15 +33,19 @@ def exclusive(directory: Path) -> Iterator[None]:
         DataError: another process holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / LOCK).open("w") as file:
+    with (directory / LOCK).open("a+") as file:
+        file.seek(0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DataError(
-                "another process is at work on this run",
+                f"another process is at work on this run (pid {file.read().strip()})",
                 where=str(directory),
                 do="wait for it, or give another --run directory",
             ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from ls3_common.errors import UserError
-from ls3_planner import results
+from ls3_planner import results, sweep
 from ls3_planner.files import read_json
 
 
@@ -51,3 +54,39 @@ class Report:
             ) from None
         write_report(self.results, self.runs, self.out, self.media or self.out.parent / "media")
         print(f"{self.out} is written")
+
+
+@dataclass(kw_only=True)
+class Sweep:
+    """Learn with several methods, seeds and domains at once, as Ray tasks; may be called again."""
+
+    domains: list[str] = field(default_factory=lambda: ["navigation"])
+    methods: list[str] = field(default_factory=lambda: ["ls3"])
+    seeds: list[int] = field(default_factory=lambda: [0])
+    set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Change a parameter in all runs: SECTION.KEY=VALUE. May be repeated."""
+    vary: list[str] = field(default_factory=list)
+    """Also LS3 with one parameter changed: planner_node.horizon=1,3 (section 7.5)."""
+    one_vae: bool = False
+    """Train the VAE with the first seed only; the other seeds take it over."""
+    address: str | None = None
+    """A Ray cluster; by default this machine."""
+    workers: int | None = None
+    """Runs at a time on this machine; by default as many as its cores allow."""
+    threads: int = 1
+    """Of each run; results depend on their number in the last digits."""
+    retries: int = 3
+    """How often a task is run again whose worker has died."""
+
+    def execute(self) -> None:
+        plan = sweep.Sweep(
+            self.domains, self.methods, self.seeds, self.set, self.vary, self.one_vae
+        )
+        sweep.run(
+            plan.tasks(),
+            address=self.address,
+            workers=self.workers,
+            threads=self.threads,
+            retries=self.retries,
+            report=lambda text: print(text, flush=True),
+        )
