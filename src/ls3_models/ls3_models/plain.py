@@ -52,25 +52,17 @@ class PlainDecoder(nn.Module):
         return self.convolutions(pixels)
 
 
+def plain_members(stacked: StackedMLP) -> list[nn.Sequential]:
+    """The members of a `StackedMLP` as networks of their own, on its device."""
+    return [_member(stacked, member) for member in range(stacked.members)]
+
+
 class PlainEnsemble(nn.Module):
     """The members of a `StackedMLP` one by one; (member, row, inputs) to (member, row, outputs)."""
 
     def __init__(self, stacked: StackedMLP) -> None:
         super().__init__()
-        self.members = nn.ModuleList(
-            self._member(stacked, member) for member in range(stacked.members)
-        )
-
-    @staticmethod
-    def _member(stacked: StackedMLP, member: int) -> nn.Sequential:
-        layers: list[nn.Module] = []
-        for weight, bias in zip(stacked.weights, stacked.biases, strict=True):
-            linear = nn.Linear(*weight.shape[1:])
-            with torch.no_grad():
-                linear.weight.copy_(weight[member].T)
-                linear.bias.copy_(bias[member, 0])
-            layers += [linear, nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
+        self.members = nn.ModuleList(plain_members(stacked))
 
     def forward(self, rows: Tensor) -> Tensor:
         return torch.stack([m(r) for m, r in zip(self.members, rows, strict=True)])
@@ -95,6 +87,18 @@ def make_plain(learner: Learner) -> Learner:
         rate = learner.optimisers[name].param_groups[0]["lr"]
         learner.optimisers[name] = torch.optim.Adam(part.parameters(), lr=rate)
     return learner
+
+
+def _member(stacked: StackedMLP, member: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for weight, bias in zip(stacked.weights, stacked.biases, strict=True):
+        inputs, outputs = weight.shape[1:]
+        linear = nn.Linear(inputs, outputs, device=weight.device)
+        with torch.no_grad():
+            linear.weight.copy_(weight[member].T)
+            linear.bias.copy_(bias[member, 0])
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
 def _copy(kind: type, layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:

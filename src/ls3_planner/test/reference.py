@@ -10,24 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from ls3_models.bundle import Bundle
-from ls3_models.networks import StackedMLP, split_gaussian
+from ls3_models.networks import split_gaussian
+from ls3_models.plain import plain_members
 from ls3_planner.config import PlannerConfig
-
-
-def networks(stacked: StackedMLP) -> list[nn.Sequential]:
-    """Its members as plain networks."""
-    members = []
-    for member in range(stacked.members):
-        layers: list[nn.Module] = []
-        for weight, bias in zip(stacked.weights, stacked.biases, strict=True):
-            linear = nn.Linear(weight.shape[1], weight.shape[2], device=weight.device)
-            linear.weight.data, linear.bias.data = weight[member].T.contiguous(), bias[member, 0]
-            layers += [linear, nn.ReLU()]
-        members.append(nn.Sequential(*layers[:-1]))
-    return members
 
 
 @dataclass
@@ -49,11 +37,11 @@ class ReferencePlanner:
         self.config, self.device = config, torch.device(device)
         self.generator = Generator(device).manual_seed(seed)
         models = bundle.models.to(device)
-        self.dynamics = networks(models.dynamics.mlp)
-        self.value = networks(models.heads.value)
-        (self.safe,) = networks(models.heads.safe)
-        (self.constraint,) = networks(models.heads.constraint)
-        (self.goal,) = networks(models.heads.goal)
+        self.dynamics = plain_members(models.dynamics.mlp)
+        self.value = plain_members(models.heads.value)
+        (self.safe,) = plain_members(models.heads.safe)
+        (self.constraint,) = plain_members(models.heads.constraint)
+        (self.goal,) = plain_members(models.heads.goal)
         self.action_dim = len(bundle.action_low)
         self.previous: tuple[Tensor, Tensor] | None = None
 
