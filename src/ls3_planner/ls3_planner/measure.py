@@ -12,8 +12,10 @@ import json
 import os
 import platform
 import random
+import signal
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,7 +27,7 @@ from ls3_common.errors import UserError
 from ls3_models import SPIN
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episode
-from ls3_models.progress import bar
+from ls3_models.progress import Interrupted, StopRequest, bar
 from ls3_planner import evaluate
 from ls3_planner.cem import Planner
 from ls3_planner.config import PlannerConfig
@@ -139,7 +141,7 @@ class Measurement:
         command = [
             "ros2",
             "launch",
-            "ls3_planner",
+            "ls3_sim",
             f"{self.domain.name}.launch.py",
             f"episodes:={len(self.seeds)}",
             f"seed:={self.seeds[0]}",
@@ -148,12 +150,7 @@ class Measurement:
         ]
         environment = {**os.environ, "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101))}
         environment.pop(SPIN, None)  # the graph's processes share the cores
-        try:
-            subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
-        except FileNotFoundError:
-            raise UserError(
-                "there is no `ros2` command", do="run this through `make results`, or source ROS 2"
-            ) from None
+        _launch(command, environment)
         if not summary.exists():
             raise UserError("the graph wrote no summary", where=str(summary))
         figures = json.loads(summary.read_text())
@@ -183,3 +180,27 @@ class Measurement:
         temporary = self.path.with_name(f".{self.path.name}.part")
         temporary.write_text(json.dumps(self.document, indent=1) + "\n")
         temporary.rename(self.path)
+
+
+def _launch(command: list[str], environment: Mapping[str, str]) -> None:
+    """Run a launch to its end, or stop it in order when this process is to stop.
+
+    Raises:
+        Interrupted: after SIGINT or SIGTERM; no node is left behind.
+    """
+    try:
+        # a session of its own: Ctrl-C reaches it once, through this process
+        launch = subprocess.Popen(
+            command, env=environment, stdout=sys.stderr, start_new_session=True
+        )
+    except FileNotFoundError:
+        raise UserError(
+            "there is no `ros2` command", do="run this through `make results`, or source ROS 2"
+        ) from None
+    with StopRequest() as stop:
+        while launch.poll() is None:
+            if stop.requested:
+                launch.send_signal(signal.SIGINT)
+                launch.wait()
+                raise Interrupted
+            time.sleep(0.1)

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -212,6 +213,26 @@ def test_second_graph_in_the_domain_is_refused_before_it_starts(
     assert f"ROS domain {domain} has a running LS3 graph" in graph.child.output
     assert "ROS_DOMAIN_ID" in graph.child.output
     assert "sim_node" not in graph.child.output
+
+
+def test_a_measurement_that_is_stopped_leaves_no_node(
+    child_of: Callable[..., Any],
+    domain: int,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_until: Callable[..., Any],
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where its episodes go
+    mark = uuid.uuid4().hex
+    words = ["measure", "--only", "ros", "--episodes", "1", "--model", str(model)]
+    command = [sys.executable, "-m", "ls3_planner.cli", *words, "--out", "figures.json"]
+    child = child_of(command, domain, **{MARK: mark})
+    graph = Launch(child, mark, tmp_path)
+    wait_until(lambda: "run_node" in child.output, 60)
+    child.interrupt(signal.SIGTERM)
+    assert child.wait(15) == 130
+    assert graph.survivors() == []
 
 
 @pytest.fixture
