@@ -54,6 +54,12 @@ def summarise_runs(directory: Path) -> dict[str, Any] | None:
     def over(key: str, last: int | None = None) -> list[list[float]]:
         return [curve[key][-last:] if last else curve[key] for curve in curves.values()]
 
+    reached = [
+        steps
+        for curve in curves.values()
+        for steps, success in zip(curve["steps"], curve["success"], strict=True)
+        if success
+    ]
     algorithm = first["algorithm"]
     planned = max(
         description["algorithm"]["updates"] * algorithm["trajectories"]
@@ -80,6 +86,7 @@ def summarise_runs(directory: Path) -> dict[str, Any] | None:
             **stats.figures("violation_rate", "violation_se", over("violation")),
             **stats.figures("mean_return", "return_se", over("total_reward")),
             **stats.figures(f"return_last_{LAST}", "last_return_se", over("total_reward", LAST)),
+            "mean_steps": sum(reached) / len(reached) if reached else None,
             "demonstrator_return": first["demonstrator_return"],
             "curves": curves,
         },

@@ -19,7 +19,7 @@ from ls3_planner.files import replace_text, write_json
 
 VAE_KEYS = ("latent_dim", "beta", "augmentation", "augmented_share", "kl_reduction")
 VAE_TENSORS = ("models.encoder.", "models.decoder.", "optimiser.vae.")
-IGNORED = {"checkpoint_interval"}
+IGNORED = {"checkpoint_interval", "update_iterations", "value_update_iterations"}
 RECORD = "offline.json"
 
 
@@ -62,6 +62,8 @@ def take_over(training: OfflineTraining, source: Path) -> None:
     if not whole:  # the rest as it is before its first step, random generator included
         kept = {name: t for name, t in tensors.items() if name.startswith(VAE_TENSORS)}
         tensors = training.learner.state() | kept
+    else:
+        training.seconds = float(description["seconds"])
     training.learner.load_state(tensors)
     training.done |= {stage: totals[stage] for stage in stages}
     _keep_curves(training, source, stages)

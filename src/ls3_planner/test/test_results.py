@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import tiny_runs
 import torch
@@ -64,6 +65,10 @@ def test_results_count_all_episodes_of_all_seeds(runs, tmp_path, capsys):
     assert metrics["episodes_per_seed"] == {"0": 4, "1": 2} and not metrics["complete"]
     rows = curve(runs / "navigation" / tiny_runs.NAME / "seed_0")
     assert metrics["curves"]["0"]["total_reward"] == [row["total_reward"] for row in rows]
+    reached = [
+        c["steps"][i] for c in metrics["curves"].values() for i, s in enumerate(c["success"]) if s
+    ]
+    assert metrics["mean_steps"] == (np.mean(reached) if reached else None)
     low, high = metrics["mean_return_interval"]
     assert low <= metrics["mean_return"] <= high
     assert -100 < metrics["demonstrator_return"] < -40
@@ -154,21 +159,22 @@ def failing(monkeypatch, name, after):
 
 
 @pytest.mark.parametrize(
-    ("name", "after", "where"),
+    ("command", "name", "after", "where"),
     [
-        ("vae", 1, "at step 2 of stage 'vae'; no checkpoint"),
-        ("safe", 2, "at step 3 of stage 'heads'; the last good checkpoint is {}"),
-        ("value", 4 + 1, "at step 5 of update 1; the last good checkpoint is {}"),
-        ("goal", 4 + 3, "at step 1 of update 2; the last good checkpoint is {}/online"),
+        ("train", "vae", 1, "at step 2 of stage 'vae'; no checkpoint"),
+        ("train", "safe", 2, "at step 3 of stage 'heads'; the last good checkpoint is {}"),
+        ("learn", "value", 4 + 1, "at step 5 of update 1; the last good checkpoint is {}"),
+        ("learn", "goal", 4 + 3, "at step 1 of update 2; the last good checkpoint is {}/online"),
     ],
 )
 def test_a_loss_that_is_not_finite_is_named(
-    name, after, where, data, tmp_path, monkeypatch, capsys
+    command, name, after, where, data, tmp_path, monkeypatch, capsys
 ):
     failing(monkeypatch, name, after)
-    assert main(learn(data, tmp_path)) == 1
+    words = [command, *learn(data, tmp_path, "algorithm.trajectories=1")[1:]]
+    assert main(words) == 1
     error = capsys.readouterr().err
     assert f"the loss of '{name}' is nan" in error and where.format(tmp_path) in error
     assert "Traceback" not in error
     monkeypatch.undo()
-    assert main(learn(data, tmp_path)) == 0  # from the checkpoint that was named
+    assert main(words) == 0  # from the checkpoint that was named
