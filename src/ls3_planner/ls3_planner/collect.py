@@ -10,7 +10,7 @@ from ls3_common.errors import UserError
 from ls3_models.episodes import SUFFIX, write_episode
 from ls3_models.progress import Interrupted, StopRequest, bar
 from ls3_planner.config import AlgorithmConfig
-from ls3_planner.environment import behaviour, reset_options, run_episode, seed_of
+from ls3_planner.environment import behaviour, length, reset_options, run_episode, seed_of
 
 ATTEMPTS = 20  # a demonstration that fails is replaced by another; this many failures are a fault
 
@@ -51,8 +51,8 @@ def _collect_one(
     for attempt in range(ATTEMPTS):
         seed = seed_of(base_seed, f"{source}/{attempt}", index)
         act = behaviour(env, source, seed)
-        options = reset_options(env, source)
-        episode = run_episode(env, act, source=source, seed=seed, options=options)
+        options, steps = reset_options(env, source), length(env, source)
+        episode = run_episode(env, act, source=source, seed=seed, steps=steps, options=options)
         if source != "demonstration" or (episode.succeeded and not episode.violated):
             write_episode(directory, f"{source}_{index:05d}", episode)
             return

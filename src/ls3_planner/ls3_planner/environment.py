@@ -58,10 +58,11 @@ def run_episode(
     seed: int,
     stop_on_success: bool = False,
     stop_on_violation: bool = False,
+    steps: int | None = None,
     options: dict[str, Any] | None = None,
     attributes: Mapping[str, Any] | None = None,
 ) -> Episode:
-    """One episode of at most T steps."""
+    """One episode of at most T steps, or of at most `steps` where that is less."""
     observation, info = env.reset(seed=seed, options=options)
     assert env.action_space.shape is not None
     still = np.zeros(env.action_space.shape, np.float32)
@@ -81,6 +82,7 @@ def run_episode(
             or truncated
             or (stop_on_success and success[-1])
             or (stop_on_violation and constraint[-1])
+            or len(actions) == steps
         )
     return Episode(
         observations=np.stack(images),
@@ -107,6 +109,15 @@ def reset_options(env: gymnasium.Env, kind: str) -> dict[str, Any]:
     """
     anywhere: tuple[str, ...] = getattr(env.unwrapped, "random_starts", ())
     return {"random_start": True} if kind in anywhere else {}
+
+
+def length(env: gymnasium.Env, kind: str) -> int | None:
+    """Steps of a behaviour's episodes: less than T where the domain says so, else None.
+
+    An environment without `behaviour_lengths` has no such behaviours.
+    """
+    lengths: Mapping[str, int] = getattr(env.unwrapped, "behaviour_lengths", {})
+    return lengths.get(kind)
 
 
 def seed_of(base: int, source: str, index: int) -> int:
