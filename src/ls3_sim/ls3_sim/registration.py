@@ -10,12 +10,14 @@ import gymnasium
 
 CABLE_ROUTING = "LS3/CableRouting-v0"
 NAVIGATION = "LS3/Navigation-v0"
+REACHER = "LS3/Reacher-v0"
 SEQUENTIAL_PUSHING = "LS3/SequentialPushing-v0"
-HORIZON = {CABLE_ROUTING: 50, NAVIGATION: 100, SEQUENTIAL_PUSHING: 150}
+HORIZON = {CABLE_ROUTING: 50, NAVIGATION: 100, REACHER: 100, SEQUENTIAL_PUSHING: 150}
 """T of each environment, section 5.3."""
 _ENTRY_POINTS = {
     CABLE_ROUTING: "ls3_sim.cable_env:CableEnv",
     NAVIGATION: "ls3_sim.navigation_env:NavigationEnv",
+    REACHER: "ls3_sim.reacher_env:ReacherEnv",
     SEQUENTIAL_PUSHING: "ls3_sim.pushing_env:PushingEnv",
 }
 

@@ -1,0 +1,90 @@
+"""Policies that collect the reacher domain's offline data (section 7.3.2).
+
+demonstration: a proportional controller stretches the arm to the left, below the obstacle, for 40
+steps, then turns it straight, over the obstacle, until the finger is on the target.
+constraint: the same controller, to the nearer of two postures whose finger is in the obstacle.
+random: a walk in the space of actions, a_{t+1} ~ N(a_t, sigma^2 I).
+
+The controller, its postures and its noise are those of the authors' code; the paper names the
+controller (PID) and the walk with its sigma^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ls3_sim.behaviours import Behaviour, chosen
+
+LIMIT = 1.0  # greatest action per joint
+STRETCHED, DETOUR = (np.pi, 0.0), 40  # posture, and steps for which it is aimed at
+ON_TARGET = (0.75 * np.pi, 0.0)
+IN_OBSTACLE = ((0.53 * np.pi, 0.7 * np.pi), (np.pi, -0.7 * np.pi))
+NOISE = 0.4  # standard deviation per joint
+SIGMA_2 = 0.2  # of the random walk
+RANDOM_LENGTH = 20  # steps of a random trajectory
+
+
+def _clipped(action: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.clip(action, -LIMIT, LIMIT).astype(np.float32)
+
+
+def _towards(
+    posture: tuple[float, float], info: Mapping[str, Any], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Proportional control of the angles with gain 1, and noise."""
+    return _clipped(_clipped(posture - info["angles"]) + rng.normal(0, NOISE, 2))
+
+
+def _demonstration(rng: np.random.Generator) -> Behaviour:
+    step = 0
+
+    def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
+        nonlocal step
+        step += 1
+        return _towards(STRETCHED if step <= DETOUR else ON_TARGET, info, rng)
+
+    return act
+
+
+def _constraint(rng: np.random.Generator) -> Behaviour:
+    posture: tuple[float, float] | None = None
+
+    def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
+        nonlocal posture
+        if posture is None:  # where the episode starts decides
+            posture = min(IN_OBSTACLE, key=lambda p: float(np.linalg.norm(p - info["angles"])))
+        return _towards(posture, info, rng)
+
+    return act
+
+
+def _random(rng: np.random.Generator) -> Behaviour:
+    action = rng.uniform(-LIMIT, LIMIT, 2).astype(np.float32)
+
+    def act(_info: Mapping[str, Any]) -> NDArray[np.float32]:
+        nonlocal action
+        taken = action
+        action = _clipped(rng.normal(action, np.sqrt(SIGMA_2)))
+        return taken
+
+    return act
+
+
+_MAKERS: dict[str, Callable[[np.random.Generator], Behaviour]] = {
+    "demonstration": _demonstration,
+    "random": _random,
+    "constraint": _constraint,
+}
+
+
+def make_behaviour(kind: str, rng: np.random.Generator) -> Behaviour:
+    """A fresh behaviour of one of `BEHAVIOURS`; it reads `angles` (2,) of the step's info.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+    return chosen(_MAKERS, kind)(rng)

@@ -1,0 +1,157 @@
+"""A planar two-link arm, a disc to stay out of and a target in MuJoCo (sections 5.3, 7.3.2).
+
+Units: metres, seconds, radians; arrays (x, y) in the plane that the camera looks down on. Joint
+arrays are (shoulder, wrist). The arm is the DeepMind Control Suite's, see assets/reacher.xml.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ls3_common.parameters import parameter
+from ls3_sim.gl import mujoco, release, renderer
+
+Vector = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+IMAGE_SIZE = 64
+RENDERED = 2 * IMAGE_SIZE  # pixels of `render`, square
+ANYWHERE = (np.pi, 0.85 * np.pi)
+"""Largest angles, to either side, of a random start."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReacherLayout:
+    """Where things are. The paper gives no dimensions: these are the authors' code's."""
+
+    start: tuple[float, ...] = parameter(
+        (0.53 * np.pi, 0.85 * np.pi), description="Shoulder and wrist at reset", unit="rad"
+    )
+    target: tuple[float, ...] = parameter(
+        (-0.25 * np.sin(0.25 * np.pi), 0.25 * np.cos(0.25 * np.pi)),
+        description="Centre of the goal set",
+        unit="m",
+    )
+    target_radius: float = parameter(
+        0.015, description="Of the disc that the finger has to touch", unit="m", low=0.001
+    )
+    obstacle: tuple[float, ...] = parameter(
+        (-0.13 * np.sin(0.3 * np.pi), 0.13 * np.cos(0.3 * np.pi)),
+        description="Centre of the stay-out zone",
+        unit="m",
+    )
+    obstacle_radius: float = parameter(
+        0.05, description="Of the disc that the finger must not touch", unit="m", low=0.001
+    )
+
+
+class ReacherScene:
+    """The arm's state, its advance in time, its pictures and the truth about the task.
+
+    Once the finger touches the obstacle the state is frozen: `move` does nothing until the next
+    reset. The links may pass over the obstacle: only the end effector must stay out (5.3).
+    """
+
+    def __init__(self, layout: ReacherLayout = ReacherLayout()) -> None:
+        self.layout = layout
+        self.model = _compile(layout)
+        self.data = mujoco.MjData(self.model)
+        self._finger = self.model.geom("finger").id
+        self._finger_radius = float(self.model.geom_size[self._finger, 0])
+        self._renderer: Any = None
+        self._release: Any = None
+        self.reset()
+
+    @property
+    def angles(self) -> Vector:
+        """Of the joints (2,); the shoulder's are not wrapped."""
+        return self.data.qpos.copy()
+
+    @property
+    def velocities(self) -> Vector:
+        """Of the joints (2,)."""
+        return self.data.qvel.copy()
+
+    @property
+    def finger(self) -> Vector:
+        """Centre of the end effector (2,)."""
+        return self.data.geom_xpos[self._finger, :2].copy()
+
+    @property
+    def violated(self) -> bool:
+        """Whether the finger touches the obstacle."""
+        return self._touches(self.layout.obstacle, self.layout.obstacle_radius)
+
+    @property
+    def at_goal(self) -> bool:
+        """Whether the finger touches the target, and not the obstacle."""
+        return self._touches(self.layout.target, self.layout.target_radius) and not self.violated
+
+    def _touches(self, centre: tuple[float, ...], radius: float) -> bool:
+        x, y = self.data.geom_xpos[self._finger, :2] - centre
+        return bool(x * x + y * y <= (radius + self._finger_radius) ** 2)
+
+    def reset(self, angles: Vector | None = None) -> None:
+        """Put the arm at `angles` (2,), by default at the start, at rest."""
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:] = self.layout.start if angles is None else angles
+        mujoco.mj_forward(self.model, self.data)
+
+    def reset_anywhere(self, rng: np.random.Generator) -> None:
+        """Put the arm anywhere but in the obstacle, uniformly in the joints' angles."""
+        while True:
+            self.reset(rng.uniform(-np.array(ANYWHERE), ANYWHERE))
+            if not self.violated:
+                return
+
+    def move(self, control: Vector) -> None:
+        """One step of 0.02 s under the motors' controls (2,), in [-1, 1]; 1 is 0.05 N m."""
+        if not self.violated:
+            self.data.ctrl[:] = control
+            # mj_step in its two halves, the second first: the positions are then the new state's
+            mujoco.mj_step2(self.model, self.data)
+            mujoco.mj_step1(self.model, self.data)
+
+    def observe(self) -> Image:
+        """The camera's picture, uint8 (64, 64, 3).
+
+        Drawn with twice the pixels and averaged: motions of a fraction of a pixel show.
+        """
+        fine = self.render().astype(np.uint16)
+        rows = fine[::2] + fine[1::2]
+        return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
+
+    def render(self) -> Image:
+        """The camera's picture with twice the pixels, uint8 (128, 128, 3)."""
+        if self._renderer is None:
+            self._renderer = renderer(self.model, RENDERED, RENDERED)
+            # also at exit: its own __del__ comes too late, when EGL is already unloaded
+            self._release = weakref.finalize(self, release, self._renderer)
+        self._renderer.update_scene(self.data, camera="top")
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Release the renderer; call it from the thread that rendered. May be called twice."""
+        if self._renderer is not None:
+            self._release()
+            self._renderer = None
+
+
+def _compile(layout: ReacherLayout) -> mujoco.MjModel:
+    spec = mujoco.MjSpec.from_string(
+        resources.files("ls3_sim").joinpath("assets/reacher.xml").read_text()
+    )
+    for name, place, radius in (
+        ("obstacle", layout.obstacle, layout.obstacle_radius),
+        ("target", layout.target, layout.target_radius),
+    ):
+        geom = spec.geom(name)
+        geom.pos = [*place, geom.pos[2]]
+        geom.size = [radius, geom.size[1], 0]
+    return spec.compile()
