@@ -133,7 +133,8 @@ def run(
     A cluster's machines need this software and the present directory under the same path.
 
     Raises:
-        UserError: Ray is not installed, or tasks have failed; the others have been run.
+        UserError: Ray is not installed, its cluster cannot be reached, or tasks have failed; the
+            others have been run.
     """
     try:
         import ray
@@ -144,7 +145,14 @@ def run(
     if address is None:  # little goes through Ray's memory: commands, and whether they are done
         count = workers or max(1, (os.cpu_count() or 1) // threads)
         local = {"num_cpus": count * threads, "object_store_memory": 100 * 2**20}
-    ray.init(address=address, include_dashboard=False, logging_level=logging.WARNING, **local)
+    try:
+        ray.init(address=address, include_dashboard=False, logging_level=logging.WARNING, **local)
+    except ConnectionError as error:
+        raise UserError(
+            f"no Ray cluster to connect to ({error})",
+            where=str(address),
+            do="look at `ray status` there; a cluster with tokens wants RAY_AUTH_MODE=token",
+        ) from None
     try:
         remote = ray.remote(num_cpus=threads, max_retries=retries)(run_task)
         references: list[Any] = []
