@@ -20,7 +20,7 @@ from ls3_planner.domains import load_domain
 
 CONFIG = Path(__file__).parents[1] / "config"
 STEPS = 5
-DOMAINS = ["navigation", "pushing"]
+DOMAINS = ["navigation", "pushing", "reacher"]
 
 
 def small(domain: str, planner: dict[str, Any], path: Path) -> Path:
