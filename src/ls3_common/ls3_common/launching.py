@@ -95,6 +95,11 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             description="mode:=learn: run of `ls3 train` to start from; empty: train first",
         ),
         DeclareLaunchArgument(
+            "learning_seed",
+            default_value="0",
+            description="mode:=learn: decides every random draw, as `ls3 learn --seed`",
+        ),
+        DeclareLaunchArgument(
             "updates",
             default_value="0",
             description="mode:=learn: U, after K episodes each; 0: the parameter file's",
@@ -161,17 +166,18 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
     episodes = number(given, "episodes", int, low=0)
     seed = number(given, "seed", int, low=0)
     updates = number(given, "updates", int, low=0)
+    learning_seed = number(given, "learning_seed", int, low=0)
     if given["mode"] == "learn":
         paths = {name: text(os.path.abspath(given[name])) for name in ("run", "data", "config")}
         offline = os.path.abspath(given["offline"]) if given["offline"] else ""
-        settings = {"domain": domain, "seed": seed, "updates": updates, "offline": text(offline)}
+        settings = {"domain": domain, "seed": learning_seed, "updates": updates}
         return [
             Node(
                 package="ls3_planner",
                 executable="learn_node",
                 name="learn_node",
                 output="screen",
-                parameters=[paths | settings],
+                parameters=[paths | settings | {"offline": text(offline)}],
             )
         ]
     if not episodes:

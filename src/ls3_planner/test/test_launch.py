@@ -265,7 +265,8 @@ def test_argument_that_does_not_exist_is_named(description: ModuleType) -> None:
 def test_argument_out_of_range_is_named(description: ModuleType, name: str, value: str) -> None:
     given = {"sim": "true", "episodes": "1", "seed": "0", "real_time_factor": "1.0"}
     given |= {"model": "m", "out": "o", "video": "true", "config": "c", "profile": "paper"}
-    given |= {"arm": "PSM1", "mode": "run", "updates": "0", name: value}
+    given |= {"arm": "PSM1", "mode": "run", "updates": "0", "learning_seed": "0"}
+    given[name] = value
     with pytest.raises(RuntimeError, match=f"{name}:={value} is not a"):
         description.start(given)
 
