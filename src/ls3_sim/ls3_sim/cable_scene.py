@@ -7,7 +7,6 @@ process and in the graph. Units: metres, seconds, radians; arrays (x, y) in the 
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from importlib import resources
 from typing import Any
 
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from dvrk_cable_env.limits import ArmLimits
 from dvrk_cable_env.segmentation import Image
 from ls3_common.parameters import parameter
-from ls3_sim.gl import mujoco, release, renderer
+from ls3_sim.camera import Camera
+from ls3_sim.gl import mujoco
 
 Vector = NDArray[np.float64]
 LINKS = 15
@@ -63,8 +63,7 @@ class CableScene:
         self.model = _compile(layout)
         self.data = mujoco.MjData(self.model)
         self.violated = False
-        self._renderer: Any = None
-        self._release: Any = None
+        self._camera = Camera(self.model, "top")
         self._nominal = {name: array.copy() for name, array in self._randomised().items()}
         self._links = np.array([self.model.body(f"link{i}").id for i in range(LINKS)])
         self._tail = self.model.site("tail").id
@@ -182,18 +181,11 @@ class CableScene:
 
     def render(self) -> Image:
         """The camera's frame, uint8 (image_size, image_size, 3)."""
-        if self._renderer is None:
-            self._renderer = renderer(self.model, self.image_size, self.image_size)
-            # also at exit: its own __del__ comes too late, when EGL is already unloaded
-            self._release = weakref.finalize(self, release, self._renderer)
-        self._renderer.update_scene(self.data, camera="top")
-        return self._renderer.render()
+        return self._camera.draw(self.data, self.image_size)
 
     def close(self) -> None:
         """Release the renderer; call it from the thread that rendered."""
-        if self._renderer is not None:
-            self._release()
-            self._renderer = None
+        self._camera.close()
 
     def _randomised(self) -> dict[str, NDArray[Any]]:
         """Views of what `randomise` may change."""

@@ -68,7 +68,7 @@ class GymNode(Node):
             known = ", ".join(name for name in gymnasium.registry if name.startswith("LS3/"))
             raise ConfigError(str(error), where="gym_node, environment", do=known) from None
         self._env: Any = made.unwrapped
-        self._size = int(np.prod(self._env.action_space.shape))
+        self._size = len(self._env.action_space.low)
         if len(config.joints) != self._size:
             raise ConfigError(
                 f"{len(config.joints)} joints for {self._size} actions", where="gym_node, joints"

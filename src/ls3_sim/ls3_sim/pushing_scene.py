@@ -7,18 +7,16 @@ blocks are pushed towards the camera, that is along -y.
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from importlib import resources
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ls3_common.parameters import parameter
-from ls3_sim.gl import mujoco, release, renderer
+from ls3_sim.camera import Camera, Image
+from ls3_sim.gl import mujoco
 
 Vector = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 BLOCKS = 3
 IMAGE_SIZE = 64
@@ -76,7 +74,7 @@ class PushingScene:
         self.violated = False
         self._poses = self.data.qpos[2:].reshape(BLOCKS, 7)  # a view: position and quaternion
         self._half = float(self.model.geom_size[self.model.body("left").geomadr[0], 2])
-        self._renderers: dict[int, tuple[Any, Any]] = {}
+        self._camera = Camera(self.model, "front")
         self._with_goal = mujoco.MjvOption()
         self._with_goal.geomgroup[GOAL_GROUP] = 1
         self.reset()
@@ -136,32 +134,16 @@ class PushingScene:
             self.violated = self._fallen
 
     def observe(self) -> Image:
-        """The camera's picture without the goal, uint8 (64, 64, 3).
-
-        Drawn with twice the pixels and averaged: motions of a fraction of a pixel show.
-        """
-        fine = self._draw(2 * IMAGE_SIZE, None).astype(np.uint16)
-        rows = fine[::2] + fine[1::2]
-        return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
+        """The camera's picture without the goal, uint8 (64, 64, 3)."""
+        return self._camera.draw_smooth(self.data, IMAGE_SIZE)
 
     def render(self) -> Image:
         """The camera's picture with the goal, uint8 (384, 384, 3)."""
-        return self._draw(RENDERED, self._with_goal)
-
-    def _draw(self, size: int, option: Any) -> Image:
-        if size not in self._renderers:
-            made = renderer(self.model, size, size)
-            # also at exit: its own __del__ comes too late, when EGL is already unloaded
-            self._renderers[size] = made, weakref.finalize(self, release, made)
-        drawn, _ = self._renderers[size]
-        drawn.update_scene(self.data, camera="front", scene_option=option)
-        return drawn.render()
+        return self._camera.draw(self.data, RENDERED, self._with_goal)
 
     def close(self) -> None:
         """Release the renderers; call it from the thread that rendered. May be called twice."""
-        for _, free in self._renderers.values():
-            free()
-        self._renderers.clear()
+        self._camera.close()
 
 
 def _compile(layout: PushingLayout) -> mujoco.MjModel:

@@ -7,18 +7,16 @@ arrays are (shoulder, wrist). The arm is the DeepMind Control Suite's, see asset
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from importlib import resources
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ls3_common.parameters import parameter
-from ls3_sim.gl import mujoco, release, renderer
+from ls3_sim.camera import Camera, Image
+from ls3_sim.gl import mujoco
 
 Vector = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 IMAGE_SIZE = 64
 RENDERED = 2 * IMAGE_SIZE  # pixels of `render`, square
@@ -64,8 +62,7 @@ class ReacherScene:
         self.data = mujoco.MjData(self.model)
         self._finger = self.model.geom("finger").id
         self._finger_radius = float(self.model.geom_size[self._finger, 0])
-        self._renderer: Any = None
-        self._release: Any = None
+        self._camera = Camera(self.model, "top")
         self.reset()
 
     @property
@@ -119,28 +116,16 @@ class ReacherScene:
             mujoco.mj_step1(self.model, self.data)
 
     def observe(self) -> Image:
-        """The camera's picture, uint8 (64, 64, 3).
-
-        Drawn with twice the pixels and averaged: motions of a fraction of a pixel show.
-        """
-        fine = self.render().astype(np.uint16)
-        rows = fine[::2] + fine[1::2]
-        return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
+        """The camera's picture, uint8 (64, 64, 3)."""
+        return self._camera.draw_smooth(self.data, IMAGE_SIZE)
 
     def render(self) -> Image:
         """The camera's picture with twice the pixels, uint8 (128, 128, 3)."""
-        if self._renderer is None:
-            self._renderer = renderer(self.model, RENDERED, RENDERED)
-            # also at exit: its own __del__ comes too late, when EGL is already unloaded
-            self._release = weakref.finalize(self, release, self._renderer)
-        self._renderer.update_scene(self.data, camera="top")
-        return self._renderer.render()
+        return self._camera.draw(self.data, RENDERED)
 
     def close(self) -> None:
         """Release the renderer; call it from the thread that rendered. May be called twice."""
-        if self._renderer is not None:
-            self._release()
-            self._renderer = None
+        self._camera.close()
 
 
 def _compile(layout: ReacherLayout) -> mujoco.MjModel:
