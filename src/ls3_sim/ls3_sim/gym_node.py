@@ -68,7 +68,9 @@ class GymNode(Node):
             known = ", ".join(name for name in gymnasium.registry if name.startswith("LS3/"))
             raise ConfigError(str(error), where="gym_node, environment", do=known) from None
         self._env: Any = made.unwrapped
-        self._size = len(self._env.action_space.low)
+        actions = made.action_space
+        assert isinstance(actions, gymnasium.spaces.Box)
+        self._size = len(actions.low)
         if len(config.joints) != self._size:
             raise ConfigError(
                 f"{len(config.joints)} joints for {self._size} actions", where="gym_node, joints"
