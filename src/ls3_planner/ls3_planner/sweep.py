@@ -146,7 +146,9 @@ def run(
         count = workers or max(1, (os.cpu_count() or 1) // threads)
         local = {"num_cpus": count * threads, "object_store_memory": 100 * 2**20}
     try:
-        ray.init(address=address, include_dashboard=False, logging_level=logging.WARNING, **local)
+        ray.init(  # "local" is a new one, whatever else runs here
+            address or "local", include_dashboard=False, logging_level=logging.WARNING, **local
+        )
     except ConnectionError as error:
         raise UserError(
             f"no Ray cluster to connect to ({error})",

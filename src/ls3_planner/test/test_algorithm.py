@@ -124,7 +124,7 @@ def test_online_learning_resumes_to_the_same_weights_and_curve(domain, env, data
             self.sent = True
             return super().step(action)
 
-    first.env = Signalling(env)
+    first.source = in_process(Signalling(env), domain)
     with pytest.raises(Interrupted):
         first.run()
     assert len(list_episodes(tmp_path / "parts" / "online" / "episodes")) == 1

@@ -90,7 +90,7 @@ def test_a_dead_workers_run_goes_on(tmp_path, monkeypatch, capfd):
     runs = tmp_path / "runs" / "navigation"
     victim = runs / tiny_runs.NAME / "seed_0"
     killed: list[int] = []
-    killer = threading.Thread(target=kill_worker_in, args=(victim, killed))
+    killer = threading.Thread(target=kill_worker_in, args=(victim, killed), daemon=True)
     killer.start()
     arguments = ["--domains", "navigation", "--methods", "ls3", "no_safe_set", "--workers", "2"]
     assert main(["sweep", *arguments, *words]) == 0, capfd.readouterr()
