@@ -31,6 +31,7 @@ setup(
     ],
     install_requires=[
         "setuptools",
+        "dvrk_cable_env",
         "ls3_common",
         "ls3_models",
         "numpy",

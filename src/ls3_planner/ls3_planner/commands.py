@@ -18,7 +18,15 @@ from ls3_models.learner import NonFiniteLoss
 from ls3_models.offline import OfflineTraining
 from ls3_models.progress import Interrupted
 from ls3_models.resume import CHECKPOINT
-from ls3_planner import algorithm, dataset, environment, evaluate, shared_offline, studies
+from ls3_planner import (
+    algorithm,
+    data_commands,
+    dataset,
+    environment,
+    evaluate,
+    shared_offline,
+    studies,
+)
 from ls3_planner.cem import Planner
 from ls3_planner.collect import collect
 from ls3_planner.domains import Domain, load_domain
@@ -234,6 +242,7 @@ COMMANDS: dict[str, Any] = {
     "results": studies.Results,
     "report": studies.Report,
     "sweep": studies.Sweep,
+    "data": data_commands.Data,
 }
 
 

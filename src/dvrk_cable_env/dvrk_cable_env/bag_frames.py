@@ -1,0 +1,100 @@
+"""Pictures of a bag: decoded only where needed, masked and judged as the deployment does it."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dvrk_cable_env.bag_reading import Bag, Raw
+from dvrk_cable_env.segmentation import (
+    FrameError,
+    Image,
+    SegmentationConfig,
+    TaskMasks,
+    segment_cable,
+    task_masks,
+    task_state,
+)
+from ls3_common.images import to_array
+
+
+def stamp_of_raw(raw: Raw) -> int:
+    """Stamp (ns) of a message that begins with a header, without decoding the rest of it.
+
+    Raises:
+        ValueError: it is too short.
+    """
+    if len(raw.data) < 12:
+        raise ValueError("too short for a header")
+    order = "<" if raw.data[1] & 1 else ">"  # CDR's encapsulation says which byte comes first
+    seconds, rest = struct.unpack_from(f"{order}iI", raw.data, 4)
+    return int(seconds) * 10**9 + int(rest)
+
+
+class Frame:
+    """One camera frame; its pixels are decoded once, when first asked for."""
+
+    def __init__(self, bag: Bag, raw: Raw, stamp: int) -> None:
+        self.stamp, self.log = stamp, raw.log
+        self._bag, self._raw = bag, raw
+        self._rgb: Image | None = None
+
+    def rgb(self) -> Image:
+        """Pixels, uint8 (height, width, 3).
+
+        Raises:
+            ValueError: bytes, encoding or size are not those of a picture.
+        """
+        if self._rgb is None:
+            message = self._bag.decode(self._raw)
+            compressed = "Compressed" in self._bag.topics[self._raw.topic]
+            pixels = _uncompressed(message) if compressed else to_array(message)
+            self._rgb = np.ascontiguousarray(pixels)
+        return self._rgb
+
+
+class Judge:
+    """Masks of frames, and labels by colour where the bag has no task_state."""
+
+    def __init__(self, config: SegmentationConfig) -> None:
+        self.config = config
+        self._reference: TaskMasks | None = None
+        self.fault = "no frame has come yet"
+        """Why there is no reference yet: the last frame's reason."""
+
+    def mask(self, frame: Frame) -> Image:
+        """What the networks see: uint8 (side, side, 1).
+
+        Raises:
+            ValueError: the frame is unusable; FrameError says how.
+        """
+        return segment_cable(frame.rgb(), self.config)[:, :, None]
+
+    def look(self, frame: Frame) -> None:
+        """The first frame with goal and obstacle is the reference, as in segmentation_node."""
+        if self._reference is None:
+            try:
+                self._reference = task_masks(frame.rgb(), self.config)
+            except ValueError as error:
+                self.fault = str(error)
+
+    def judge(self, frame: Frame) -> tuple[bool, bool]:
+        """(success, constraint) of a frame by colour.
+
+        Raises:
+            ValueError: the frame is unusable, or there is no reference.
+        """
+        if self._reference is None:
+            raise FrameError(f"no task_state, and no reference for labels by colour: {self.fault}")
+        return task_state(frame.rgb(), self._reference, self.config)
+
+
+def _uncompressed(message: Any) -> Image:
+    data = np.asarray(message.data, np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if pixels is None:
+        raise ValueError(f"a compressed image ('{message.format}') that OpenCV cannot read")
+    return np.asarray(pixels[..., ::-1], np.uint8)

@@ -1,0 +1,191 @@
+"""Bags, whole or cut off, as one stream of raw messages. Nothing here writes to a bag.
+
+MCAP and sqlite3, as a directory with metadata.yaml or without (its recorder was killed), or as a
+single file. What is whole is read by `rosbags`; of an MCAP file that is not, what precedes the cut
+is read by `mcap`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mcap.records import Channel, Message, Schema
+from mcap.stream_reader import StreamReader
+from rosbags.interfaces import MessageDefinitionFormat
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+
+from ls3_common.errors import DataError
+
+SUFFIXES = (".mcap", ".db3")
+SAMPLE = 1 << 20
+"""Bytes at both ends of a file that its fingerprint covers."""
+
+
+class Raw(NamedTuple):
+    """A message as the bag has it."""
+
+    topic: str
+    log: int  # ns, when it was recorded, by the recorder's clock
+    data: bytes  # CDR
+
+
+class Bag:
+    """One recording, read in the order of its recorder's clock.
+
+    `topics` maps each topic to its type. `cut` says why the recording is incomplete, or is empty;
+    of a file that is damaged inside it is known only once `messages` has come to the place.
+
+    Raises:
+        DataError: there is no bag at `path`, or nothing in it can be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.stem if path.is_file() else path.resolve().name
+        self.files = _files(path)
+        self.topics: dict[str, str] = {}
+        self.cut = ""
+        self._types = get_typestore(Stores.ROS2_KILTED)
+        self._definitions: dict[str, tuple[bool, str]] = {}  # type: (is IDL, text)
+        self._salvage = False
+        try:
+            with Reader(path) as reader:
+                for connection in reader.topics.values():
+                    for one in connection.connections:
+                        self._note(one.topic, one.msgtype, one.msgdef.data, _is_idl(one.msgdef))
+        except Exception as error:  # whatever damaged bytes make a reader raise
+            self._salvage = True
+            self.cut = "no metadata.yaml: its recorder was killed"
+            if not (path.is_dir() and isinstance(error, FileNotFoundError)):
+                self.cut = f"damaged ({_one_line(error)})"
+            self._survey()
+        if not self.topics:
+            raise DataError(
+                f"nothing in it can be read: {self.cut or 'it is empty'}", where=f"{path}"
+            )
+
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits over names, sizes and both ends of the files."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            size = file.stat().st_size
+            digest.update(f"{file.name} {size} ".encode())
+            with file.open("rb") as stream:
+                digest.update(stream.read(SAMPLE))
+                stream.seek(max(0, size - SAMPLE))
+                digest.update(stream.read())
+        return digest.hexdigest()[:12]
+
+    def messages(self, topics: Collection[str]) -> Iterator[Raw]:
+        """The messages of these topics; a damaged place ends the stream and sets `cut`."""
+        try:
+            if self._salvage:
+                for file in self.files:
+                    yield from self._salvaged(file, topics)
+                return
+            with Reader(self.path) as reader:
+                chosen = [c for c in reader.storage.connections if c.topic in topics]
+                if chosen:
+                    for connection, log, data in reader.messages(chosen):
+                        yield Raw(connection.topic, log, data)
+        except Exception as error:  # as above; what the caller raises does not come here
+            self.cut = f"damaged ({_one_line(error)})"
+
+    def decode(self, raw: Raw) -> Any:
+        """The message with its fields as attributes.
+
+        Raises:
+            ValueError: its bytes are not of the topic's type, or the type is not known.
+        """
+        kind = self.topics[raw.topic]
+        self._register(kind)
+        try:
+            return self._types.deserialize_cdr(raw.data, kind)
+        except Exception as error:  # struct, index and type errors, by what the bytes are
+            raise ValueError(f"not a {kind} ({_one_line(error)})") from None
+
+    def _note(self, topic: str, kind: str, definition: str, is_idl: bool) -> None:
+        self.topics[topic] = kind
+        if definition:
+            self._definitions[kind] = is_idl, definition
+
+    def _survey(self) -> None:
+        """Topics of what can still be read, and why the rest cannot."""
+        for file in self.files:
+            try:
+                for _ in self._salvaged(file, ()):
+                    pass
+            except Exception as error:  # whatever damaged bytes make a reader raise
+                self.cut = f"{file.name} is cut off or damaged ({_one_line(error)})"
+
+    def _salvaged(self, file: Path, topics: Collection[str]) -> Iterator[Raw]:
+        """What a file holds before its damage; then the reader's own exception."""
+        if file.suffix == ".db3":
+            with Reader(file) as reader:
+                for one in reader.storage.connections:
+                    self._note(one.topic, one.msgtype, one.msgdef.data, _is_idl(one.msgdef))
+                chosen = [c for c in reader.storage.connections if c.topic in topics]
+                if chosen:
+                    for connection, log, data in reader.messages(chosen):
+                        yield Raw(connection.topic, log, data)
+            return
+        schemas: dict[int, Schema] = {}
+        channels: dict[int, str] = {}
+        with file.open("rb") as stream:
+            for record in StreamReader(stream).records:
+                if isinstance(record, Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, Channel):
+                    schema = schemas[record.schema_id]
+                    is_idl = schema.encoding == "ros2idl"
+                    self._note(record.topic, schema.name, schema.data.decode(), is_idl)
+                    channels[record.id] = record.topic
+                elif isinstance(record, Message) and channels[record.channel_id] in topics:
+                    yield Raw(channels[record.channel_id], record.log_time, record.data)
+
+    def _register(self, kind: str) -> None:
+        """Make a type known: as the library knows it, as the bag defines it, as it is installed."""
+        if kind in self._types.fielddefs:
+            return
+        is_idl, text = self._definitions.get(kind) or (False, _installed(kind))
+        found = get_types_from_idl(text) if is_idl else get_types_from_msg(text, kind)
+        known = self._types.fielddefs
+        self._types.register({name: fields for name, fields in found.items() if name not in known})
+
+
+def _installed(kind: str) -> str:
+    """Bags of Humble and older hold no definitions: that of the sourced workspace.
+
+    Only types are asked for whose parts the library knows.
+    """
+    package, _, name = kind.split("/")
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        path = Path(prefix) / "share" / package / "msg" / f"{name}.msg"
+        if path.is_file():
+            return path.read_text()
+    raise ValueError(f"the bag does not define {kind}, nor does the sourced workspace")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file() and path.suffix in SUFFIXES:
+        return [path]
+    found = sorted(file for suffix in SUFFIXES for file in path.glob(f"*{suffix}"))
+    if not found:
+        do = "give the directory that `ros2 bag record` made, or one .mcap or .db3 file"
+        raise DataError("no bag here", where=f"{path}", do=do)
+    return found
+
+
+def _is_idl(definition: Any) -> bool:
+    return bool(definition.format == MessageDefinitionFormat.IDL)
+
+
+def _one_line(error: Exception) -> str:
+    """What an exception says, short enough for a table."""
+    text = " ".join(str(error).split())[:120]
+    return text or type(error).__name__

@@ -1,0 +1,168 @@
+"""`ls3 data`: bags to a data set, and what a data set holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from dvrk_cable_env.bag_records import Names
+from dvrk_cable_env.bag_steps import Rules
+from dvrk_cable_env.limits import ArmLimits
+from dvrk_cable_env.segmentation import SegmentationConfig
+from ls3_common import parameters
+from ls3_common.errors import ConfigError, UserError
+from ls3_planner import data_inspect, dataset, environment
+from ls3_planner.data_import import Importer, Row
+from ls3_planner.data_labels import read_corrections
+from ls3_planner.domains import Domain, find_shared, load_domain
+
+ENVIRONMENT = "LS3/CableRouting-v0"  # the only domain with a camera and a segmentation of its own
+
+
+@dataclass(kw_only=True)
+class Import:
+    """Turn bags (MCAP or sqlite3) into episodes. A bag is only read; call it again to go on."""
+
+    bags: tyro.conf.Positional[tuple[Path, ...]]
+    """Directories of `ros2 bag record`, or single .mcap or .db3 files."""
+    out: Path
+    """Directory of the data set."""
+    domain: str = "cable_routing"
+    config: Path | None = None
+    """The robot's configuration file, for crop, colours and limits; by default the domain's."""
+    labels: Path | None = None
+    """YAML file of corrections: BAG/INDEX: {discard, source, success_from, violation_from}."""
+    source: Literal["auto", "demonstration", "random", "constraint", "online"] = "auto"
+    """What the episodes are; auto: as the start marks say, else by how they end."""
+    actions: Literal["auto", "commands", "setpoints"] = "auto"
+    """From arm_command, or from differences of the setpoint; auto: commands where there are any."""
+    period: float = 0.5
+    """Seconds between two states, with setpoints."""
+    camera: str = ""
+    """Topic of the camera, where it is not camera/image_raw[/compressed]."""
+    namespace: str = ""
+    """Of the graph's topics, where the bag holds several."""
+    arm: str = ""
+    """CRTK name of the arm, where the bag holds several."""
+    dry_run: bool = False
+    """Only say what would be done."""
+
+    def execute(self) -> None:
+        domain = load_domain(self.domain, self.config)
+        if domain.algorithm.environment != ENVIRONMENT:
+            raise UserError(
+                f"bags are imported for {ENVIRONMENT} only, not for {domain.algorithm.environment}",
+                where=f"domain '{self.domain}'",
+            )
+        if not self.period > 0:
+            raise UserError(f"--period is {self.period}", do="give seconds, more than 0")
+        corrections = read_corrections(self.labels) if self.labels else {}
+        if not self.dry_run:
+            dataset.claim(self.out, domain)
+        importer = Importer(
+            self.out, self._rules(domain), corrections, self.source, self.dry_run, _show
+        )
+        rows = [row for path in self.bags for row in importer.run(path)]
+        unused = sorted(set(corrections) - {row.episode for row in rows})
+        if unused:
+            print(f"{self.labels}: no such episode in these bags: {', '.join(unused)}")
+        counts = Counter(row.verdict for row in rows)
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        print(f"{self.out}: {verdicts}{' (dry run: nothing written)' if self.dry_run else ''}")
+        if not counts["imported"] + counts["present"]:
+            raise UserError("no episode could be imported", do="the table above has the reasons")
+
+    def _rules(self, domain: Domain) -> Rules:
+        path = self.config or find_shared(f"config/{domain.name}.yaml")
+        assert path is not None  # the domain has been loaded from it
+
+        def section(name: str, cls: type[Any], prefix: str = "") -> Any:
+            """What of a node's section is of `cls`; a section that is not there has defaults."""
+            try:
+                values = parameters.read_section(path, name)
+            except ConfigError as error:
+                if error.what != f"no section '{name}'":
+                    raise
+                values = {}
+            known = {leaf.name for leaf in parameters.leaves(cls)}
+            own = {key.removeprefix(prefix): v for key, v in values.items()}
+            return parameters.build(
+                cls, {k: v for k, v in own.items() if k in known}, f"{path}, section {name}"
+            )
+
+        rules = Rules(
+            names=Names(self.namespace, self.camera, self.arm),
+            actions=self.actions,
+            period=self.period,
+            limits=section("arm_node", ArmLimits, "limits."),
+            segmentation=section("segmentation_node", SegmentationConfig),
+        )
+        return replace(rules, settle=section("episode_node", _Settle).settle)
+
+
+@dataclass(frozen=True)
+class _Settle:
+    """Of episode_node's parameters the one that decides which frame a state is."""
+
+    settle: float = parameters.parameter(
+        Rules.settle, low=0, description="rest between a motion and its frame", unit="s"
+    )
+
+
+@dataclass(kw_only=True)
+class Inspect:
+    """Say what a data set holds, and draw a contact sheet of its frames."""
+
+    directory: tyro.conf.Positional[Path]
+    domain: str = "cable_routing"
+    config: Path | None = None
+    sheet: Path | None = None
+    """PNG of the contact sheet; by default contact_sheet.png in the directory."""
+    rows: int = 16
+    """Episodes on it."""
+    columns: int = 10
+    """Frames of each."""
+
+    def execute(self) -> None:
+        if self.rows < 1 or self.columns < 1:
+            raise UserError("--rows and --columns are at least 1")
+        env = environment.make(load_domain(self.domain, self.config).algorithm.environment)
+        spec = environment.spec_of(env, self.domain)
+        env.close()
+        summary = data_inspect.summarise(self.directory, spec.action_low, spec.action_high)
+        print("\n".join(summary.lines()))
+        path = self.sheet or self.directory / "contact_sheet.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data_inspect.contact_sheet(self.directory, self.rows, self.columns).save(path)
+        print(f"{path} is written")
+
+
+Verb = (
+    Annotated[Import, tyro.conf.subcommand("import")]
+    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+)
+
+
+@dataclass(kw_only=True)
+class Data:
+    """Data sets: from bags, and what they hold."""
+
+    verb: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Verb]]
+
+    def execute(self) -> None:
+        self.verb.execute()
+
+
+def _show(row: Row) -> None:
+    if row.file or row.steps:
+        end = "violation" if row.violation else "success" if row.success else "neither"
+        what = f"{row.source}, {row.steps} steps, {end}, skew {row.skew_ms:.0f} ms"
+        what += f", {sum(row.drops.values())} frames dropped" if row.drops else ""
+        what += f"; {row.reason}" if row.reason else ""
+    else:
+        what = row.reason
+    print(f"{row.episode}: {row.verdict}: {what}", flush=True)
