@@ -4,7 +4,8 @@ Modelled: yaw, pitch and insertion of a shaft that turns about a fixed point (th
 motion, origin of the base frame, z up), then roll, wrist pitch and wrist yaw about axes that meet
 in the tip. Not modelled: the offsets between the wrist's axes (9 mm on a real instrument), the
 parallelogram that makes the remote centre, dynamics. Positive yaw moves the tip to +x, positive
-pitch to +y; at zero the shaft points down. Metres and radians; quaternions are (x, y, z, w).
+pitch to +y; at zero the shaft points down. Metres and radians; quaternions are (x, y, z, w);
+joint positions are in the order of JOINTS.
 """
 
 from __future__ import annotations
@@ -32,18 +33,27 @@ class Pose:
     orientation: tuple[float, ...] = DOWN
 
 
-def inverse(pose: Pose) -> Vector:
-    """Joint positions (6,) of a pose; the tip must not lie in the remote centre."""
+def inverse(pose: Pose, near: Vector | None = None) -> Vector:
+    """Joint positions (6,) of a pose; the tip must not lie in the remote centre.
+
+    The roll's range is more than a turn: of two solutions the one nearest to the roll of `near`
+    (6,), without it the one within half a turn of zero.
+    """
     x, y, z = pose.position
     distance = float(np.linalg.norm(pose.position))
     yaw, pitch = np.arctan2(x, -z), np.arcsin(y / distance)
     wrist = _shaft(yaw, pitch).T @ matrix(pose.orientation)  # = Rz(roll) Rx(pitch) Ry(yaw)
+    roll = float(np.arctan2(-wrist[0, 1], wrist[1, 1]))
+    if near is not None:
+        turns = [roll + turn for turn in (-2 * np.pi, 0.0, 2 * np.pi)]
+        within = [turn for turn in turns if LOW[3] <= turn <= HIGH[3]]
+        roll = min(within, key=lambda turn: abs(turn - near[3]))
     return np.array(
         [
             yaw,
             pitch,
             distance,
-            np.arctan2(-wrist[0, 1], wrist[1, 1]),
+            roll,
             np.arcsin(np.clip(wrist[2, 1], -1.0, 1.0)),
             np.arctan2(-wrist[2, 0], wrist[2, 2]),
         ]
@@ -56,6 +66,66 @@ def forward(joints: Vector) -> tuple[Vector, Vector]:
     shaft = _shaft(yaw, pitch)
     rotation = shaft @ _turn(2, roll) @ _turn(0, wrist_pitch) @ _turn(1, wrist_yaw)
     return insertion * shaft[:, 2], rotation
+
+
+def pose_of(joints: Vector) -> Pose:
+    """Pose of the tip at joint positions (6,)."""
+    position, rotation = forward(joints)
+    return Pose(tuple(position.tolist()), quaternion(rotation))
+
+
+def spatial_jacobian(joints: Vector) -> Vector:
+    """(6, 6): from joint velocities to the spatial twist, linear above angular, in the base frame.
+
+    The linear part is the velocity of the point of the tool that passes the base's origin
+    (Murray, Li and Sastry, "A Mathematical Introduction to Robotic Manipulation", 1994, ch. 3).
+    """
+    yaw, pitch, _, roll, wrist_pitch, _ = joints
+    position, _ = forward(joints)
+    shaft = _shaft(yaw, pitch)
+    rolled = shaft @ _turn(2, roll)
+    along, pitched, wrist = shaft[:, 2], rolled[:, 0], (rolled @ _turn(0, wrist_pitch))[:, 1]
+    # each joint's axis, and the velocity of the point at the origin when it turns about it
+    angular = [-np.eye(3)[1], _turn(1, -yaw)[:, 0], np.zeros(3), along, pitched, wrist]
+    linear = [np.cross(position, axis) if k > 3 else np.zeros(3) for k, axis in enumerate(angular)]
+    linear[2] = along
+    return np.hstack([linear, angular]).T
+
+
+def tip_jacobian(joints: Vector) -> Vector:
+    """(6, 6): from joint velocities to the tip's velocity and the angular one, base frame."""
+    spatial = spatial_jacobian(joints)
+    position, _ = forward(joints)
+    linear = spatial[:3] + np.cross(spatial[3:].T, position).T
+    return np.vstack([linear, spatial[3:]])
+
+
+def body_jacobian(joints: Vector) -> Vector:
+    """(6, 6): as `tip_jacobian`, in the tool's own frame."""
+    turned = forward(joints)[1].T
+    tip = tip_jacobian(joints)
+    return np.vstack([turned @ tip[:3], turned @ tip[3:]])
+
+
+def quaternion(rotation: Vector) -> tuple[float, ...]:
+    """Quaternion of a rotation matrix (3, 3), with w >= 0 (Shepperd 1978)."""
+    trace = float(np.trace(rotation))
+    largest = int(np.argmax([*np.diag(rotation), trace]))
+    if largest == 3:  # w is the largest
+        q = [
+            rotation[2, 1] - rotation[1, 2],
+            rotation[0, 2] - rotation[2, 0],
+            rotation[1, 0] - rotation[0, 1],
+            1 + trace,
+        ]
+    else:
+        i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
+        q = [0.0, 0.0, 0.0, rotation[k, j] - rotation[j, k]]
+        q[i] = 1 - trace + 2 * rotation[i, i]
+        q[j] = rotation[j, i] + rotation[i, j]
+        q[k] = rotation[k, i] + rotation[i, k]
+    unit = np.array(q) / np.linalg.norm(q)
+    return tuple((-unit if unit[3] < 0 else unit).tolist())
 
 
 def matrix(quaternion: tuple[float, ...]) -> Vector:

@@ -1,7 +1,8 @@
 """sim_node: scene, camera and arm of cable routing behind the topics of the real thing.
 
 Publishes CAMERA_IMAGE with TASK_STATE (from physics, same stamp), serves RESET_SCENE, speaks CRTK
-on `<arm>/*`, and is the source of /clock, on which every other node must run (use_sim_time).
+on `<arm>/*` (crtk_server), and is the source of /clock, on which every other node must run
+(use_sim_time).
 
 The arm's base frame is the table's, moved up to the remote centre: x and y are the same. The
 scene is planar, so the tool's height and orientation are carried along, not simulated. After a
@@ -13,33 +14,28 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
-from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Empty, Header
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
-from crtk_msgs.msg import OperatingState, StringStamped
 from ls3_common import topics
 from ls3_common.images import to_message
 from ls3_common.parameters import parameter
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, run, to_time
+from ls3_common.ros import RELIABLE_QOS, declare, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_scene import CableLayout, CableScene
-from ls3_sim.kinematics import JOINTS, Pose, inverse
+from ls3_sim.crtk_server import STREAM_QOS, CrtkServer
+from ls3_sim.kinematics import Pose
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
 
-STREAM_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-STREAMS = ("measured", "setpoint")
 WAKE = 0.005
 """Shortest wall time between two looks at the clock (s): no busy loop, whatever the factor."""
 CATCH_UP = 0.05
@@ -99,29 +95,12 @@ class SimNode(Node):
         self._ticks = 0
         self._scene = CableScene(config.layout, config.image_size)
         self._psm = Psm(self._tool_pose(), config.layout.tool_speed, config.homing_time)
-        self._state: tuple[str, bool, bool] | None = None
-        self._state_stamp = 0
-        self._frame_id = f"{config.arm}_base"
         self._scene.render()  # a missing OpenGL library shows here, before anything runs
 
         self._clock_out = self.create_publisher(ClockMessage, "/clock", STREAM_QOS)
         self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, RELIABLE_QOS)
         self._task = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
-        self._states = self._crtk(OperatingState, "operating_state", LATCHED_QOS)
-        self._poses = {name: self._crtk(PoseStamped, f"{name}_cp") for name in STREAMS}
-        self._joints = {name: self._crtk(JointState, f"{name}_js") for name in STREAMS}
-        for kind, name, callback in (
-            (StringStamped, "state_command", self._on_state_command),
-            (PoseStamped, "move_cp", self._on_pose),
-            (PoseStamped, "servo_cp", self._on_pose),
-            (Empty, "hold", self._on_hold),
-        ):
-            self.create_subscription(
-                kind,
-                topics.arm(config.arm, name),
-                lambda message, name=name, callback=callback: callback(name, message),
-                RELIABLE_QOS,
-            )
+        self._crtk = CrtkServer(self, config.arm, self._psm, self._now)
         self.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
         period = self._tick * 1e-9 / config.real_time_factor
         wake = max(period, WAKE)
@@ -129,7 +108,6 @@ class SimNode(Node):
         self._pacer = Pacer(period, time.monotonic(), longest)
         self._slipped = 0.0
         self.create_timer(wake, self._run, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._publish_state()
 
     def close(self) -> None:
         self._scene.close()
@@ -151,11 +129,11 @@ class SimNode(Node):
         duration = self._tick * 1e-9
         self._psm.advance(duration)
         self._scene.advance(np.array(self._psm.setpoint.position[:2]), duration)
-        self._psm.measure(self._psm.setpoint.position if self._scene.violated else self._tip())
+        tip = self._psm.setpoint.position if self._scene.violated else self._tip()
+        self._psm.measure(tip, duration)
         self._ticks += 1
         self._clock_out.publish(ClockMessage(clock=self._stamp()))
-        self._publish_state()
-        self._publish_streams()
+        self._crtk.publish()
         if self._ticks % (self._config.state_rate // self._config.camera_rate) == 0:
             self._publish_frame()
 
@@ -172,32 +150,6 @@ class SimNode(Node):
     def _tool_pose(self) -> Pose:
         return Pose((*self._scene.tool.tolist(), -self._config.remote_centre_height))
 
-    def _crtk(self, kind: Any, name: str, qos: QoSProfile = STREAM_QOS) -> Any:
-        return self.create_publisher(kind, topics.arm(self._config.arm, name), qos)
-
-    def _on_state_command(self, _name: str, message: StringStamped) -> None:
-        self._report(self._psm.state_command(message.string))
-
-    def _on_pose(self, name: str, message: PoseStamped) -> None:
-        frame = message.header.frame_id
-        if frame not in ("", self._frame_id):
-            self._report(f"{name} dropped: its frame is '{frame}', not '{self._frame_id}'")
-            return
-        place, turn = message.pose.position, message.pose.orientation
-        pose = Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
-        reason = self._psm.move_cp(pose) if name == "move_cp" else self._psm.servo_cp(pose)
-        self._report(f"{name} dropped: {reason}" if reason else "")
-
-    def _on_hold(self, _name: str, _message: Empty) -> None:
-        self._psm.hold()
-        self._publish_state()
-
-    def _report(self, reason: str) -> None:
-        """As on the robot, only its own log tells why it does not move."""
-        if reason:
-            self.get_logger().warning(reason)
-        self._publish_state()
-
     def _on_reset(
         self, request: ResetScene.Request, response: ResetScene.Response
     ) -> ResetScene.Response:
@@ -212,35 +164,6 @@ class SimNode(Node):
             self._psm.place(self._tool_pose())
             response.ok, response.stamp = True, self._stamp()
         return response
-
-    def _publish_state(self) -> None:
-        """On change only: clients that wait on events break when it is repeated."""
-        psm = self._psm
-        state = (psm.state, psm.is_homed, psm.is_busy)
-        if state == self._state:
-            return
-        self._state = state
-        self._state_stamp = max(self._now(), self._state_stamp + 1)
-        message = OperatingState(state=psm.state, is_homed=psm.is_homed, is_busy=psm.is_busy)
-        message.header.stamp = to_time(self._state_stamp)
-        self._states.publish(message)
-
-    def _publish_streams(self) -> None:
-        # before homing nothing is known of the arm: invalid data carries stamp 0
-        stamp = self._stamp() if self._psm.is_homed else Time()
-        for name in STREAMS:
-            pose = getattr(self._psm, name)
-            if self._poses[name].get_subscription_count():
-                message = PoseStamped()
-                message.header.stamp, message.header.frame_id = stamp, self._frame_id
-                place, turn = message.pose.position, message.pose.orientation
-                place.x, place.y, place.z = pose.position
-                turn.x, turn.y, turn.z, turn.w = pose.orientation
-                self._poses[name].publish(message)
-            if self._joints[name].get_subscription_count():
-                joints = JointState(name=JOINTS, position=inverse(pose).tolist())
-                joints.header.stamp = stamp
-                self._joints[name].publish(joints)
 
     def _publish_frame(self) -> None:
         image = to_message(self._scene.render(), Header(stamp=self._stamp(), frame_id="camera"))

@@ -1,15 +1,12 @@
-"""The simulated arm: kinematics, CRTK states and what it refuses."""
+"""The simulated arm: CRTK states, motions of the tip and what it refuses."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ls3_sim.kinematics import DOWN, HIGH, LOW, Pose, forward, inverse, matrix
+from ls3_sim.kinematics import DOWN, Pose, inverse
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
 
@@ -32,45 +29,11 @@ def run(arm, seconds, tick=0.01):
     """Let the tool follow its setpoint perfectly."""
     for _ in range(round(seconds / tick)):
         arm.advance(tick)
-        arm.measure(arm.setpoint.position)
+        arm.measure(arm.setpoint.position, tick)
 
 
 def at(x, y, z=-0.12, orientation=DOWN):
     return Pose((x, y, z), orientation)
-
-
-joints = st.tuples(
-    *(st.floats(float(low), float(high)) for low, high in zip(LOW * 0.98, HIGH * 0.98, strict=True))
-).filter(lambda q: q[2] > 0.05 and abs(q[3]) < 3)
-
-
-@given(joints)
-def test_inverse_kinematics_inverts(q):
-    position, rotation = forward(np.array(q))
-    found = inverse(Pose(tuple(position), quaternion(rotation)))
-    assert found == pytest.approx(np.array(q), abs=1e-6)
-
-
-def quaternion(rotation):
-    """By the eigenvector of the rotation that turns least with it (Bar-Itzhack)."""
-    r = rotation
-    k = np.array(
-        [
-            [r[0, 0] - r[1, 1] - r[2, 2], 0, 0, 0],
-            [r[0, 1] + r[1, 0], r[1, 1] - r[0, 0] - r[2, 2], 0, 0],
-            [r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], r[2, 2] - r[0, 0] - r[1, 1], 0],
-            [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], r.trace()],
-        ]
-    )
-    x, y, z, w = np.linalg.eigh(k, UPLO="L")[1][:, -1]
-    assert matrix((x, y, z, w)) == pytest.approx(rotation, abs=1e-9)
-    return (x, y, z, w)
-
-
-def test_directions_of_the_joints():
-    assert inverse(at(0.0, 0.0)) == pytest.approx([0, 0, 0.12, 0, 0, 0], abs=1e-12)
-    assert inverse(at(0.05, 0.0))[0] == pytest.approx(math.atan2(0.05, 0.12))
-    assert inverse(at(0.0, 0.05))[1] == pytest.approx(math.atan2(0.05, 0.12))
 
 
 def test_a_move_is_straight_at_speed_and_busy_until_it_arrives(psm):
@@ -129,6 +92,35 @@ def test_the_orientation_turns_with_the_move(psm):
     assert math.atan2(between[1], between[0]) == pytest.approx(0.15, abs=1e-3)
 
 
+def test_a_turn_on_the_spot_takes_its_time(psm):
+    turned = (math.cos(0.3), math.sin(0.3), 0.0, 0.0)  # 0.6 rad at 1 rad/s
+    psm.move_cp(at(*HOME.position, orientation=turned))
+    run(psm, 0.59)
+    assert psm.is_busy
+    run(psm, 0.02)
+    assert not psm.is_busy
+    assert psm.setpoint.orientation == turned
+
+
+@pytest.mark.parametrize(
+    ("start", "goal", "reason"),
+    [
+        (at(0.1, 0.0, -0.02), at(-0.1, 0.0, -0.02), "within 0.045 m of the remote centre"),
+        (at(0.12, 0.13, -0.03), at(-0.12, 0.13, -0.03), "pitch would leave its limits"),
+    ],
+)
+def test_a_straight_way_between_two_good_places_may_be_bad(start, goal, reason):
+    """Of the joint path that the robot takes this is not so."""
+    psm = Psm(start, SPEED, homing_time=0.0)
+    psm.state_command("home")
+    assert psm.servo_cp(goal) == ""
+    assert psm.servo_cp(start) == ""
+    assert "on the straight way there" in (told := psm.move_cp(goal))
+    assert reason in told
+    assert not psm.is_busy
+    assert psm.move_jp(inverse(goal)) == ""
+
+
 NAN = math.nan
 BAD = [
     (at(NAN, 0.0), "not finite"),
@@ -181,6 +173,13 @@ def test_homing_is_busy_and_homed_at_its_end():
     assert (arm.state, arm.is_homed, arm.is_busy) == ("ENABLED", True, False)
 
 
+def test_without_a_homing_time_it_is_homed_at_once():
+    arm = Psm(HOME, SPEED, homing_time=0.0)
+    arm.state_command("home")
+    assert (arm.state, arm.is_homed, arm.is_busy) == ("ENABLED", True, False)
+    assert arm.move_cp(at(-0.08, 0.005)) == ""
+
+
 def test_enable_and_home_do_nothing_to_an_arm_that_is_so(psm):
     psm.move_cp(at(0.0, 0.005))
     for command in ("enable", "home"):
@@ -215,7 +214,7 @@ def test_state_commands_that_do_not_apply_are_named(psm, command):
 
 def test_a_tool_far_from_its_setpoint_is_a_fault_that_enable_clears(psm):
     psm.servo_cp(at(0.0, 0.005))
-    psm.measure(HOME.position)
+    psm.measure(HOME.position, 0.01)
     assert psm.state == "FAULT"
     assert psm.setpoint.position == HOME.position
     assert "FAULT" in psm.move_cp(at(-0.08, 0.005))
