@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -21,6 +22,8 @@ from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 from ls3_planner.joints import JointControl, JointLimits
 
 WATCH_PERIOD_S = 0.1
+FLUSH_TIMEOUT_S = 0.5
+"""Granted to the last command before the process leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ class ControllerNode(Node):
     def close(self) -> None:
         """Leave with the joints stopped, whatever the reason to leave."""
         self._send(self._control.stop)
+        self._joints.wait_for_all_acked(Duration(seconds=FLUSH_TIMEOUT_S))
 
     def _hear(self, message: JointState) -> None:
         self._control.hear(ros.nanoseconds(message.header.stamp), time.monotonic())
