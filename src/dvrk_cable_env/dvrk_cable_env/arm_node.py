@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from dvrk_cable_env.arm import ArmConfig, ArmController, Status
-from dvrk_cable_env.crtk_arm import CrtkArm
+from dvrk_cable_env.arm import ArmConfig, Status
+from dvrk_cable_env.backends import connect
+from dvrk_cable_env.controller import ArmController
+from dvrk_cable_env.guard_topics import GuardTopics
 from dvrk_cable_env.limits import Request
 from ls3_common import topics
+from ls3_common.health import Health
 from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run, to_time
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
@@ -24,6 +28,7 @@ WATCH_PERIOD = 0.05
 """Wall seconds between looks at an arm that sends nothing."""
 FLUSH_TIMEOUT = 0.5
 """Wall seconds granted to the last hold before the process leaves."""
+OPERATOR = "by the operator; arm again"
 
 
 class ArmNode(Node):
@@ -40,18 +45,26 @@ class ArmNode(Node):
         self._published: Status | None = None
         self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, RELIABLE_QOS)
         self._states = self.create_publisher(MotionState, topics.MOTION_STATE, LATCHED_QOS)
-        self._arm = CrtkArm(self, config.arm, on_state=self._watch, on_pose=self._on_pose)
-        self._controller = ArmController(self._arm, config)
+        self._health = Health(self)
+        self._guard_topics = GuardTopics(self, config.arm, config.guards)
+        self._arm = connect(
+            config.backend, self, config.arm, on_state=self._watch, on_pose=self._on_pose
+        )
+        self._controller = ArmController(self._arm, config, self._guard_topics.guards)
         self.create_subscription(Plan, topics.PLAN, self._on_plan, RELIABLE_QOS)
-        self.create_service(Trigger, "~/arm", self._on_arm)
-        self.create_service(Trigger, "~/stop", self._on_stop)
+        self._serve("arm", self._controller.rearm, "armed")
+        self._serve("disarm", lambda: self._stop(f"disarmed {OPERATOR}"), "holding")
+        self._serve("stop", lambda: self._stop(f"stopped {OPERATOR}"), "holding")
+        self._serve("pause", self._pause, "no plan is accepted any more")
+        self._serve("reset", self._controller.reset, "no fault, not armed")
+        self._serve("home", self._controller.home, "enabling and homing, not armed")
         # by the wall: a simulated clock that has stopped must not stop the watch
         self.create_timer(WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._watch()
 
     def close(self) -> None:
         """Leave with the arm holding, whatever the reason to leave."""
-        self._arm.hold()
+        self._controller.leave()
         self._arm.flush(FLUSH_TIMEOUT)
 
     def _now(self) -> int:
@@ -86,29 +99,40 @@ class ArmNode(Node):
         self._commands.publish(command)
         if decision.moves:
             self._episode, self._step = plan.episode, plan.step
+            self._health.accept()
         else:
-            self.get_logger().warning(
-                f"plan {plan.episode}/{plan.step} {decision.outcome}: {decision.reason}",
-                throttle_duration_sec=1.0,
-            )
+            self._health.refuse(f"plan {decision.outcome}: {decision.reason}")
         self._publish_state(self._controller.status())
 
-    def _on_arm(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        reason = self._controller.rearm()
-        self._watch()
-        response.success, response.message = not reason, reason or "armed"
-        return response
+    def _serve(self, name: str, act: Callable[[], str], done: str) -> None:
+        """An operator's service; `act` returns why it could not be, or nothing."""
 
-    def _on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._controller.stop("stopped by the operator; arm again")
-        self._watch()
-        response.success, response.message = True, "holding"
-        return response
+        def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            self._guard_topics.look()
+            self._watch()
+            reason = act()
+            self._watch()
+            self.get_logger().info(f"operator: {name}: {reason or done}")
+            still = self._controller.status().reason
+            hint = f", but {still}" if name == "arm" and still else ""
+            response.success, response.message = not reason, reason or done + hint
+            return response
+
+        self.create_service(Trigger, f"~/{name}", answer)
+
+    def _stop(self, reason: str) -> str:
+        self._controller.stop(reason)
+        return ""
+
+    def _pause(self) -> str:
+        self._controller.pause(f"paused {OPERATOR}")
+        return ""
 
     def _publish_state(self, status: Status) -> None:
         last, self._published = self._published, status
         if status == last:
             return
+        self._health.stand("" if status.ready else f"not ready: {status.reason}")
         if last is None or status.reason != last.reason:
             if status.ready:
                 self.get_logger().info("ready")

@@ -78,8 +78,10 @@ class CrtkArm:
         self._state_command.publish(message)
         return True
 
-    def move(self, goal: tuple[float, ...]) -> None:
-        setpoint = self._poses["setpoint_cp"]
+    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
+        setpoint = self._poses.get("setpoint_cp")
+        if setpoint is None:
+            return ()
         message = PoseStamped()
         message.header.frame_id = setpoint.header.frame_id
         message.header.stamp = self._clock.now().to_msg()
@@ -87,12 +89,13 @@ class CrtkArm:
         message.pose.position.z = setpoint.pose.position.z
         message.pose.orientation = setpoint.pose.orientation
         self._move_cp.publish(message)
+        return (message.pose.position.x, message.pose.position.y)
 
     def hold(self) -> None:
         self._hold.publish(Empty())
 
     def flush(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds until every subscriber has the last hold."""
+        """Every subscriber has the last hold by then."""
         self._hold.wait_for_all_acked(Duration(seconds=timeout))
 
     def _take_pose(self, topic: str, pose: PoseStamped) -> None:
@@ -120,7 +123,7 @@ class CrtkArm:
         frames = {pose.header.frame_id for pose in (setpoint, measured)}
         return ArmState(
             **known,
-            stamp=min(stamps) if _is_rotation(setpoint) else 0,
+            stamp=min(stamps) if is_rotation(setpoint) else 0,
             frame=" and ".join(sorted(frames)),
             setpoint=_position(setpoint),
             measured=_position(measured),
@@ -132,7 +135,7 @@ def _position(pose: PoseStamped) -> tuple[float, ...]:
     return (position.x, position.y, position.z)
 
 
-def _is_rotation(pose: PoseStamped) -> bool:
+def is_rotation(pose: PoseStamped) -> bool:
     """Whether the orientation, which is sent back with every move, is a unit quaternion."""
     q = pose.pose.orientation
     return math.isclose(q.x**2 + q.y**2 + q.z**2 + q.w**2, 1.0, abs_tol=1e-2)

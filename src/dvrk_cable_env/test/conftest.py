@@ -18,7 +18,14 @@ import pytest
 from ls3_common import transport
 
 # of arm_node: a test machine may be busy with other things for a second
-PATIENT = {"motion_timeout": 3.0, "limits__max_state_age": 1.5, "limits__max_image_age": 20.0}
+PATIENT = {
+    "motion_timeout": 3.0,
+    "limits__max_state_age": 1.5,
+    "limits__max_image_age": 20.0,
+    # the fake arm is quicker than any
+    "limits__max_velocity": 1.0,
+    "limits__max_acceleration": 20.0,
+}
 
 
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
@@ -137,6 +144,7 @@ class Bench:
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._stop = threading.Event()
+        self._clients: dict[str, Any] = {}
         self.simulated_time: int | None = None  # ns; None: the system's
         self.arm = FakeArm(self.node, lambda: stamp(self.now()))
         self._thread.start()
@@ -181,7 +189,8 @@ class Bench:
         """Call a std_srvs/Trigger service."""
         from std_srvs.srv import Trigger
 
-        client = self.node.create_client(Trigger, name)
+        client = self._clients.get(name) or self.node.create_client(Trigger, name)
+        self._clients[name] = client
         self.until(client.service_is_ready)
         future = client.call_async(Trigger.Request())
         return self.until(lambda: future.done() and future.result())
@@ -194,7 +203,7 @@ class Rig:
         from ls3_common.ros import LATCHED_QOS
         from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
-        self.bench, self.arm, self.child = bench, bench.arm, child
+        self.bench, self.arm, self.child, self.name = bench, bench.arm, child, "/arm_node"
         self.commands = bench.collect(ArmCommand, "arm_command")
         self.states = bench.collect(MotionState, "motion_state", LATCHED_QOS)
         self._plan_type = Plan
@@ -240,9 +249,13 @@ class Rig:
         arm.publishes_poses = arm.stamps_are_valid = True
         arm.ignores_moves, arm.duration = False, 0.05
         arm.become(state="ENABLED", is_homed=True, is_busy=False)
-        self.bench.call("/arm_node/arm")
-        self.ready()
+        self.arm_it()
         arm.moves.clear()
+
+    def arm_it(self) -> None:
+        """The operator arms, as often as it takes: what the node knows may still be old."""
+        self.bench.until(lambda: self.bench.call(f"{self.name}/arm").success)
+        self.ready()
 
 
 @contextlib.contextmanager

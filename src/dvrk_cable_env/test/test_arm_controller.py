@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from dvrk_cable_env.arm import ArmConfig, ArmController, Status
-from dvrk_cable_env.limits import ArmState, Decision, Request
+from dvrk_cable_env.arm import ArmConfig, Status
+from dvrk_cable_env.controller import ArmController
+from dvrk_cable_env.limits import ArmLimits, ArmState, Decision, Request
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -22,6 +23,7 @@ class FakeArm:
         self.known = ArmState("ENABLED", True, False, self.now, "", HOME, HOME)
         self.listening = True
         self.sent: list[object] = []
+        self.sends: tuple[float, ...] | None = None  # instead of what it is asked for
 
     def state(self) -> ArmState:
         return self.known
@@ -31,8 +33,12 @@ class FakeArm:
             self.sent.append(name)
         return self.listening
 
-    def move(self, goal: tuple[float, ...]) -> None:
+    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
         self.sent.append(goal)
+        return goal if self.sends is None else self.sends
+
+    def flush(self, timeout: float) -> None:
+        pass
 
     def hold(self) -> None:
         self.sent.append("hold")
@@ -51,6 +57,9 @@ class Rig:
         self.arm = FakeArm()
         self.controller = ArmController(self.arm, ArmConfig(**config))  # type: ignore[arg-type]
         self.now = SECOND
+        if not config.get("auto_enable"):
+            self.controller.update(self.now)
+            self.controller.rearm()
 
     def tick(self, milliseconds: int = 10, stale: bool = False, **fields: object) -> Status:
         self.now += milliseconds * MS
@@ -220,9 +229,97 @@ def test_a_robot_silent_while_the_clock_stands_still_is_noticed(rig: Rig) -> Non
     assert "no robot pose for 2 s" in rig.controller.update(rig.now).reason
 
 
-def test_a_stale_state_at_rest_is_not_ready_until_it_is_fresh(rig: Rig) -> None:
+def test_a_stale_state_at_rest_latches_though_it_be_fresh_again(rig: Rig) -> None:
+    assert not rig.tick(300, stale=True).ready
+    assert rig.arm.sent == ["hold"]
+    assert "older" in rig.controller.rearm(), "not while it is still stale"
+    assert not rig.tick().ready
+    assert "older" in rig.plan().reason
+    assert rig.controller.rearm() == ""
+    assert rig.tick().ready
+
+
+def test_a_stale_state_at_rest_does_not_latch_where_nobody_could_arm_again() -> None:
+    rig = Rig(limits=ArmLimits(latch_timeouts=False))
+    assert rig.tick().ready
     assert not rig.tick(300, stale=True).ready
     assert "older" in rig.plan().reason
+    assert rig.tick().ready
+
+
+def test_it_begins_disarmed(rig: Rig) -> None:
+    controller = ArmController(rig.arm, ArmConfig())
+    assert "not armed" in controller.update(rig.now).reason
+    assert "not armed" in controller.execute(Request((0.01, 0.0), rig.now), rig.now).reason
+    rig.arm.set(state="DISABLED")
+    assert controller.rearm() == "the arm is DISABLED, not ENABLED"
+    rig.arm.set(state="ENABLED")
+    assert not controller.update(rig.now).ready, "enabled since: that is not armed"
+    assert controller.rearm() == ""
+    assert controller.update(rig.now).ready
+
+
+def test_what_the_arm_says_it_sent_is_what_is_reported(rig: Rig) -> None:
+    rig.arm.sends = (0.004, 0.001)
+    decision = rig.plan(0.01, 0.0)
+    assert (decision.goal, decision.displacement) == ((0.004, 0.001), (0.004, 0.001))
+    assert not rig.finish(0.004, 0.001).moving
+    rig.arm.sends = ()
+    assert rig.plan(0.01, 0.0) == Decision("refused", "the arm took no command")
+    assert not rig.controller.status().moving and rig.arm.sent[-1] == "hold"
+
+
+def test_steps_in_quick_succession_are_made_shorter() -> None:
+    rig = Rig(limits=ArmLimits(max_velocity=0.05, max_acceleration=10.0))
+    rig.tick()
+    assert rig.plan(0.01, 0.0).displacement == (0.01, 0.0), "the first after a long rest"
+    rig.tick(is_busy=True)
+    rig.arm.at(0.01, 0.0)
+    rig.tick(90, is_busy=False)
+    second = rig.plan(0.01, 0.0)
+    assert second.outcome == "clamped" and second.displacement == pytest.approx((0.005, 0.0))
+
+
+def test_pause_lets_the_motion_end_and_refuses_the_next(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    rig.controller.pause("paused")
+    assert not rig.finish(0.01, 0.0).moving
+    assert rig.arm.sent == [(0.01, 0.0)], "no hold"
+    assert rig.plan() == Decision("refused", "paused")
+    assert rig.controller.rearm() == ""
+    rig.tick()
+    assert rig.plan().outcome == "sent"
+
+
+def test_pause_does_not_hide_a_fault(rig: Rig) -> None:
+    rig.controller.stop("stopped")
+    rig.controller.pause("paused")
+    assert rig.controller.status().reason == "stopped"
+
+
+def test_reset_forgets_a_fault_and_stays_disarmed(rig: Rig) -> None:
+    rig.plan(0.01, 0.0)
+    assert "moving" in rig.controller.reset()
+    rig.controller.stop("stopped")
+    assert rig.controller.reset() == ""
+    assert "not armed" in rig.tick().reason
+    assert "not armed" in rig.plan().reason
+    assert rig.controller.rearm() == ""
+    assert rig.tick().ready
+
+
+def test_home_enables_and_homes_and_stays_disarmed() -> None:
+    rig = Rig()
+    rig.tick(state="DISABLED", is_homed=False)
+    assert rig.controller.home() == ""
+    rig.tick()
+    rig.tick(state="ENABLED")
+    rig.tick(is_busy=True)
+    assert "moving" in rig.controller.home()
+    rig.tick(is_busy=False, is_homed=True)
+    assert rig.arm.sent == ["enable", "home"]
+    assert "not armed" in rig.tick().reason
+    assert rig.controller.rearm() == ""
     assert rig.tick().ready
 
 
@@ -234,7 +331,7 @@ def test_stop_holds_and_latches(rig: Rig) -> None:
     rig.tick(is_busy=False)
     assert rig.plan() == Decision("refused", "stopped")
     rig.controller.rearm()
-    rig.tick()
+    rig.tick(300)
     assert rig.plan().outcome == "sent"
 
 

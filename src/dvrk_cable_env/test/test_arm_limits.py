@@ -16,9 +16,8 @@ from dvrk_cable_env.limits import (
     ArmState,
     Decision,
     Request,
-    decide,
-    not_ready,
 )
+from dvrk_cable_env.safety import decide, not_ready
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import build
 
@@ -110,6 +109,41 @@ def test_the_boundary_of_each_limit_is_allowed() -> None:
         {"arm": changed(measured=(0.019, 0.02, -0.1))},
     ]
     assert [ask(**edge).outcome for edge in edges] == ["sent"] * len(edges)
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "length"),
+    [(0.02, 2.0 * 0.02**2), (0.05, 2.0 * 0.05**2), (0.1, 0.01), (0.11, 0.011)],
+)
+def test_a_step_soon_after_the_last_is_made_shorter_in_its_direction(
+    elapsed_s: float, length: float
+) -> None:
+    limits = dataclasses.replace(LIMITS, max_velocity=0.1)
+    decision = decide(
+        limits,
+        Request((0.012, -0.009), NOW),
+        READY,
+        now=NOW,
+        motion_end=END,
+        last_command=NOW - round(elapsed_s * SECOND),
+    )
+    assert decision.outcome == "clamped" and "too fast" in decision.reason
+    assert decision.displacement == pytest.approx((0.8 * length, -0.6 * length))
+    rejecting = dataclasses.replace(limits, outside="reject")
+    times = {"now": NOW, "motion_end": END, "last_command": NOW - round(elapsed_s * SECOND)}
+    rejected = decide(rejecting, Request((0.012, -0.009), NOW), READY, **times)
+    assert rejected.outcome == "refused" and "too fast" in rejected.reason
+
+
+def test_a_step_long_after_the_last_is_as_long_as_any() -> None:
+    for last in (0, NOW - SECOND, NOW - SECOND // 5):
+        times = {"now": NOW, "motion_end": END, "last_command": last}
+        assert decide(LIMITS, SAFE, READY, **times).outcome == "sent"
+
+
+def test_a_command_of_the_future_leaves_no_room_for_a_step() -> None:
+    times = {"now": NOW, "motion_end": END, "last_command": NOW + SECOND}
+    assert decide(LIMITS, SAFE, READY, **times).displacement == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("action", [(0.01, 0.0), (), (math.nan, math.nan), (9.0, 9.0)])

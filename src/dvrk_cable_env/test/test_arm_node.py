@@ -151,7 +151,8 @@ def test_a_stale_robot_state_is_refused(rig: Any) -> None:
     assert "older than 1.5 s" in rig.plan(0.01, 0.0).reason
     assert rig.arm.moves == []
     rig.arm.publishes_poses = True
-    rig.ready()
+    assert rig.plan(0.01, 0.0).outcome == "refused", "fresh again, but nobody has armed it"
+    rig.arm_it()
 
 
 def test_an_invalid_robot_pose_is_refused(rig: Any) -> None:
@@ -172,8 +173,7 @@ def test_a_fault_stops_and_stays_until_an_operator_arms_again(rig: Any) -> None:
     rig.arm.become(state="ENABLED")
     assert "FAULT" in rig.plan(0.01, 0.0).reason
     assert rig.arm.commands == [], "it is not enabled again by itself"
-    assert rig.bench.call("/arm_node/arm").success
-    rig.ready()
+    rig.arm_it()
 
 
 def test_a_move_that_the_robot_drops_times_out(rig: Any) -> None:

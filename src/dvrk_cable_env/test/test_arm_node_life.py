@@ -23,7 +23,7 @@ def test_a_signal_during_a_motion_holds_before_the_process_leaves(
     bench.arm.become(state="ENABLED", is_homed=True, is_busy=False)
     with start(NODE, **patient) as child:
         rig = rig_of(child)
-        rig.ready()
+        rig.arm_it()
         rig.arm.duration = 30.0
         assert rig.plan(0.01, 0.0).outcome == "sent"
         bench.until(lambda: rig.arm.is_busy)
@@ -46,7 +46,7 @@ def test_an_exception_in_the_node_holds_before_the_process_leaves(bench: Any, ri
     holds = bench.arm.holds
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) as child:
         rig = rig_of(child)
-        rig.ready()
+        rig.arm_it()
         assert bench.arm.holds == holds
         with pytest.raises(AssertionError, match="in vain"):
             rig.plan(0.01, 0.0, patience=1.0)
@@ -62,8 +62,9 @@ def test_without_auto_enable_the_arm_is_left_as_it_is(
     bench.arm.moves.clear()
     with start(NODE, **patient) as child:
         rig = rig_of(child)
-        rig.not_ready("the arm is DISABLED, not ENABLED")
+        rig.not_ready("not armed")
         assert rig.plan(0.01, 0.0).outcome == "refused"
+        bench.until(lambda: "DISABLED" in bench.call("/arm_node/arm").message)
         assert not bench.call("/arm_node/arm").success
         assert bench.arm.commands == [] and bench.arm.moves == []
 
@@ -82,11 +83,11 @@ def test_simulated_time_starts_at_zero_and_may_jump_back(
     bench.simulated_time = 0
     bench.arm.become(state="ENABLED", is_homed=True, is_busy=False, duration=0.05)
     try:
-        with start(NODE, use_sim_time=True, **patient) as child:
+        with start(NODE, use_sim_time=True, auto_enable=True, **patient) as child:
             rig = rig_of(child)
             bench.matched(clock)
             rig.not_ready("no valid clock yet")
-            assert rig.plan(0.01, 0.0, image=SECOND).reason == "no valid clock yet"
+            assert rig.plan(0.01, 0.0, image=SECOND).outcome == "refused"
             tick(50.0)
             rig.ready()
             assert rig.plan(0.01, 0.0).outcome == "sent"

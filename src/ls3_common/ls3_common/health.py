@@ -10,6 +10,8 @@ from rclpy.node import Node
 
 PERIOD_S = 1.0
 LOG_PERIOD_S = 2.0
+KINDS = 100
+"""Reasons kept: a text with a number in it must not grow without end."""
 
 
 class Health:
@@ -18,7 +20,9 @@ class Health:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._accepted = 0
+        self._refusals = 0
         self._refused: Counter[str] = Counter()
+        self._standing = ""
         self._newest = ""  # the refusal since the last input that was good
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # steady: a simulated clock that stands still must not silence the diagnosis of it
@@ -32,17 +36,22 @@ class Health:
 
     def refuse(self, reason: str) -> None:
         """An input was refused; `reason` is the same text for the same mistake."""
+        self._refusals += 1
         self._refused[reason] += 1
+        if len(self._refused) > KINDS:
+            self._refused = Counter(dict(self._refused.most_common(KINDS // 2)))
         self._newest = reason
         self._node.get_logger().warning(reason, throttle_duration_sec=LOG_PERIOD_S)
 
+    def stand(self, reason: str) -> None:
+        """What keeps the node from its work until further notice; empty: nothing any more."""
+        self._standing = reason
+
     def _publish(self) -> None:
-        level = DiagnosticStatus.WARN if self._newest else DiagnosticStatus.OK
-        status = DiagnosticStatus(
-            level=level, name=self._node.get_name(), message=self._newest or "ok"
-        )
-        counts = {"accepted": self._accepted, "refused": self._refused.total()}
-        # the most frequent reasons: a text with a number in it must not grow without end
+        message = self._standing or self._newest
+        level = DiagnosticStatus.WARN if message else DiagnosticStatus.OK
+        status = DiagnosticStatus(level=level, name=self._node.get_name(), message=message or "ok")
+        counts = {"accepted": self._accepted, "refused": self._refusals}
         counts |= dict(self._refused.most_common(5))
         status.values = [KeyValue(key=key, value=str(count)) for key, count in counts.items()]
         array = DiagnosticArray(status=[status])
