@@ -94,7 +94,7 @@ class Bag:
                     for connection, log, data in reader.messages(chosen):
                         yield Raw(connection.topic, log, data)
         except Exception as error:  # as above; what the caller raises does not come here
-            self.cut = f"damaged ({_one_line(error)})"
+            self.cut = self.cut or f"damaged ({_one_line(error)})"
 
     def decode(self, raw: Raw) -> Any:
         """The message with its fields as attributes.

@@ -114,7 +114,7 @@ class SetpointSteps:
     def __init__(self, segment: Segment, streams: Streams, rules: Rules) -> None:
         self._segment, self._streams, self._rules = segment, streams, rules
         self._period = int(rules.period * 1e9)
-        self._due = 0
+        self._due = self._seen = 0  # when the next state is due, the newest frame outside a pause
         self._paused = False
         self.unfinished = segment.unfinished
         self.complete = False
@@ -126,8 +126,11 @@ class SetpointSteps:
         if any(begin <= frame.log <= end for begin, end in self._streams.pauses):
             self._paused = self._due > 0
             return False
-        if self._due == 0 or self._paused:
-            self._due, self._paused = frame.stamp, False
+        if self._due == 0:
+            self._due = frame.stamp
+        elif self._paused:
+            self._due += frame.stamp - self._seen  # as if the pause had not been
+        self._paused, self._seen = False, frame.stamp
         late = frame.stamp - self._due
         if late > self._rules.max_gap * 1e9:
             raise _late(0, late)

@@ -77,6 +77,8 @@ class Recording:
     compressed: bool = False
     picture: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels
     """What becomes of the camera's pixels."""
+    spoil: Callable[[Recording, int, int], None] = lambda recording, number, step: None
+    """Called before each step, with the numbers of episode and step."""
     _connections: dict[str, Any] = field(default_factory=dict)
 
     def __enter__(self) -> Recording:
@@ -110,6 +112,7 @@ class Recording:
         """A camera frame and what physics knows of it."""
         import cv2
 
+        self._last = (pixels, success, constraint)
         pixels = self.picture(pixels)
         head = header(self.robot, "camera")
         if self.compressed:
@@ -126,6 +129,10 @@ class Recording:
             "ls3_interfaces/msg/TaskState", header=head, success=success, constraint=constraint
         )
         self.send("task_state", state)
+
+    def frame_again(self) -> None:
+        """The last frame, at another time."""
+        self.frame(*self._last)
 
     def setpoint(self, xy: np.ndarray, z: float = -0.12, arm: str = "") -> None:
         point = make("geometry_msgs/msg/Point", x=float(xy[0]), y=float(xy[1]), z=z)
@@ -189,6 +196,7 @@ def record_episode(
         action = np.asarray(act(observation, info), np.float32)
         begin = scene.setpoint
         step = len(pending)
+        recording.spoil(recording, number, step)
         stamp = recording.robot
         request = make(
             "ls3_interfaces/msg/StepRequest", header=header(stamp), episode=number, step=step
