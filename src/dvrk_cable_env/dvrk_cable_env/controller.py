@@ -163,15 +163,15 @@ class ArmController:
             self._arm.hold()
 
     def _not_ready(self, arm: ArmState) -> str:
-        if self._fault:
+        if self._fault and self._fault != NOT_ARMED:
             return self._fault
         reason = not_ready(self._config.limits, arm, self._now)
         if reason:
-            return reason
+            return reason  # also of an arm that is not armed: it is what to cure before
         objection = self._objection()
         if objection:
             return objection.reason
-        return "the arm is being enabled" if self._enabling.active else ""
+        return self._fault or ("the arm is being enabled" if self._enabling.active else "")
 
     def _objection(self) -> Objection | None:
         """The gravest of the guards' objections: one that forbids to touch the arm comes first."""

@@ -223,6 +223,24 @@ def test_a_silent_robot_during_a_motion_latches(rig: Rig) -> None:
     assert not rig.tick().ready
 
 
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"frame": "camera"}, "in frame 'camera', the workspace in 'base'"),
+        ({"measured": (float("nan"), 0.0, -0.1)}, "not finite"),
+        ({"stamp": 0}, "stamp 0"),
+    ],
+)
+def test_a_pose_that_means_nothing_during_a_motion_latches(fields: dict, text: str) -> None:
+    rig = Rig(limits=ArmLimits(frame="base"), auto_enable=True)
+    assert rig.tick(frame="base").ready
+    rig.plan(0.01, 0.0)
+    status = rig.tick(stale=True, is_busy=True, **fields)
+    assert not status.ready and text in status.reason
+    assert rig.arm.sent[-1] == "hold"
+    assert not rig.tick(frame="base", measured=HOME, is_busy=False).ready
+
+
 def test_a_robot_silent_while_the_clock_stands_still_is_noticed(rig: Rig) -> None:
     rig.plan(0.01, 0.0)
     rig.arm.set(silence=3.0)
@@ -252,6 +270,7 @@ def test_it_begins_disarmed(rig: Rig) -> None:
     assert "not armed" in controller.update(rig.now).reason
     assert "not armed" in controller.execute(Request((0.01, 0.0), rig.now), rig.now).reason
     rig.arm.set(state="DISABLED")
+    assert "DISABLED" in controller.update(rig.now).reason, "what to cure comes first"
     assert controller.rearm() == "the arm is DISABLED, not ENABLED"
     rig.arm.set(state="ENABLED")
     assert not controller.update(rig.now).ready, "enabled since: that is not armed"

@@ -62,7 +62,7 @@ def test_without_auto_enable_the_arm_is_left_as_it_is(
     bench.arm.moves.clear()
     with start(NODE, **patient) as child:
         rig = rig_of(child)
-        rig.not_ready("not armed")
+        rig.not_ready("the arm is DISABLED, not ENABLED")
         assert rig.plan(0.01, 0.0).outcome == "refused"
         bench.until(lambda: "DISABLED" in bench.call("/arm_node/arm").message)
         assert not bench.call("/arm_node/arm").success
