@@ -83,12 +83,15 @@ class CrtkServer:
         self._ratios.publish(Float64(data=psm.ratio))
 
     def publish(self) -> None:
-        """What is new of the operating state, and whatever of the streams somebody hears."""
-        self._publish_events()
+        """Whatever of the streams somebody hears, then what is new of the operating state.
+
+        In this order: who hears that a motion has ended finds its end in the streams.
+        """
         stamp = to_time(self._now()) if self._psm.is_homed else Time()
         for publisher, make in self._streams:
             if publisher.get_subscription_count():
                 publisher.publish(make(stamp))
+        self._publish_events()
 
     def _open_streams(self) -> list[tuple[Any, Callable[[Time], Any]]]:
         psm = self._psm

@@ -9,13 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import pytest
 
 import ls3_sim  # noqa: F401 (registers the environments)
 from ls3_sim.cable_env import CableEnv
+
+if TYPE_CHECKING:
+    from crtk_client import CrtkClient
+
+
+sys.path.insert(0, str(Path(__file__).parent))  # crtk_client
 
 
 def pytest_configure() -> None:
@@ -179,3 +186,30 @@ def bench() -> Iterator[Bench]:
     made = Bench()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def client(bench: Bench) -> Iterator[CrtkClient]:
+    """A client of the arm of a sim_node, four times as fast as the wall, as it starts."""
+    from crtk_client import CrtkClient
+
+    with sim_process("real_time_factor:=4.0") as child:
+        made = CrtkClient(bench)
+        bench.matched()
+        made.matched()
+        yield made
+        assert child.poll() is None, "sim_node died"
+
+
+@pytest.fixture
+def psm(client: CrtkClient) -> CrtkClient:
+    """The client of an arm that is enabled, homed and at its start."""
+    client.bench.until(lambda: not client.bench.states[-1].is_busy)
+    if client.bench.states[-1].state == "PAUSED":
+        client.command("resume")
+    client.command("enable")
+    client.command("home")
+    client.bench.until(lambda: client.states[-1] == ("ENABLED", True, False))
+    assert client.bench.reset().ok
+    client.bench.wait(0.1)
+    return client

@@ -1,0 +1,128 @@
+"""What sim_node tells of its arm's state over real DDS, to a client like the dVRK's.
+
+test_dvrk_client.py runs the client itself where it is installed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+from crtk_client import EVENTS, HEARD, START, nanoseconds
+from std_msgs.msg import Float64MultiArray
+
+
+def test_what_it_hears_before_and_after_homing(client):
+    """A client hears no state until the next event; what is not valid has stamp 0."""
+    streams = [name for name in HEARD if name not in EVENTS]
+    client.bench.until(lambda: all(client.heard[name] for name in streams))
+    stamped = [name for name in streams if HEARD[name] is not Float64MultiArray]
+    assert all(nanoseconds(client.heard[name][-1]) == 0 for name in stamped)
+    assert client.command("enable") == [("ENABLED", False, False)]
+    assert client.command("home")[0] == ("ENABLED", False, True)
+    client.bench.until(lambda: client.states[-1] == ("ENABLED", True, False))
+    forces = {"body/measured_cf", "spatial/measured_cf"}
+    client.bench.until(
+        lambda: {name for name in stamped if nanoseconds(client.heard[name][-1]) == 0} == forces
+    )
+    names = ["yaw", "pitch", "insertion", "roll", "wrist_pitch", "wrist_yaw"]
+    assert list(client.heard["measured_js"][-1].name) == names
+    assert list(client.heard["jaw/measured_js"][-1].name) == ["jaw"]
+    frames = {client.heard[name][-1].header.frame_id for name in HEARD if name.endswith("_cp")}
+    assert frames == {"PSM1_base"}
+
+
+def test_a_state_command_is_answered_even_when_nothing_changes(psm):
+    """So a client that comes late learns of the state; but nothing is said unasked."""
+    for name in ("enable", "home"):
+        assert psm.command(name) == [("ENABLED", True, False)]
+    count = len(psm.states)
+    psm.bench.wait(2.0)
+    psm.say("state_command", "dance")
+    psm.bench.wait(0.5)
+    assert len(psm.states) == count
+    stamps = [nanoseconds(state) for state in psm.heard["operating_state"]]
+    assert (np.diff(stamps) > 0).all()
+
+
+@pytest.mark.parametrize("repeat", range(5))
+def test_a_move_is_busy_and_then_not_and_tells_so_after_its_command(psm, repeat):
+    """However short; the client compares its clock at the command with that of the news."""
+    before, commanded = len(psm.states), psm.bench.now()
+    assert psm.do("move_cp", psm.bench.pose(*START)) == [
+        ("ENABLED", True, True),
+        ("ENABLED", True, False),
+    ]
+    assert nanoseconds(psm.heard["operating_state"][before]) > commanded
+
+
+def test_a_move_that_replaces_another_is_answered_too(psm):
+    before = len(psm.states)
+    psm.say("move_cp", psm.bench.pose(-0.09, 0.12))
+    psm.bench.until(lambda: len(psm.states) > before)
+    assert psm.do("move_cp", psm.bench.pose(-0.09, 0.02)) == [
+        ("ENABLED", True, True),
+        ("ENABLED", True, False),
+    ]
+    assert psm.now("measured_cp").pose.position.y == pytest.approx(0.02, abs=1e-3)
+
+
+def test_pause_ends_a_move_and_resume_lets_the_next_begin(psm):
+    psm.say("move_cp", psm.bench.pose(-0.09, 0.12))
+    psm.bench.until(lambda: psm.states[-1][2])
+    assert psm.command("pause") == [("PAUSED", True, False)]
+    held = psm.joints("setpoint_js")
+    psm.say("move_cp", psm.bench.pose(*START))
+    psm.say("servo_jp", held + 0.01)
+    psm.bench.wait(0.3)
+    assert psm.joints("setpoint_js") == pytest.approx(held)
+    assert psm.command("resume") == [("ENABLED", True, False)]
+    assert len(psm.do("move_cp", psm.bench.pose(*START))) == 2
+
+
+def test_a_tracking_error_is_a_fault_that_enable_clears(psm):
+    """A setpoint on the far side at once: no motor follows, the power goes."""
+    before = len(psm.states)
+    psm.say("servo_cp", psm.bench.pose(0.09, 0.1))
+    psm.bench.until(lambda: psm.states[before:])
+    assert psm.states[before:] == [("FAULT", True, False)]
+    psm.bench.wait(0.3)
+    measured, setpoint = psm.joints(), psm.joints("setpoint_js")
+    assert setpoint[:3] == pytest.approx(measured[:3], abs=0.1)
+    assert math.hypot(*(setpoint[:2] - [math.atan2(0.09, 0.12), 0.6])) > 0.5  # it never got there
+    psm.say("move_cp", psm.bench.pose(*START))
+    psm.bench.wait(0.3)
+    assert psm.states[-1] == ("FAULT", True, False)
+    assert psm.command("enable") == [("ENABLED", True, False)]
+
+
+def test_free_and_hold_end_a_move(psm):
+    for name in ("free", "hold"):
+        psm.say("move_cp", psm.bench.pose(-0.09, 0.12))
+        psm.bench.until(lambda: psm.states[-1][2])
+        psm.say(name)
+        psm.bench.until(lambda: not psm.states[-1][2])
+        assert psm.states[-1] == ("ENABLED", True, False)
+
+
+def test_the_streams_come_at_100_hz_of_simulated_time(psm):
+    psm.heard["measured_js"].clear()
+    psm.bench.until(lambda: len(psm.heard["measured_js"]) >= 100)
+    stamps = np.array([nanoseconds(message) for message in psm.heard["measured_js"]])
+    gaps = np.diff(stamps)
+    assert (gaps > 0).all()
+    assert (gaps % 10_000_000 == 0).all()
+    assert np.median(gaps) == 10_000_000
+
+
+def test_it_keeps_pace_while_a_client_hears_everything(psm):
+    """Fifteen streams to one client: the simulation must still be faster than the wall."""
+
+    def rate():
+        wall, simulated = time.monotonic(), psm.bench.now()
+        psm.bench.wait(1.0)
+        return (psm.bench.now() - simulated) * 1e-9 / (time.monotonic() - wall)
+
+    assert psm.bench.until(lambda: rate() > 1.0)
