@@ -7,6 +7,7 @@ and not on that of the recording.
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -48,8 +49,7 @@ def read_episodes(
 ) -> Iterator[BagEpisode]:
     """The episodes of these segments, each as soon as its last frame has come."""
     if not streams.camera:
-        reason = "; ".join(why for name, why in streams.faults.items() if "image" in name)
-        yield from (BagEpisode(segment, reason or "no camera topic") for segment in segments)
+        yield from (BagEpisode(segment, streams.camera_fault) for segment in segments)
         return
     judge = Judge(rules.segmentation)
     waiting = [_Collector(segment, streams, rules, judge) for segment in segments]
@@ -140,11 +140,11 @@ class _Collector:
 
     def _seen_between(self, frame: Frame) -> bool:
         """A violation counts also where the frame after the motion no longer shows it."""
-        before, _ = self._frames[-1]
-        return any(
-            before < stamp <= frame.stamp and self.segment.before <= log <= self.segment.end
-            for log, stamp in self._streams.violations
-        )
+        before, since = self._frames[-1]
+        found = self._streams.violations
+        first = bisect_left(found, (since - JUMP, 0))
+        last = bisect_left(found, (frame.log + JUMP, 0))
+        return any(before < stamp <= frame.stamp for _, stamp in found[first:last])
 
     def finish(self) -> BagEpisode:
         """All that was gathered; with a fault, why that is not enough."""

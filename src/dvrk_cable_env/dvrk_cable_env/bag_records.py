@@ -98,6 +98,8 @@ class Streams:
     """All small streams of one bag."""
 
     camera: str = ""
+    camera_fault: str = ""
+    """Why there is none."""
     arms: list[str] = dataclasses.field(default_factory=list)
     has_states: bool = False
     commands: list[Command] = dataclasses.field(default_factory=list)

@@ -52,9 +52,8 @@ class _Pass:
         asked = (self._names.camera,) if self._names.camera else (topics.CAMERA_IMAGE, compressed)
         found = [topic for topic in (self._find(n, CAMERA_TYPES) for n in asked) if topic]
         out.camera = found[0] if found else ""
-        if found:
-            for name in asked:
-                out.faults.pop(name, None)
+        faults = [out.faults.pop(name, "") for name in asked]
+        out.camera_fault = "" if found else "; ".join(filter(None, faults))
         out.arms = sorted(
             topic.split("/")[-2]
             for topic in self._bag.topics
@@ -88,12 +87,15 @@ class _Pass:
 
     def _find(self, name: str, kinds: tuple[str, ...]) -> str:
         """The full name of a topic; empty, and a fault, where there is none or it does not fit."""
-        wanted = f"/{self._names.namespace.strip('/')}/{name}".replace("//", "/")
+        parts = [*self._names.namespace.split("/"), *name.split("/")]
+        wanted = name if name.startswith("/") else "/" + "/".join(filter(None, parts))
         found = [topic for topic in self._bag.topics if topic == wanted]
         if not found and not self._names.namespace:
             found = sorted(t for t in self._bag.topics if t.endswith("/" + name.lstrip("/")))
         if len(found) != 1:
-            several = f"several topics '{name}': {', '.join(found)}; choose by --namespace"
+            several = (
+                f"several topics '{name}': {', '.join(found)}; choose by --namespace or --camera"
+            )
             self._out.faults[name] = several if found else f"no topic '{name}'"
             return ""
         kind = self._bag.topics[found[0]]

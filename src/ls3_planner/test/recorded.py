@@ -75,6 +75,7 @@ class Recording:
     without: frozenset[str] = frozenset()
     """Relative topics that are not recorded."""
     compressed: bool = False
+    camera: str = "camera/image_raw"
     picture: Callable[[np.ndarray], np.ndarray] = lambda pixels: pixels
     """What becomes of the camera's pixels."""
     spoil: Callable[[Recording, int, int], None] = lambda recording, number, step: None
@@ -118,13 +119,13 @@ class Recording:
         if self.compressed:
             _, data = cv2.imencode(".png", pixels[..., ::-1])
             image = make(COMPRESSED, header=head, format="rgb8; png compressed bgr8", data=data)
-            self.send("camera/image_raw/compressed", image)
+            self.send(f"{self.camera}/compressed", image)
         else:
             height, width, _ = pixels.shape
             data = np.ascontiguousarray(pixels).reshape(-1)
             size = {"height": height, "width": width, "step": 3 * width}
             image = make(IMAGE, header=head, encoding="rgb8", data=data, **size)
-            self.send("camera/image_raw", image)
+            self.send(self.camera, image)
         state = make(
             "ls3_interfaces/msg/TaskState", header=head, success=success, constraint=constraint
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded import STEP_MS, Recording, make, record_episode, simulation
+from recorded import IMAGE, STEP_MS, Recording, header, make, record_episode, simulation
 from test_data_import import data_import, make_bag, rows
 
 from ls3_models.episodes import list_episodes, read_episode
@@ -147,6 +147,20 @@ def test_two_arms(tmp_path: Path, out: Path) -> None:
     assert data_import(tmp_path / "bag", out, *SETPOINTS, "--arm", "PSM1") == 0
     assert verdicts(out) == ["imported", "imported"]
     assert np.abs(read_episode(list_episodes(out)[0]).actions).max() <= 0.015 + 1e-6
+
+
+def test_two_cameras(tmp_path: Path, out: Path) -> None:
+    def spoil(recording: Recording, _number: int, _step: int) -> None:
+        size = {"height": 2, "width": 2, "step": 6, "encoding": "rgb8"}
+        image = make(IMAGE, data=np.zeros(12, np.uint8), header=header(recording.robot), **size)
+        recording.send("left/camera/image_raw", image)
+
+    truth = make_bag(tmp_path / "bag", steps=3, camera="right/camera/image_raw", spoil=spoil)
+    assert data_import(tmp_path / "bag", out) == 2
+    assert all("several topics 'camera/image_raw'" in reason for reason in reasons(out))
+    assert data_import(tmp_path / "bag", out, "--camera", "/right/camera/image_raw") == 0
+    for path, expected in zip(list_episodes(out), truth, strict=True):
+        assert np.array_equal(read_episode(path).observations, expected.observations)
 
 
 def test_commands_of_two_arms(tmp_path: Path, out: Path) -> None:
