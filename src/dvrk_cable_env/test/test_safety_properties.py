@@ -1,7 +1,7 @@
 """Random actions, poses, states and stamps by the million through the filter.
 
 Every run takes another part of them unless LS3_FILTER_SEED is given; a failure names the seed.
-`make test` runs a share. All of it, a million and more, in about a minute:
+`make test` runs a share. A million and more, in a minute or two:
 
     source tools/env.sh
     LS3_FILTER_CASES=1200000 pytest src/dvrk_cable_env/test/test_safety_properties.py -s
