@@ -11,7 +11,7 @@ import os
 
 from launch.actions import DeclareLaunchArgument
 
-from ls3_common import launching
+from ls3_common import launching, topics
 from ls3_common.launching import node, number, text
 
 ARGUMENTS = [
@@ -28,6 +28,17 @@ ARGUMENTS = [
         description="simulated seconds per second of wall time; 1.0 as a robot would",
     ),
     DeclareLaunchArgument("arm", default_value="PSM1", description="CRTK name of the arm"),
+    DeclareLaunchArgument(
+        "backend",
+        default_value="crtk",
+        choices=["crtk", "dvrk"],
+        description="how arm_node commands the arm: CRTK topics, or the dvrk-python API",
+    ),
+    DeclareLaunchArgument(
+        "camera",
+        default_value=topics.CAMERA_IMAGE,
+        description="the camera driver's topic, sensor_msgs/Image",
+    ),
 ]
 
 # What the arm's limits become in a simulation, in seconds of wall time. Stamps are judged by the
@@ -39,7 +50,8 @@ SIM_LIMITS_S = {
     "limits.max_clock_skew": 1.0,
     "motion_timeout": 6.0,
 }
-SIM_SILENCE = {"limits.max_silence": 10.0}  # judged by the wall
+# judged by the wall; a simulation that stalls and comes back needs no operator to arm it again
+SIM_ARM = {"limits.max_silence": 10.0, "limits.latch_timeouts": False}
 
 
 def generate_launch_description():
@@ -55,13 +67,16 @@ def start(given):
     # Only two nodes read a clock. At 100 messages a simulated second it costs each of the others
     # as much as its work, on a computer that has a planner to feed.
     clock = {"use_sim_time": sim}
-    arm_settings = arm | {"auto_enable": sim}
+    arm_settings = arm | {"auto_enable": sim, "backend": given["backend"]}
     if sim:
         arm_settings |= {name: value * factor for name, value in SIM_LIMITS_S.items()}
-        arm_settings |= SIM_SILENCE
-    driver = launching.driver(given, "cable_routing", arm)
+        arm_settings |= SIM_ARM
+    camera = {"remappings": [(topics.CAMERA_IMAGE, given["camera"])]}
+    driver = launching.driver(given, "cable_routing", arm, **camera)
     nodes = [
-        node(given, "dvrk_cable_env", "segmentation_node", {"publish_task_state": not sim}),
+        node(
+            given, "dvrk_cable_env", "segmentation_node", {"publish_task_state": not sim}, **camera
+        ),
         node(given, "ls3_models", "encoder_node", model),
         node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
         node(given, "dvrk_cable_env", "arm_node", clock, arm_settings),
@@ -69,5 +84,7 @@ def start(given):
         *driver,
     ]
     if sim:
-        nodes.insert(0, node(given, "ls3_sim", "sim_node", arm | {"real_time_factor": factor}))
+        nodes.insert(
+            0, node(given, "ls3_sim", "sim_node", arm | {"real_time_factor": factor}, **camera)
+        )
     return [*(launching.local_discovery() if sim else []), *launching.watched(nodes)]
