@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,9 @@ PACKAGES = ("ls3_common", "dvrk_cable_env", "ls3_sim", "ls3_models", "ls3_planne
 
 pytestmark = pytest.mark.timeout(300)  # pip builds five wheels
 
+ROS_IMPORT = re.compile(
+    r"^(from|import) (rclpy|launch|launch_ros|builtin_interfaces|\w+_msgs)\b", re.MULTILINE
+)
 # Importing ROS fails in every Python that starts with this on its path.
 NO_ROS = """
 import sys
@@ -68,11 +72,11 @@ def test_ros_cannot_be_imported_here(site: Path) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_modules_without_ros_import(site: Path, package: str) -> None:
-    """All modules but the nodes, and what the nodes share."""
+    """All modules but nodes, launches, and what these share."""
     modules = [
         f"{package}.{path.stem}"
         for path in sorted((site / package).glob("*.py"))
-        if "rclpy" not in path.read_text() and not path.stem.startswith("__")
+        if not ROS_IMPORT.search(path.read_text()) and not path.stem.startswith("__")
     ]
     assert modules
     script = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
