@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-EPISODE_MARK = "episode_mark"
-"""crtk_msgs/StringStamped or std_msgs/String of the operator: ``start [SOURCE]``, ``stop``,
-``success``, ``violation``, ``discard``. dVRK has no such topic."""
 MARKS = ("start", "stop", "success", "violation", "discard")
+"""What an operator says on EPISODE_MARK; a start may name its source. dVRK has no such topic."""
 
 
 class BagFault(ValueError):

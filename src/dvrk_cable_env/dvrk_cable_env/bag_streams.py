@@ -10,7 +10,6 @@ from typing import Any
 
 from dvrk_cable_env.bag_reading import Bag, Raw
 from dvrk_cable_env.bag_records import (
-    EPISODE_MARK,
     MARKS,
     Asked,
     Command,
@@ -65,7 +64,7 @@ class _Pass:
             (topics.MOTION_STATE, ("ls3_interfaces/msg/MotionState",), self._on_motion),
             (topics.STEP_REQUEST, ("ls3_interfaces/msg/StepRequest",), self._on_request),
             (topics.TASK_STATE, ("ls3_interfaces/msg/TaskState",), self._on_state),
-            (EPISODE_MARK, ("crtk_msgs/msg/StringStamped", "std_msgs/msg/String"), self._on_mark),
+            (topics.EPISODE_MARK, ("crtk_msgs/msg/StringStamped", "std_msgs/msg/String"), self._on_mark),
             *([(topics.arm(arm, "setpoint_cp"), POSE, self._on_setpoint)] if arm else []),
             ("console/clutch", ("sensor_msgs/msg/Joy",), self._on_clutch),
         ):
