@@ -25,6 +25,7 @@ from ls3_common import topics
 
 CAMERA_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 POSE = ("geometry_msgs/msg/PoseStamped",)
+MARK = ("crtk_msgs/msg/StringStamped", "std_msgs/msg/String")
 JUMP = 500_000_000
 """Nanoseconds back from which on a stamp out of order is a clock that jumped."""
 
@@ -64,7 +65,7 @@ class _Pass:
             (topics.MOTION_STATE, ("ls3_interfaces/msg/MotionState",), self._on_motion),
             (topics.STEP_REQUEST, ("ls3_interfaces/msg/StepRequest",), self._on_request),
             (topics.TASK_STATE, ("ls3_interfaces/msg/TaskState",), self._on_state),
-            (topics.EPISODE_MARK, ("crtk_msgs/msg/StringStamped", "std_msgs/msg/String"), self._on_mark),
+            (topics.EPISODE_MARK, MARK, self._on_mark),
             *([(topics.arm(arm, "setpoint_cp"), POSE, self._on_setpoint)] if arm else []),
             ("console/clutch", ("sensor_msgs/msg/Joy",), self._on_clutch),
         ):
