@@ -35,6 +35,9 @@ class LearnNode(Node):
     def __init__(self) -> None:
         super().__init__("learn_node")
         self.config = ros.declare(self, LearnNodeConfig)
+        from ls3_planner.through_graph import GraphClients  # imports PyTorch
+
+        self.asks = GraphClients(self)
 
 
 def learn(node: LearnNode) -> None:
@@ -54,7 +57,7 @@ def learn(node: LearnNode) -> None:
     )
     domain = command.load()
     source = GraphEpisodes(
-        node,
+        node.asks,
         Path(config.run) / "phases",
         horizon=domain.algorithm.horizon,
         stop_on_success=domain.algorithm.stop_on_success,

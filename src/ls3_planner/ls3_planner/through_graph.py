@@ -31,8 +31,21 @@ ATTEMPTS = 3
 POLL_S = 0.05
 
 
+class GraphClients:
+    """What asks the graph. To be made before the node spins: rclpy's executor looks at an action
+    client that is still being made.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.log = node.get_logger()
+        self.episodes = ActionClient(node, RunEpisode, topics.RUN_EPISODE)
+        self.loaders = {
+            name: node.create_client(LoadModel, topics.load_model(name)) for name in MODEL_USERS
+        }
+
+
 class GraphEpisodes:
-    """A source of episodes; the node's callbacks must run in another thread.
+    """A source of episodes; the clients' callbacks must run in another thread.
 
     Args:
         models: directory for the models of every phase.
@@ -42,21 +55,17 @@ class GraphEpisodes:
 
     def __init__(
         self,
-        node: Node,
+        clients: GraphClients,
         models: Path,
         *,
         horizon: int,
         stop_on_success: bool,
         start_timeout_s: float = 120.0,
     ) -> None:
-        self._node, self._models = node, models
+        self._clients, self._models = clients, models
         self._horizon, self._stop_on_success = horizon, stop_on_success
         self._timeout = start_timeout_s
         self._phase = -1  # whose models the nodes have
-        self._client = ActionClient(node, RunEpisode, topics.RUN_EPISODE)
-        self._loaders = {
-            name: node.create_client(LoadModel, topics.load_model(name)) for name in MODEL_USERS
-        }
 
     def __call__(self, ask: Ask) -> Episode:
         """Run one episode.
@@ -74,7 +83,7 @@ class GraphEpisodes:
             if ran:
                 return self._read(result.file, ask)
             reason = result.reason
-            self._node.get_logger().warning(f"episode {ask.number} did not run: {reason}")
+            self._clients.log.warning(f"episode {ask.number} did not run: {reason}")
         raise UserError(
             f"episode {ask.number} did not run {ATTEMPTS} times: {reason}",
             where="run_episode",
@@ -84,7 +93,7 @@ class GraphEpisodes:
     def _load(self, ask: Ask) -> None:
         path = (self._models / f"phase_{ask.phase:03d}").absolute()
         identity = save_bundle(ask.bundle, path).identity
-        for name, client in self._loaders.items():
+        for name, client in self._clients.loaders.items():
             self._wait(client.service_is_ready, ask, f"service of {name}", self._timeout)
             future = client.call_async(LoadModel.Request(path=str(path)))
             self._wait(future.done, ask, f"{name} to load a model", self._timeout)
@@ -94,14 +103,14 @@ class GraphEpisodes:
 
     def _run(self, ask: Ask) -> tuple[Any, bool]:
         """The result, and whether the episode ran to its end."""
-        self._wait(self._client.server_is_ready, ask, "episode_node", self._timeout)
+        self._wait(self._clients.episodes.server_is_ready, ask, "episode_node", self._timeout)
         goal = RunEpisode.Goal(
             seed=ask.seed,
             episode=ask.number,
             max_steps=self._horizon,
             stop_on_success=self._stop_on_success,
         )
-        sent = self._client.send_goal_async(goal)
+        sent = self._clients.episodes.send_goal_async(goal)
         self._wait(sent.done, ask, "an answer of episode_node", self._timeout)
         handle = sent.result()
         if not handle.accepted:

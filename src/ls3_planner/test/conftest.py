@@ -149,6 +149,14 @@ class Bench:
         self.children.append(child)
         return child
 
+    def action_client(self, kind: type, name: str) -> Any:
+        """Made by the executor's thread, which would look at one that is still being made."""
+        from rclpy.action import ActionClient
+
+        task = self._executor.create_task(lambda: ActionClient(self.node, kind, name))
+        until(task.done)
+        return task.result()
+
     def collect(self, kind: type, topic: str, qos: Any = 10) -> list[Any]:
         """Every message of a topic from now on, as they come."""
         received: list[Any] = []

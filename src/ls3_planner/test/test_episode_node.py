@@ -47,14 +47,12 @@ class Stage:
     """A running episode_node, its surroundings, and a client of its action."""
 
     def __init__(self, bench: Any, robot: Any, until: Any, out: Path) -> None:
-        from rclpy.action import ActionClient
-
         from ls3_interfaces.action import RunEpisode
 
         self.bench, self.robot, self.until, self.out = bench, robot, until, out
         self.planner = FakePlanner(bench)
         self.goal = RunEpisode.Goal
-        self.client = ActionClient(bench.node, RunEpisode, "run_episode")
+        self.client = bench.action_client(RunEpisode, "run_episode")
         self.child = bench.start(
             "ls3_planner.episode_node",
             horizon=6,
@@ -170,12 +168,10 @@ def test_what_is_missing_is_named(stage: Stage) -> None:
 
 
 def test_absent_node_is_named(bench: Any, robot: Any, wait_until: Any, tmp_path: Path) -> None:
-    from rclpy.action import ActionClient
-
     from ls3_interfaces.action import RunEpisode
 
     bench.start("ls3_planner.episode_node", horizon=6, start_timeout=1.0)
-    client = ActionClient(bench.node, RunEpisode, "run_episode")
+    client = bench.action_client(RunEpisode, "run_episode")
     wait_until(client.server_is_ready)
     sent = client.send_goal_async(RunEpisode.Goal())
     wait_until(sent.done)
