@@ -26,6 +26,13 @@ class JointLimits:
     period: float = parameter(
         description="how long a command acts, by the joints' own stamps", unit="s", low=1e-3
     )
+    max_image_age: float = parameter(
+        0.5,
+        description="oldest image a plan may rest on, by the joints' stamps; includes planning",
+        unit="s",
+        low=0.01,
+        high=60.0,
+    )
     max_silence: float = parameter(
         5.0, description="longest wall time without joint states", unit="s", low=0.1, high=60.0
     )
@@ -94,7 +101,7 @@ class JointControl:
         reason = (
             self.not_ready(wall)
             or ("the joints are moving" if self.moving else "")
-            or ("image older than the last motion" if image_stamp < self.end else "")
+            or self._unfit_image(image_stamp)
             or ("" if not feasible else self._unfit(action))
         )
         if reason:
@@ -104,6 +111,16 @@ class JointControl:
             return Answer("held", "no feasible plan", self.stop)
         limits = zip(action, self._limits.low, self._limits.high, strict=True)
         return Answer("sent", "", tuple(min(max(float(a), low), high) for a, low, high in limits))
+
+    def _unfit_image(self, stamp: int) -> str:
+        limits = self._limits
+        if stamp < self.end:
+            return "image older than the last motion"
+        if self._stamp - stamp > limits.max_image_age * 1e9:
+            return f"image older than {limits.max_image_age:g} s"
+        if stamp - self._stamp > limits.period * 1e9:  # of a former clock, perhaps
+            return "image of the future"
+        return ""
 
     def _unfit(self, action: Sequence[float]) -> str:
         low, high = self._limits.low, self._limits.high

@@ -68,6 +68,25 @@ def test_stale_image_is_refused(control: JointControl) -> None:
     assert control.execute([0.0, 0.0], NOW + PERIOD_NS, feasible=True, wall=0.0).command
 
 
+@pytest.mark.parametrize(
+    ("stamp", "reason"),
+    [
+        (NOW - 500_000_001, "image older than 0.5 s"),  # of the scene before a reset
+        (NOW + PERIOD_NS + 1, "image of the future"),
+        (0, "image older than 0.5 s"),
+    ],
+)
+def test_image_of_another_time_is_refused(control: JointControl, stamp: int, reason: str) -> None:
+    for feasible in (True, False):
+        answer = control.execute([0.0, 0.0], stamp, feasible=feasible, wall=0.0)
+        assert (answer.outcome, answer.reason, answer.command) == ("refused", reason, ())
+
+
+def test_image_of_a_former_clock_is_refused(control: JointControl) -> None:
+    control.hear(5, 0.0)
+    assert control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0).reason == "image of the future"
+
+
 def test_joints_that_nobody_reports_get_nothing() -> None:
     control = make(max_silence=1.0)
     for feasible in (True, False):

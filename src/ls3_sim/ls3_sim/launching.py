@@ -10,6 +10,7 @@ from typing import Any
 from launch import LaunchDescription
 
 from ls3_common import launching, topics
+from ls3_common.errors import ConfigError
 from ls3_common.launching import node, text
 from ls3_common.parameters import read_section
 
@@ -27,10 +28,9 @@ def domain_graph(domain: str) -> LaunchDescription:
 def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
     # what several parts need stands in one section and is handed on
     path = Path(given["config"])
-    controller, algorithm = (read_section(path, name) for name in ("controller_node", "algorithm"))
-    environment = {"environment": text(algorithm["environment"])}
-    environment |= {name: controller[name] for name in ("interface", "period")}
-    horizon = algorithm["horizon"]
+    environment = {"environment": text(_value(path, "algorithm", "environment"))}
+    environment |= {name: _value(path, "controller_node", name) for name in ("interface", "period")}
+    horizon = _value(path, "algorithm", "horizon")
     model = {"model": launching.model(given)}
     recorded = {"record": text(os.path.join(launching.out(given), "episodes"))}
     sees_camera = {"remappings": [CAMERA_FOR_MASK]}
@@ -55,3 +55,10 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
         *driver,
     ]
     return [*launching.local_discovery(), *launching.watched(nodes)]
+
+
+def _value(path: Path, section: str, key: str) -> Any:
+    values = read_section(path, section)
+    if key not in values:
+        raise ConfigError(f"missing key '{key}'", where=f"{path}, section {section}")
+    return values[key]
