@@ -6,6 +6,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from reference import ReferencePlanner
 from ls3_models.bundle import Bundle, random_bundle
 from ls3_models.networks import StackedMLP
 from ls3_models.progress import bar
-from ls3_planner import environment, quantised
+from ls3_planner import environment, native
 from ls3_planner.cem import Planner
 from ls3_planner.config import Cost, PlannerConfig
 from ls3_planner.domains import Domain
 from ls3_planner.selection import Elites
+from ls3_planner.workers import Workers
 
 ROOF_ROWS, ROOF_WIDTH = 4096, 256  # of the matrix products of most of a plan
 
@@ -43,12 +45,13 @@ def latents(domain: Domain, bundle: Bundle, count: int) -> list[tuple[np.ndarray
     return list(zip(*bundle.encode(episode.observations[chosen]), strict=True))
 
 
+def per_row(mlp: StackedMLP) -> int:
+    """Floating-point operations of one member."""
+    return 2 * sum(a * b for a, b in pairwise(mlp.sizes))
+
+
 def operations(bundle: Bundle, config: PlannerConfig) -> float:
     """Floating-point operations of a plan that asks every head of every latent."""
-
-    def per_row(mlp: StackedMLP) -> int:
-        return 2 * sum(a * b for a, b in zip(mlp.sizes[:-1], mlp.sizes[1:], strict=True))
-
     heads, horizon, cost = bundle.models.heads, config.horizon, config.cost
     per_particle = (
         horizon * (per_row(bundle.models.dynamics.mlp) + per_row(heads.constraint))
@@ -80,11 +83,24 @@ def rooflines(device: str) -> dict[str, float]:
     rates = {"float32": rate(lambda: torch.mm(rows, weight, out=out), device)}
     half, half_weight = rows.bfloat16(), weight.bfloat16()
     rates["bfloat16"] = rate(lambda: torch.mm(half, half_weight), device)
-    if device == "cpu" and quantised.supported():
-        layer = quantised._Layer(weight - 0.5, torch.zeros(ROOF_WIDTH))
-        levels = torch.randint(0, 255, rows.shape, dtype=torch.uint8)
-        rates["int8"] = rate(lambda: layer(levels, 0.1, 0, 0.1), device)
+    if device == "cpu" and native.available(torch.float16):
+        rates["float16"] = native_rate()
     return {name: round(value / 1e9, 1) for name, value in rates.items()}
+
+
+def native_rate() -> float:
+    """Operations per second of f_V's hidden layers in float16, as plans compute them."""
+    bundle = random_bundle()
+    networks = native.CompiledNetworks(bundle.models, Workers(), torch.float16)
+    rows = torch.rand(4 * ROOF_ROWS, bundle.config.latent_dim)
+    value = bundle.models.heads.value
+    work = per_row(value) * value.members * len(rows)
+    times = []
+    for _ in range(10):
+        started = time.perf_counter()
+        networks.read("value", rows)
+        times.append(time.perf_counter() - started)
+    return work / statistics.median(times)
 
 
 class Recorder:

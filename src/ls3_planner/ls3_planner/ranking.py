@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ls3_planner.config import PlannerConfig
-from ls3_planner.rollout import Heads, membership, objective, violation
+from ls3_planner.rollout import Heads, objective, particle_scores, violation
+
+CHOSEN = 3  # particles that a preview looks at
+SAMPLE = 32  # candidates that it is fitted to
+RIDGE = 0.02  # of the mean square of a particle's scores
+REFIT_SIGMAS = 0.6  # of a preview's error: elites to refit to; a wrong one is nearly as good
+BEST_SIGMAS = 1.5  # the one that is executed
+FEASIBLE_SIGMAS = 3.0
+LEAST_STEP = 32  # candidates of which (6) is asked at a time
 
 
 @dataclass(frozen=True)
 class Margin:
-    """How far judgements may be off, each in its own unit; `bias` is taken off the scores.
+    """How far judgements may be off, each in its own unit.
 
-    best: of scores too, where the one to be executed is looked for; goal_every: see `objective`,
-    part of being off.
+    best: of scores too, where the one to be executed is looked for.
     """
 
     score: float = 0.0
     best: float = 0.0
-    safe: float = 0.0
     violation: float = 0.0
-    bias: float = 0.0
-    goal_every: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,57 +56,145 @@ class Ranking:
         return self.index[certain], self.index[~certain]
 
 
+class View(Protocol):
+    """What is asked about candidates, by index (m,): objective (2), left side of (6); each (m,)."""
+
+    @property
+    def margin(self) -> Margin: ...
+
+    @property
+    def config(self) -> PlannerConfig: ...
+
+    def score(self, index: Tensor) -> Tensor:
+        """-inf where it is not finite."""
+        ...
+
+    def violation(self, index: Tensor) -> Tensor:
+        """See `rollout.violation`."""
+        ...
+
+
 @dataclass(frozen=True)
-class Judge:
-    """The question of one iteration: this delta_S, these rules."""
+class Full:
+    """All particles of trajectories (H, P, n, d)."""
 
-    delta_safe: float
+    heads: Heads
+    trajectory: Tensor
     config: PlannerConfig
+    margin: Margin = Margin()
 
-    def inside(self, safe: Tensor, margin: float) -> Tensor:
-        """Whether (5) holds by at least `margin`, bool (n,); everywhere without a safe set."""
-        if not self.config.use_safe_set:
-            return torch.ones_like(safe, dtype=torch.bool)
-        mean = self.config.safe_rule == "mean"
-        return safe >= (self.delta_safe if mean else 1 - self.delta_safe) + margin
+    def score(self, index: Tensor) -> Tensor:
+        """See `View`."""
+        return objective(self.heads, self.trajectory.index_select(2, index))
 
-    def rank(
-        self, heads: Heads, trajectory: Tensor, count: int, margin: Margin | None = None
-    ) -> Ranking:
-        """The `count` best feasible of trajectories (H, P, n, d), and all that may be among them.
+    def violation(self, index: Tensor) -> Tensor:
+        """See `View`."""
+        return violation(self.heads, self.trajectory.index_select(2, index), self.config)
 
-        Without a margin judgements are exact. Then the first `count` are the elites, and leaving
-        work out changes none of them: (2) is asked of candidates that meet (5), which all elites
-        do; (6) is asked in the order of (2), until `count` candidates meet it, which are then the
-        best that do. With a margin the same holds of the least and the most that may be true.
+
+@dataclass(frozen=True)
+class Preview:
+    """A few particles, from which the mean over all is predicted; the margin is measured.
+
+    Candidates share the draws of a particle (`Draws`), so that particles mostly shift the scores of
+    all candidates alike, and a linear function of few predicts the rest.
+    """
+
+    few: Full
+    weight: Tensor
+    offset: Tensor
+    margin: Margin
+
+    @property
+    def config(self) -> PlannerConfig:
+        """See `View`."""
+        return self.few.config
+
+    @classmethod
+    def fit(cls, full: Full, index: Tensor) -> Preview | None:
+        """From a sample of candidates `index` and all particles, chosen by matching pursuit.
+
+        None where that would cost more than it saves, or numbers are not finite.
         """
-        margin, config = margin or Margin(), self.config
-        safe, _ = membership(heads, trajectory, self.delta_safe, config)
-        index = self.inside(safe, -margin.safe).nonzero()[:, 0]
-        score = objective(heads, trajectory, index, margin.goal_every) - margin.bias
-        score, order = torch.sort(score, descending=True, stable=True)
-        order = order[: int(torch.isfinite(score).sum())]
-        index, score = index[order], score[: len(order)]
-        sure = self.inside(safe[index], margin.safe)
-        if not config.use_constraint:
-            return self._cut(Ranking(index, score, sure), count, margin)
-        possible = torch.zeros_like(sure)
-        for begin in range(0, len(index), count):
-            part = slice(begin, begin + count)
-            found = Ranking(index[:begin], score[:begin], sure[:begin] & possible[:begin])
-            if bool(score[begin] < self._floor(found, count, margin)):
-                break
-            probability = violation(heads, trajectory[:, :, index[part]], config)
-            possible[part] = probability <= config.delta_constraint + margin.violation
-            sure[part] &= probability <= config.delta_constraint - margin.violation
-        found = Ranking(index[possible], score[possible], sure[possible])
-        return self._cut(found, count, margin)
+        particles, count = full.trajectory.shape[1], len(index)
+        if count * particles <= 2 * (SAMPLE * particles + count * CHOSEN):
+            return None
+        sample = full.trajectory.index_select(2, index[:: math.ceil(count / SAMPLE)])
+        scores = particle_scores(full.heads, sample).double()
+        if not bool(torch.isfinite(scores).all()):
+            return None
+        mean, target = scores.mean(dim=1), scores.mean(dim=0)
+        centred, rest = scores - mean[:, None], target - target.mean()
+        power = centred.square().sum(dim=1)
+        chosen: list[int] = []
+        for _ in range(CHOSEN):
+            match = (centred @ rest).abs() / power.clamp(min=1e-12).sqrt()
+            match[chosen] = -1
+            chosen.append(int(match.argmax()))
+            few = centred[chosen]
+            gram = few @ few.T + torch.diag(RIDGE * power[chosen] + 1e-9)
+            weight = torch.linalg.solve(gram, few @ (target - target.mean()))
+            rest = target - target.mean() - weight @ few
+        freedom = 1 - 2 * CHOSEN / scores.shape[1]
+        error = float((rest.square().mean() / freedom).sqrt())
+        order = torch.tensor(chosen, device=index.device)
+        part = Full(full.heads, full.trajectory.index_select(1, order), full.config)
+        half = sample[:, :, ::2]
+        off = violation(full.heads, half.index_select(1, order), full.config)
+        off -= violation(full.heads, half, full.config)
+        margin = Margin(
+            score=REFIT_SIGMAS * error,
+            best=BEST_SIGMAS * error,
+            violation=max(FEASIBLE_SIGMAS * float(off.square().mean().sqrt()), 0.02),
+        )
+        offset = target.mean() - weight @ mean[chosen]
+        return cls(part, weight.float(), offset.float(), margin)
 
-    def _floor(self, found: Ranking, count: int, margin: Margin) -> float:
-        """What a candidate must score to be possibly among the `count` best."""
-        scores = found.score[found.sure]
-        return -torch.inf if len(scores) < count else float(scores[count - 1]) - 2 * margin.score
+    def score(self, index: Tensor) -> Tensor:
+        """See `View`."""
+        scores = particle_scores(self.few.heads, self.few.trajectory.index_select(2, index))
+        return torch.nan_to_num(self.weight @ scores + self.offset, nan=-torch.inf)
 
-    def _cut(self, found: Ranking, count: int, margin: Margin) -> Ranking:
-        keep = found.score >= self._floor(found, count, margin)
-        return Ranking(found.index[keep], found.score[keep], found.sure[keep])
+    def violation(self, index: Tensor) -> Tensor:
+        """See `View`."""
+        return self.few.violation(index)
+
+
+def rank(view: View, index: Tensor, count: int) -> Ranking:
+    """The `count` best feasible of candidates `index`, which meet (5), and all that may be.
+
+    Without a margin judgements are exact. Then the first `count` are the elites, and leaving work
+    out changes none of them: (6) is asked in the order of (2), until `count` candidates meet it,
+    which are then the best that do. With a margin the same holds of the least and the most that
+    may be true.
+    """
+    margin, config = view.margin, view.config
+    score, order = torch.sort(view.score(index), descending=True, stable=True)
+    order = order[: int(torch.isfinite(score).sum())]
+    index, score = index[order], score[: len(order)]
+    sure = torch.ones_like(index, dtype=torch.bool)
+    if not config.use_constraint:
+        return _cut(Ranking(index, score, sure), count, margin)
+    possible = torch.zeros_like(sure)
+    step = max(count, LEAST_STEP)
+    for begin in range(0, len(index), step):
+        part = slice(begin, begin + step)
+        found = Ranking(index[:begin], score[:begin], sure[:begin] & possible[:begin])
+        if bool(score[begin] < _floor(found, count, margin)):
+            break
+        probability = view.violation(index[part])
+        possible[part] = probability <= config.delta_constraint + margin.violation
+        sure[part] = probability <= config.delta_constraint - margin.violation
+    found = Ranking(index[possible], score[possible], sure[possible])
+    return _cut(found, count, margin)
+
+
+def _floor(found: Ranking, count: int, margin: Margin) -> float:
+    """What a candidate must score to be possibly among the `count` best."""
+    scores = found.score[found.sure]
+    return -torch.inf if len(scores) < count else float(scores[count - 1]) - 2 * margin.score
+
+
+def _cut(found: Ranking, count: int, margin: Margin) -> Ranking:
+    keep = found.score >= _floor(found, count, margin)
+    return Ranking(found.index[keep], found.score[keep], found.sure[keep])

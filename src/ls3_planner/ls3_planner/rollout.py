@@ -55,8 +55,16 @@ class Heads(Protocol):
         ...
 
 
+class Networks(Heads, Protocol):
+    """Dynamics and heads in some arithmetic."""
+
+    def roll_out(self, draws: Draws, actions: Tensor) -> Tensor:
+        """z_{t+1..t+H}, (H, P, n, d), of candidates (n, H, A)."""
+        ...
+
+
 class FloatNetworks:
-    """Dynamics and heads in float32, in row blocks whose activations stay in a core's cache."""
+    """Both in torch's float32, in row blocks whose activations stay in a core's cache."""
 
     def __init__(self, models: Models, workers: Workers) -> None:
         self._models, self._workers = models, workers
@@ -177,17 +185,15 @@ def violation(heads: Heads, trajectory: Tensor, config: PlannerConfig) -> Tensor
     return torch.nan_to_num(per_step.amax(dim=0), nan=1.0)
 
 
-def objective(
-    heads: Heads, trajectory: Tensor, index: Tensor | None = None, goal_every: int = 1
-) -> Tensor:
-    """Equation (2) (n,) of trajectories (H, P, n, d), or of some; -inf where it is not finite.
+def particle_scores(heads: Heads, trajectory: Tensor) -> Tensor:
+    """What eq. (2) averages over particles: (P, n) of trajectories (H, P, n, d)."""
+    value = heads.read("value", trajectory[-1]).mean(dim=0)
+    if len(trajectory) == 1:
+        return value
+    return value + torch.sigmoid(heads.read("goal", trajectory[:-1]))[0].sum(dim=0)
 
-    goal_every: look for the goal with one in so many particles.
-    """
-    last, before = trajectory[-1], trajectory[:-1, ::goal_every]
-    if index is not None and len(index) < trajectory.shape[2]:
-        last, before = last.index_select(1, index), before.index_select(2, index)
-    value = heads.read("value", last).mean(dim=(0, 1))
-    chances = torch.sigmoid(heads.read("goal", before))[0]
-    score = value + chances.mean(dim=1).sum(dim=0)
+
+def objective(heads: Heads, trajectory: Tensor) -> Tensor:
+    """Equation (2) (n,) of trajectories (H, P, n, d); -inf where it is not finite."""
+    score = particle_scores(heads, trajectory).mean(dim=0)
     return torch.nan_to_num(score, nan=-torch.inf, posinf=-torch.inf)

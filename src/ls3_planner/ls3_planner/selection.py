@@ -1,9 +1,9 @@
 """Which candidates are elites: the best that meet (5) and (6), found at the least cost.
 
-Three things save arithmetic. Heads are asked where the answer can matter and nowhere else. Where
-8-bit integers are fast, all candidates are judged in them first, and only those whose fate is
-within the error of that judgement are judged again in float32. And the error is not assumed: a
-sample of the candidates is judged both ways in every iteration.
+Three things save arithmetic. Heads are asked where the answer can matter and nowhere else. Of most
+candidates only a few particles are looked at (`ranking.Preview`), and those whose fate is within
+the measured error of that are looked at again. And where the processor computes in float16, the
+search does; what is executed is judged in float32, with all particles.
 """
 
 from __future__ import annotations
@@ -14,19 +14,14 @@ import torch
 from torch import Generator, Tensor
 
 from ls3_models.learner import Models
-from ls3_planner import quantised
+from ls3_planner import native
 from ls3_planner.config import PlannerConfig
-from ls3_planner.quantised import QuantisedHeads
-from ls3_planner.ranking import Judge, Margin
-from ls3_planner.rollout import Draws, FloatNetworks, membership, objective, violation
+from ls3_planner.native import CompiledNetworks
+from ls3_planner.ranking import Full, Preview, rank
+from ls3_planner.rollout import Draws, FloatNetworks, Networks, membership, objective, violation
 from ls3_planner.workers import Workers
 
-REFIT_SIGMAS = 0.75  # of the screen's error: elites to refit to; a wrong one is nearly as good
-BEST_SIGMAS = 1.5  # the one that is executed
-FEASIBLE_SIGMAS = 3.0
-GOAL_EVERY = 4  # particles, one looks for the goal on the screen: far from it none finds any
-LEAST_SAMPLE = 16  # candidates judged both ways, or 1 in 64
-LEAST_ROWS = 8192  # candidates x particles: with fewer the screen costs more than it saves
+FIRST_LOOK = 8  # of the elites: those that are judged in float32 to find the one to execute
 
 
 @dataclass(frozen=True)
@@ -61,19 +56,19 @@ class Verdict:
 class Selector:
     """Finds the elites among candidates, given the present latent."""
 
-    def __init__(
-        self, models: Models, *, screen: bool | None = None, least_rows: int = LEAST_ROWS
-    ) -> None:
-        """screen: judge in 8 bits first, by default where that is fast; least_rows: if there are
-        so many candidates x particles.
-        """
-        self._least_rows = least_rows
+    def __init__(self, models: Models, *, compiled: bool | None = None) -> None:
+        """compiled: use `networks.cpp`, by default on a CPU where there is a compiler."""
         self._members = models.dynamics.mlp.members
         workers = Workers()
-        self._exact = FloatNetworks(models, workers)
-        if screen is None:
-            screen = next(models.parameters()).device.type == "cpu" and quantised.supported()
-        self._rough = QuantisedHeads(models, workers) if screen else None
+        if compiled is None:
+            compiled = next(models.parameters()).device.type == "cpu"
+        self._quick = compiled
+        self._exact: Networks = FloatNetworks(models, workers)
+        if compiled and native.available(torch.float32):
+            self._exact = CompiledNetworks(models, workers, torch.float32)
+        self._fast = self._exact
+        if compiled and native.available(torch.float16):
+            self._fast = CompiledNetworks(models, workers, torch.float16)
         self._draws: Draws
 
     def elites(
@@ -94,18 +89,32 @@ class Selector:
         self._draws = Draws.sample(
             start, candidates.shape[1], config.cost.particles, self._members, generator
         )
-        trajectory = self._exact.roll_out(self._draws, candidates)
-        judge = Judge(delta_safe, config)
         index = None
-        if self._rough is not None and len(candidates) * config.cost.particles >= self._least_rows:
-            index = self._screened(self._rough, judge, trajectory, final)
+        if self._quick:
+            look = _Look(self._fast, self._draws, candidates, delta_safe, config)
+            index = look.elites(previews=True, final=final)
+            if index is not None and final:
+                index = self._best_first(candidates, index, delta_safe, config)
         if index is None:
-            index = judge.rank(self._exact, trajectory, config.cost.elites).index
-            index = index[: config.cost.elites]
-        if len(index):
+            look = _Look(self._exact, self._draws, candidates, delta_safe, config)
+            index = look.elites(previews=False, final=final)
+        if index is not None:
             return Elites(index, candidates[index], inside=True, feasible=True)
-        index, inside = self._nearest(judge, trajectory)
+        index, inside = look.nearest()
         return Elites(index, candidates[index], inside, feasible=False)
+
+    def _best_first(
+        self, candidates: Tensor, index: Tensor, delta_safe: float, config: PlannerConfig
+    ) -> Tensor | None:
+        """Elites `index`, the best one in float32 in front; None if none is feasible in it."""
+        for begin in range(0, len(index), FIRST_LOOK):
+            part = index[begin : begin + FIRST_LOOK]
+            look = _Look(self._exact, self._draws, candidates[part], delta_safe, config)
+            found = look.elites(previews=False, final=True)
+            if found is not None:
+                best = part[found[:1]]
+                return torch.cat((best, index[index != best]))
+        return None
 
     def look_at(self, actions: Tensor, delta_safe: float, config: PlannerConfig) -> Verdict:
         """Judge one candidate (H, A) again, with the draws of the last call of `elites`."""
@@ -118,67 +127,49 @@ class Selector:
             score=float(objective(self._exact, trajectory)[0]),
         )
 
-    def _nearest(self, judge: Judge, trajectory: Tensor) -> tuple[Tensor, bool]:
-        """Where none is feasible: indices of those that come closest, whether they meet (5)."""
-        count = judge.config.cost.elites
-        safe, mean = membership(self._exact, trajectory, judge.delta_safe, judge.config)
-        inside = judge.inside(safe, 0.0).nonzero()[:, 0]
-        if len(inside) == 0:
-            return torch.topk(mean, count).indices, False
-        least = violation(self._exact, trajectory[:, :, inside], judge.config)
-        nearest = torch.topk(least, min(count, len(inside)), largest=False).indices
-        return inside[nearest], True
 
-    def _screened(
-        self, rough: QuantisedHeads, judge: Judge, trajectory: Tensor, final: bool
-    ) -> Tensor | None:
-        """Indices of the elites, or None where float32 has to decide on all candidates."""
-        margin = self._calibrate(rough, judge, trajectory)
-        if margin is None:
-            return None
-        count = judge.config.cost.elites
-        ranking = judge.rank(rough, trajectory, count, margin)
-        accepted, open_ = ranking.split(count, margin, best=final)
-        if len(open_) > trajectory.shape[2] // 2:
-            return None
-        places = count - len(accepted)
-        if places == 0 or len(open_) == 0:
-            return accepted if len(accepted) else None
-        again = judge.rank(self._exact, trajectory[:, :, open_], places).index[:places]
-        if len(again) == 0 and (final or len(accepted) == 0):
-            return None
-        return torch.cat((open_[again], accepted))
+class _Look:
+    """Rollouts of candidates (N, H, A) in some arithmetic, and what they say of (5)."""
 
-    def _calibrate(self, rough: QuantisedHeads, judge: Judge, trajectory: Tensor) -> Margin | None:
-        """Fit the ranges of the integers to a sample and see how far off they are on it.
+    def __init__(
+        self,
+        networks: Networks,
+        draws: Draws,
+        candidates: Tensor,
+        delta_safe: float,
+        config: PlannerConfig,
+    ) -> None:
+        self._full = Full(networks, networks.roll_out(draws, candidates), config)
+        safe, self._mean = membership(networks, self._full.trajectory, delta_safe, config)
+        if config.use_safe_set:
+            mean = config.safe_rule == "mean"
+            self._inside = (safe >= (delta_safe if mean else 1 - delta_safe)).nonzero()[:, 0]
+        else:
+            self._inside = torch.arange(len(safe), device=safe.device)
 
-        None where the sample holds numbers that are not finite.
+    def elites(self, *, previews: bool, final: bool) -> Tensor | None:
+        """Indices of the elites, with `final` the best one first; None where none is feasible.
+
+        With previews also where numbers are not finite: that is for float32 to decide.
         """
-        config, exact, count = judge.config, self._exact, trajectory.shape[2]
-        sample = trajectory[:, :, :: max(1, count // max(LEAST_SAMPLE, count // 64))]
-        if not bool(torch.isfinite(sample).all()):
+        index, count = self._inside, self._full.config.cost.elites
+        if previews and not bool(torch.isfinite(self._full.trajectory[-1]).all()):
             return None
-        rough.calibrate(sample)
-        off = objective(rough, sample, goal_every=GOAL_EVERY) - objective(exact, sample)
-        safe, probability = (
-            [quantity(heads) for heads in (rough, exact)]
-            for quantity in (
-                lambda heads: membership(heads, sample, judge.delta_safe, config)[0],
-                lambda heads: violation(heads, sample, config),
-            )
-        )
-        if not bool(torch.isfinite(off).all()):
-            return None
-        bias = float(off.mean())
-        return Margin(
-            score=REFIT_SIGMAS * _rms(off - bias),
-            best=BEST_SIGMAS * _rms(off - bias),
-            safe=max(FEASIBLE_SIGMAS * _rms(safe[0] - safe[1]), 1.5 / config.cost.particles),
-            violation=max(FEASIBLE_SIGMAS * _rms(probability[0] - probability[1]), 0.02),
-            bias=bias,
-            goal_every=GOAL_EVERY,
-        )
+        preview = Preview.fit(self._full, index) if previews else None
+        if preview is None:
+            index = rank(self._full, index, count).index[:count]
+        else:
+            accepted, open_ = rank(preview, index, count).split(count, preview.margin, best=final)
+            places = count - len(accepted)
+            again = rank(self._full, open_, places).index[:places] if places else open_[:0]
+            index = torch.cat((again, accepted))
+        return index if len(index) else None
 
-
-def _rms(error: Tensor) -> float:
-    return float(error.square().mean().sqrt())
+    def nearest(self) -> tuple[Tensor, bool]:
+        """Where none is feasible: indices of those that come closest, whether they meet (5)."""
+        count = self._full.config.cost.elites
+        if len(self._inside) == 0:
+            return torch.topk(self._mean, count).indices, False
+        least = self._full.violation(self._inside)
+        nearest = torch.topk(least, min(count, len(least)), largest=False).indices
+        return self._inside[nearest], True

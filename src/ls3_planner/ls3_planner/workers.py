@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +26,17 @@ class Workers:
 
     def __init__(self) -> None:
         keep_freed_memory()
-        count = torch.get_num_threads()
+        self._count = count = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(count, "planner", _begin) if count > 1 else None
         if self._pool is not None:
             all_here = threading.Barrier(count)
             list(self._pool.map(lambda _: all_here.wait(), range(count)))
             torch.set_num_threads(count)  # what _begin set is torch's default for new threads too
+
+    def share(self, rows: int, about: int) -> int:
+        """Size of parts of `rows` rows, near `about`, that keep all threads busy to the end."""
+        rounds = max(1, round(rows / (self._count * about)))
+        return max(1, math.ceil(rows / (self._count * rounds)))
 
     def each(self, work: Callable[[Part], None], parts: Iterable[Part]) -> None:
         """Call `work` with every part; an exception in one is raised here."""

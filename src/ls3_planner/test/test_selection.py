@@ -1,4 +1,4 @@
-"""The elites of the fast planner against those of the reference, float32 and 8 bits first."""
+"""The elites of the fast planner against those of the reference, compiled and in torch's layers."""
 
 import dataclasses
 import time
@@ -9,7 +9,7 @@ import torch
 from reference import ReferencePlanner
 
 from ls3_models.bundle import load_bundle, random_bundle
-from ls3_planner import environment, quantised, selection
+from ls3_planner import environment, native, ranking
 from ls3_planner.cem import Planner
 from ls3_planner.config import Cost, PlannerConfig
 from ls3_planner.domains import find_shared, load_domain
@@ -23,10 +23,11 @@ CONFIG = PlannerConfig(
     paper=COST, realtime=COST, horizon=5, delta_safe=0.8, delta_constraint=0.2, random_share=0.3
 )
 START = torch.stack((torch.full((32,), 0.3), torch.full((32,), 0.1)))
-SCREENS = [
+COMPILED = [
     False,
     pytest.param(
-        True, marks=pytest.mark.skipif(not quantised.supported(), reason="no 8-bit products")
+        True,
+        marks=pytest.mark.skipif(not native.available(torch.float32), reason="no compiler"),
     ),
 ]
 
@@ -37,7 +38,7 @@ def _inference():
         yield
 
 
-def check(elites, search, screen, *, same, worse):
+def check(elites, search, compiled, *, same, worse):
     """The elites against the reference's: as many, mostly the same, the others as good.
 
     The first iteration's candidates are the same ones; later ones follow from the elites before.
@@ -47,16 +48,16 @@ def check(elites, search, screen, *, same, worse):
     for iteration, (found, due) in enumerate(zip(elites, search.elites, strict=True)):
         assert len(found.index) == len(due)
         share = len(set(found.index.tolist()) & set(due.tolist())) / len(due)
-        assert share >= (same if screen else 0.99) - 0.1 * iteration
+        assert share >= (same if compiled else 0.99) - 0.1 * iteration
     score = search.scores[0]
     regret = score[search.elites[0]].mean() - score[elites[0].index].mean()
     assert regret <= worse * score[torch.isfinite(score)].std() + 1e-6
 
 
-def both(bundle, config, mean, std, screen, seed=0):
+def both(bundle, config, mean, std, compiled, seed=0):
     """The fast planner's elites of every iteration and its plan, and the reference's search."""
     fast, elites = Planner(bundle, config, seed=seed), []
-    fast.selector = Selector(bundle.models, screen=screen, least_rows=0)
+    fast.selector = Selector(bundle.models, compiled=compiled)
     judge = fast.selector.elites
 
     def elites_kept(*args, **keywords):
@@ -80,21 +81,21 @@ def latents_of(bundle, domain):
     return zip(mean, std, strict=True)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("compiled", COMPILED)
 @pytest.mark.parametrize("name", DOMAINS)
-def test_elites_and_action_of_trained_models(name, screen):
+def test_elites_and_action_of_trained_models(name, compiled):
     domain = load_domain(name, None, [])
     bundle = load_bundle(find_shared(f"models/{name}"))
     config = dataclasses.replace(domain.planner, profile="paper", paper=COST)
     for mean, std in latents_of(bundle, domain):
-        elites, plan, search = both(bundle, config, mean, std, screen)
-        check(elites, search, screen, same=0.95, worse=0.03)
+        elites, plan, search = both(bundle, config, mean, std, compiled)
+        check(elites, search, compiled, same=0.95, worse=0.03)
         assert plan.relaxations == search.relaxations
         assert plan.feasible == (search.actions is not None)
         if plan.feasible:
-            # in 8 bits the candidates of the last iteration differ a little: the regret counts
+            # with previews the candidates of the last iteration differ a little: the regret counts
             best = float(search.scores[-1].max())
-            assert plan.value >= best - (0.1 if screen else 1e-3)
+            assert plan.value >= best - (0.1 if compiled else 1e-3)
 
 
 def landscape(kind):
@@ -138,75 +139,54 @@ def landscape(kind):
     return bundle
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("compiled", COMPILED)
 @pytest.mark.parametrize("kind", ["all", "none", "few", "blocked", "some", "ties", "nan", "far"])
-def test_adversarial_landscapes(kind, screen):
+def test_adversarial_landscapes(kind, compiled):
     bundle = landscape(kind)
-    elites, plan, search = both(bundle, CONFIG, *START.numpy(), screen)
+    elites, plan, search = both(bundle, CONFIG, *START.numpy(), compiled)
     assert plan.feasible == (search.actions is not None)
     assert plan.feasible == (kind in ("all", "few", "some", "ties", "far"))
     assert plan.relaxations == search.relaxations == (5 if kind == "none" else 0)
     if kind == "ties":  # any will do, as long as there are as many
         assert [len(e.index) for e in elites] == [40, 40]
         return
-    check(elites, search, screen, same=0.8, worse=0.1)
+    check(elites, search, compiled, same=0.8, worse=0.1)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_a_single_feasible_candidate_is_found(screen):
+@pytest.mark.parametrize("compiled", COMPILED)
+def test_a_single_feasible_candidate_is_found(compiled):
     """delta_C lies between the two candidates that violate least."""
     bundle = landscape("some")
-    candidates = 2 * torch.rand(400, 5, 2) - 1
+    candidates = 2 * torch.rand(400, 5, 2, generator=torch.Generator().manual_seed(4)) - 1
     draws = Draws.sample(START, 5, 10, 5, torch.Generator().manual_seed(1))
     exact = FloatNetworks(bundle.models, Workers())
     probability = violation(exact, exact.roll_out(draws, candidates), CONFIG)
     least = torch.sort(probability).values[:2]
     config = dataclasses.replace(CONFIG, delta_constraint=float(least.mean()), use_safe_set=False)
-    found = Selector(bundle.models, screen=screen, least_rows=0).elites(
+    found = Selector(bundle.models, compiled=compiled).elites(
         START, candidates, 0.8, config, torch.Generator().manual_seed(1)
     )
-    assert found.feasible and found.index.tolist() == [int(probability.argmin())]
+    assert found.feasible and int(found.index[0]) == int(probability.argmin())
+    # float16 may take others on the bound for feasible; they are not what is executed
+    assert (probability[found.index] <= config.delta_constraint + 2e-3).all()
 
 
-def test_the_screen_is_used_and_an_executed_plan_is_feasible_in_float32(monkeypatch):
-    """A screen that is badly off must not get an infeasible action executed."""
-    if not quantised.supported():
-        pytest.skip("no 8-bit products")
-    monkeypatch.setattr(selection, "REFIT_SIGMAS", 0.0)
-    monkeypatch.setattr(selection, "BEST_SIGMAS", 0.0)
-    monkeypatch.setattr(selection, "FEASIBLE_SIGMAS", 0.0)
+@pytest.mark.skipif(not native.available(torch.float32), reason="no compiler")
+def test_previews_are_used_and_an_executed_plan_is_feasible_in_float32(monkeypatch):
+    """A preview that is badly off must not get an infeasible action executed."""
+    for name in ("REFIT_SIGMAS", "BEST_SIGMAS", "FEASIBLE_SIGMAS"):
+        monkeypatch.setattr(ranking, name, 0.0)
     bundle = landscape("some")
     calls = []
-    real = quantised.QuantisedHeads.read
-    monkeypatch.setattr(
-        quantised.QuantisedHeads,
-        "read",
-        lambda *a: calls.append(1) or real(*a),
-    )
+    real = ranking.Preview.score
+    monkeypatch.setattr(ranking.Preview, "score", lambda *a: calls.append(1) or -real(*a))
     for seed in range(5):
         made = Planner(bundle, CONFIG, seed=seed)
-        made.selector = Selector(bundle.models, least_rows=0)
         plan = made.plan(*START.numpy())
         assert calls
         if plan.feasible:
             assert plan.constraint_probability <= CONFIG.delta_constraint
             assert plan.safe_probability >= 1 - plan.delta_safe - 1e-6
-
-
-def test_quantised_heads_follow_the_weights():
-    """Online learning changes weights in place."""
-    if not quantised.supported():
-        pytest.skip("no 8-bit products")
-    models = random_bundle(3).models
-    rough, exact = quantised.QuantisedHeads(models, Workers()), FloatNetworks(models, Workers())
-    latents = torch.randn(5, 4, 64, 32, generator=torch.Generator().manual_seed(1))
-    for _ in range(2):
-        rough.calibrate(latents)
-        due = exact.read("value", latents)
-        error = rough.read("value", latents) - due
-        assert error.square().mean().sqrt() < 0.05 * due.std()
-        for parameter in models.parameters():
-            parameter.mul_(-1.5)
 
 
 def test_judgements_equal_the_networks_one_particle_at_a_time():
@@ -274,4 +254,4 @@ def test_the_fast_planner_stays_several_times_as_fast():
             planner.plan(mean, std)
             times.append(time.perf_counter() - started)
         ratios.append(times[0] / times[1])
-    assert sorted(ratios)[1] > (2.0 if quantised.supported() else 1.5), ratios
+    assert sorted(ratios)[1] > (4.0 if native.available(torch.float16) else 1.5), ratios

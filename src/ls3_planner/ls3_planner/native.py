@@ -1,0 +1,175 @@
+"""`networks.cpp`: compiled once for this processor, called without torch's work per operation."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import math
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ls3_models.learner import Models
+from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN, StackedMLP
+from ls3_planner.rollout import Draws
+from ls3_planner.workers import Workers
+
+SOURCE = Path(__file__).with_name("networks.cpp")
+OPTIONS = (
+    "-O3",
+    "-march=native",
+    "-std=c++17",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-Wno-psabi",
+    "-shared",
+    "-fPIC",
+)
+PART_ROWS = 1024  # of a head that a thread takes on at a time, about
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled networks, or None where there is no compiler; says so once."""
+    try:
+        return ctypes.CDLL(str(_compiled()))
+    except (OSError, subprocess.CalledProcessError) as error:
+        output = getattr(error, "stderr", None) or str(error)
+        reason = output.strip().splitlines()[0]
+        logging.getLogger(__name__).info("planning with torch's own layers: %s", reason)
+        return None
+
+
+def _compiled() -> Path:
+    """Path of the library; compiles it where this source, compiler and processor are new.
+
+    Raises:
+        OSError, CalledProcessError: there is no compiler, or it fails.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
+    if compiler is None:
+        raise OSError("there is no C++ compiler")
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
+    known = (SOURCE.read_text(), OPTIONS, version.stdout, _processor())
+    name = f"networks-{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.so"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ls3"
+    if not (home / name).exists():
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home) as scratch:
+            made = Path(scratch) / name
+            command = [compiler, *OPTIONS, "-o", str(made), str(SOURCE)]
+            subprocess.run(command, capture_output=True, text=True, check=True)
+            made.rename(home / name)
+    return home / name
+
+
+def _processor() -> str:
+    """What `-march=native` depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def available(dtype: torch.dtype) -> bool:
+    """Whether networks can be compiled that compute in `dtype`, float32 or float16."""
+    found = library()
+    return found is not None and hasattr(found, f"make_{_name(dtype)}")
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+class _Network:
+    """One packed network of the library; freed with this object."""
+
+    def __init__(self, name: str, mlp: StackedMLP, member: int) -> None:
+        weights = [weight[member].detach().contiguous() for weight in mlp.weights]
+        biases = [bias[member, 0].detach().contiguous() for bias in mlp.biases]
+        count = len(weights)
+        found = library()
+        assert found is not None
+        make, self._free = getattr(found, f"make_{name}"), getattr(found, f"free_{name}")
+        make.restype = ctypes.c_void_p
+        sizes = (ctypes.c_int * (count + 1))(*mlp.sizes)
+        self.handle = ctypes.c_void_p(make(count, sizes, _pointers(weights), _pointers(biases)))
+
+    def __del__(self) -> None:
+        self._free(self.handle)
+
+
+def _pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+class CompiledNetworks:
+    """Dynamics and heads in `dtype`; follows weights that are changed in place."""
+
+    def __init__(self, models: Models, workers: Workers, dtype: torch.dtype) -> None:
+        self._models, self._workers, self._name = models, workers, _name(dtype)
+        self._networks: dict[str, list[_Network]] = {}
+        self._handles: dict[str, ctypes.Array[ctypes.c_void_p]] = {}
+        self._version = -1
+        found = library()
+        assert found is not None
+        self._read = getattr(found, f"read_{self._name}")
+        self._roll_out = getattr(found, f"roll_out_{self._name}")
+
+    def _refresh(self) -> None:
+        """Pack the weights anew if they have changed."""
+        version = sum(p._version for p in self._models.parameters())
+        if version == self._version:
+            return
+        parts = {"dynamics": self._models.dynamics.mlp, **dict(self._models.heads.named_children())}
+        for name, mlp in parts.items():
+            assert isinstance(mlp, StackedMLP)
+            networks = [_Network(self._name, mlp, member) for member in range(mlp.members)]
+            self._networks[name] = networks
+            self._handles[name] = (ctypes.c_void_p * len(networks))(*(n.handle for n in networks))
+        self._version = version
+
+    def roll_out(self, draws: Draws, actions: Tensor) -> Tensor:
+        """z_{t+1..t+H}, (H, P, n, d), of candidates (n, H, A)."""
+        self._refresh()
+        (count, horizon, action), (particles, latent) = actions.shape, draws.first.shape
+        out = actions.new_empty(horizon, particles, count, latent)
+        inputs = [x.contiguous() for x in (draws.members, draws.first, draws.noise, actions)]
+        pointers = [ctypes.c_void_p(x.data_ptr()) for x in inputs]
+        bounds = ctypes.c_float(math.exp(LOG_STD_MIN)), ctypes.c_float(math.exp(LOG_STD_MAX))
+        result = ctypes.c_void_p(out.data_ptr())
+
+        def follow(particle: int) -> None:
+            sizes = horizon, particles, particle, ctypes.c_int64(count), latent, action
+            self._roll_out(self._handles["dynamics"], *pointers, *bounds, *sizes, result)
+
+        self._workers.each(follow, range(particles))
+        return out
+
+    def read(self, name: str, latents: Tensor) -> Tensor:
+        """See `Heads`."""
+        self._refresh()
+        flat = latents.reshape(-1, latents.shape[-1]).contiguous()
+        handles = self._handles[name]
+        out = flat.new_empty(len(handles), len(flat))
+        rows, result = ctypes.c_void_p(flat.data_ptr()), ctypes.c_void_p(out.data_ptr())
+
+        def read(begin: int) -> None:
+            end = min(begin + part, len(flat))
+            bounds = [ctypes.c_int64(x) for x in (begin, end, len(flat))]
+            self._read(handles, len(handles), rows, *bounds, result)
+
+        part = self._workers.share(len(flat), PART_ROWS)
+        self._workers.each(read, range(0, len(flat), part))
+        return out.reshape(len(handles), *latents.shape[:-1])
