@@ -43,7 +43,7 @@ def library() -> ctypes.CDLL | None:
     """The compiled networks, or None where there is no compiler; says so once."""
     try:
         return ctypes.CDLL(str(_compiled()))
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:  # no home, for one
         output = getattr(error, "stderr", None) or str(error)
         reason = output.strip().splitlines()[0]
         logging.getLogger(__name__).info("planning with torch's own layers: %s", reason)

@@ -1,6 +1,7 @@
 """Networks compiled for this processor against torch's."""
 
 import logging
+import platform
 import subprocess
 
 import pytest
@@ -143,3 +144,18 @@ def test_it_is_compiled_once(fresh, monkeypatch, tmp_path):
     monkeypatch.setattr(subprocess, "run", no_compilation)
     assert native.available(torch.float32)
     assert list((tmp_path / "ls3").iterdir()) == [made]
+
+
+@pytest.mark.skipif(not native.available(torch.float32), reason="no compiler")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names of x86-64 processors")
+@pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3", "x86-64-v4"])
+def test_other_processors(fresh, monkeypatch, tmp_path, processor):
+    """Without AVX, with AVX2, with AVX-512 but without float16."""
+    if processor == "x86-64-v4" and "avx512f" not in native._processor():
+        pytest.skip("this one has no AVX-512")
+    options = [o if o != "-march=native" else f"-march={processor}" for o in native.OPTIONS]
+    monkeypatch.setattr(native, "OPTIONS", options)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert native.available(torch.float32) and not native.available(torch.float16)
+    test_heads_equal_torch_and_follow_the_weights(torch.float32, 200)
+    test_rollouts_equal_torch(torch.float32, 3)
