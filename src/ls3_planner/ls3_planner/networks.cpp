@@ -200,7 +200,7 @@ inline float dot(const float* row, const std::vector<float>& weight) {
   return sum;
 }
 
-// e^-x / (1 + e^-x) would overflow; errors of 2e-7, NaN stays NaN
+// 1 / (1 + e^-x) within 2e-7; NaN stays NaN.
 inline float sigmoid(float x) {
   float t = x * -1.44269504f;
   t = t < -126.f ? -126.f : t;
