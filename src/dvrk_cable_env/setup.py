@@ -1,3 +1,5 @@
+from glob import glob
+
 from setuptools import find_packages, setup
 
 PACKAGE = "dvrk_cable_env"
@@ -9,6 +11,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", sorted(glob("launch/*.launch.py"))),
     ],
     install_requires=[
         "setuptools",
@@ -27,6 +30,9 @@ setup(
         "console_scripts": [
             "segmentation_node = dvrk_cable_env.nodes:segmentation_node",
             "arm_node = dvrk_cable_env.nodes:arm_node",
+            "teleop_node = dvrk_cable_env.nodes:teleop_node",
+            "record_monitor = dvrk_cable_env.nodes:record_monitor",
+            "preflight = dvrk_cable_env.nodes:preflight",
         ]
     },
 )
