@@ -14,6 +14,7 @@ MOTION_STATE = "motion_state"  # ls3_interfaces/MotionState, latched
 RESET_SCENE = "reset_scene"  # ls3_interfaces/srv/ResetScene
 RUN_EPISODE = "run_episode"  # ls3_interfaces/action/RunEpisode
 EPISODE_MARK = "episode_mark"  # StringStamped or String, an operator's marks for a recording
+JOY = "joy"  # sensor_msgs/Joy, a person's gamepad
 SCENE_IMAGE = "scene/image_raw"  # sensor_msgs/Image, a picture for people
 JOINT_STATES = "joint_states"  # sensor_msgs/JointState, as ros2_control publishes it
 

@@ -1,0 +1,1 @@
+../src/dvrk_cable_env/launch/record.launch.py

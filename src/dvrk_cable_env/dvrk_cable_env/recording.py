@@ -1,0 +1,164 @@
+"""What is recorded for the import of a bag, and whether it arrives. Pure: no ROS."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections import deque
+from collections.abc import Sequence
+
+from ls3_common import topics
+from ls3_common.parameters import parameter
+
+RECORDER = "rosbag2_recorder"
+"""Name of the node that `ros2 bag record` is."""
+LATE = 3.0
+"""Seconds without a message after which a stream counts as missing."""
+WINDOW = 3.0
+"""Seconds over which a rate is measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingConfig:
+    """Parameters of record_monitor; record.launch.py sets them."""
+
+    arm: str = parameter("PSM1", description="CRTK name of the arm")
+    console: str = parameter("MTMR", description="CRTK name of the master that may drive it")
+    camera: str = parameter(
+        topics.CAMERA_IMAGE,
+        description="the camera's topic; a name that ends in /compressed is a CompressedImage",
+    )
+    camera_rate: float = parameter(
+        5.0, description="the camera is slow below it", unit="Hz", low=0.0, high=1000.0
+    )
+    state_rate: float = parameter(
+        50.0, description="the arm's poses are slow below it", unit="Hz", low=0.0, high=1000.0
+    )
+    report: float = parameter(
+        5.0, description="time between two reports", unit="s", low=0.5, high=3600.0
+    )
+    mark_topic: str = parameter(topics.EPISODE_MARK, description="the operator's marks")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """One topic of a recording. `rate` (Hz, by the wall) is the least; 0 for events.
+
+    `wanted`: without it no episode can be imported.
+    """
+
+    topic: str
+    kind: str
+    rate: float = 0.0
+    wanted: bool = False
+    stamped: bool = False
+
+
+def streams(config: RecordingConfig) -> list[Stream]:
+    """What belongs in a bag: docs/demonstrations.md says what each is needed for."""
+
+    def of_arm(name: str, kind: str, rate: float = 0.0, wanted: bool = False) -> Stream:
+        return Stream(topics.arm(config.arm, name), kind, rate, wanted, stamped=True)
+
+    master = f"{config.console}_{config.arm}"
+    pose, joints = "geometry_msgs/msg/PoseStamped", "sensor_msgs/msg/JointState"
+    compressed = config.camera.endswith("/compressed")
+    camera = "sensor_msgs/msg/CompressedImage" if compressed else "sensor_msgs/msg/Image"
+    pedals = [f"console/{name}" for name in ("clutch", "camera", "operator_present")]
+    pedals += [f"footpedals/{name}" for name in ("clutch", "camera", "coag", "bicoag")]
+    return [
+        Stream(config.camera, camera, config.camera_rate, wanted=True, stamped=True),
+        of_arm("setpoint_cp", pose, config.state_rate, wanted=True),
+        of_arm("measured_cp", pose, config.state_rate, wanted=True),
+        of_arm("operating_state", "crtk_msgs/msg/OperatingState"),
+        *(of_arm(name, joints) for name in ("setpoint_js", "measured_js")),
+        *(of_arm(f"jaw/{name}", joints) for name in ("setpoint_js", "measured_js")),
+        of_arm("measured_cv", "geometry_msgs/msg/TwistStamped"),
+        of_arm("local/measured_cp", pose),
+        *(
+            Stream(topic, f"ls3_interfaces/msg/{kind}")
+            for topic, kind in (
+                (topics.TASK_STATE, "TaskState"),
+                (topics.STEP_REQUEST, "StepRequest"),
+                (topics.PLAN, "Plan"),
+                (topics.ARM_COMMAND, "ArmCommand"),
+                (topics.MOTION_STATE, "MotionState"),
+            )
+        ),
+        Stream(config.mark_topic, "std_msgs/msg/String"),
+        Stream("joy", "sensor_msgs/msg/Joy"),
+        *(Stream(topic, "sensor_msgs/msg/Joy") for topic in pedals),
+        Stream(f"{master}/following", "std_msgs/msg/Bool"),
+        Stream(f"{master}/scale", "std_msgs/msg/Float64"),
+        Stream(_beside(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"),
+        Stream("/tf_static", "tf2_msgs/msg/TFMessage"),
+    ]
+
+
+def _beside(camera: str, name: str) -> str:
+    """A topic next to the camera's."""
+    base = camera.removesuffix("/compressed").rpartition("/")[0]
+    return f"{base}/{name}" if base else name
+
+
+def header_stamp(data: bytes) -> int:
+    """Stamp (ns) of a serialised message that begins with a header; 0 where there is none."""
+    if len(data) < 12:
+        return 0
+    order = "<" if data[1] & 1 else ">"  # CDR's encapsulation says which byte comes first
+    seconds, rest = struct.unpack_from(f"{order}iI", data, 4)
+    return max(int(seconds) * 10**9 + int(rest), 0)
+
+
+class Meter:
+    """How one stream arrives. Times are seconds of a steady clock."""
+
+    def __init__(self, stream: Stream, now: float) -> None:
+        self.stream, self.count = stream, 0
+        self._since, self._newest = now, -1.0
+        self._arrivals: deque[float] = deque(maxlen=4096)
+        self._invalid: deque[float] = deque(maxlen=4096)  # with stamp 0
+
+    def hear(self, now: float, stamp: int | None = None) -> None:
+        """A message; `stamp` (ns) of one that has a header."""
+        self.count += 1
+        self._newest = now
+        self._arrivals.append(now)
+        if stamp == 0:
+            self._invalid.append(now)
+
+    def rate(self, now: float) -> float:
+        """Messages a second (Hz) over the last seconds, fewer at the start."""
+        span = min(WINDOW, now - self._since)
+        return self._within(self._arrivals, now) / span if span > 0 else 0.0
+
+    def warning(self, now: float) -> str:
+        """What is wrong with it; empty where nothing is, and at the very start."""
+        stream = self.stream
+        if now - self._since < LATE:
+            return ""
+        if stream.wanted and not self.count:
+            return f"{stream.topic}: missing, nothing has come"
+        if stream.rate and self.count and now - self._newest > LATE:
+            return f"{stream.topic}: nothing for {LATE:g} s"
+        arrived = self._within(self._arrivals, now)
+        if stream.rate and self.count and arrived < stream.rate * WINDOW:
+            return f"{stream.topic}: slow, less than {stream.rate:g} Hz"
+        if stream.stamped and 2 * self._within(self._invalid, now) > arrived > 0:
+            return f"{stream.topic}: most messages have stamp 0, which means invalid"
+        return ""
+
+    @staticmethod
+    def _within(times: deque[float], now: float) -> int:
+        return sum(now - time <= WINDOW for time in times)
+
+
+def describe(meters: Sequence[Meter], now: float) -> str:
+    """One line: the rate of each stream that should have one, the number of each other's events."""
+    parts = []
+    for meter in meters:
+        if meter.stream.rate:
+            parts.append(f"{meter.stream.topic} {meter.rate(now):.3g} Hz")
+        elif meter.count:
+            parts.append(f"{meter.stream.topic} {meter.count}")
+    return ", ".join(parts)

@@ -1,0 +1,127 @@
+"""Records demonstrations, beside a robot or a simulation that runs already; Ctrl-C ends it.
+
+    ros2 launch dvrk_cable_env record.launch.py out:=session_1
+    ros2 launch dvrk_cable_env record.launch.py out:=session_2 teleop:=joy config:=my_robot.yaml
+
+`--show-args` lists the arguments; docs/demonstrations.md has the whole way.
+"""
+
+import os
+import time
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch_ros.actions import Node
+
+from dvrk_cable_env.recording import RecordingConfig, streams
+from ls3_common import launching, topics
+from ls3_common.launching import number, text
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "out", default_value="", description="the bag's directory; empty: recordings/<time>"
+    ),
+    DeclareLaunchArgument("arm", default_value="PSM1", description="CRTK name of the arm"),
+    DeclareLaunchArgument(
+        "console", default_value="MTMR", description="CRTK name of the master that drives it"
+    ),
+    DeclareLaunchArgument(
+        "camera",
+        default_value=topics.CAMERA_IMAGE,
+        description="the camera's topic: sensor_msgs/Image, or CompressedImage where its name ends "
+        "in /compressed",
+    ),
+    DeclareLaunchArgument(
+        "camera_rate", default_value="5.0", description="Hz of wall time below which it is slow"
+    ),
+    DeclareLaunchArgument(
+        "state_rate", default_value="50.0", description="as camera_rate, of the arm's poses"
+    ),
+    DeclareLaunchArgument(
+        "teleop",
+        default_value="none",
+        choices=["none", "joy", "marks"],
+        description="start teleop_node: joy drives the arm and marks, marks only marks, by buttons "
+        "and pedals. Keys need a terminal: ros2 run dvrk_cable_env teleop_node",
+    ),
+    DeclareLaunchArgument(
+        "config", default_value="", description="parameter file with a section for teleop_node"
+    ),
+]
+
+
+def generate_launch_description():
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            OpaqueFunction(
+                function=lambda context: launching.refuse_unknown(
+                    ARGUMENTS, context.launch_configurations
+                )
+            ),
+            # nodes end with this launch, also when it is killed
+            SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
+            SetEnvironmentVariable("PYTHONUNBUFFERED", "1"),
+            OpaqueFunction(function=lambda context: start(context.launch_configurations)),
+        ]
+    )
+
+
+def start(given):
+    """The recorder, who watches it, and teleoperation where it is wanted; none without another."""
+    out = os.path.abspath(
+        given["out"] or os.path.join("recordings", time.strftime("%Y%m%d_%H%M%S"))
+    )
+    if os.path.exists(out):
+        raise RuntimeError(f"out:={given['out']} exists already: a recording is never overwritten")
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    if given["config"] and not os.path.isfile(given["config"]):
+        raise RuntimeError(f"config:={given['config']} is no file")
+    rates = {
+        name: number(given, name, float, 0.0, 1000.0) for name in ("camera_rate", "state_rate")
+    }
+    names = {name: given[name] for name in ("arm", "console", "camera")}
+    wanted = streams(RecordingConfig(**names, **rates))
+    # quality of service is the recorder's: it asks of each topic what its publishers offer
+    recorder = ExecuteProcess(
+        cmd=["ros2", "bag", "record", "-s", "mcap", "-o", out, *(_full(s.topic) for s in wanted)],
+        name="recorder",
+        output="screen",
+        sigterm_timeout="10",  # a large bag takes its time to be closed
+        sigkill_timeout="10",
+    )
+    monitor = Node(
+        package="dvrk_cable_env",
+        executable="record_monitor",
+        name="record_monitor",
+        output="screen",
+        parameters=[{name: text(value) for name, value in names.items()} | rates],
+    )
+    return launching.watched([recorder, monitor, *_teleop(given)])
+
+
+def _teleop(given):
+    if given["teleop"] == "none":
+        return []
+    compressed = given["camera"].endswith("/compressed")
+    settings = {"drive": given["teleop"] == "joy", "keyboard": False, "compressed": compressed}
+    camera = topics.CAMERA_IMAGE + ("/compressed" if compressed else "")
+    return [
+        Node(
+            package="dvrk_cable_env",
+            executable="teleop_node",
+            name="teleop_node",
+            output="screen",
+            parameters=[*([given["config"]] if given["config"] else []), settings],
+            remappings=[(camera, given["camera"])],
+        )
+    ]
+
+
+def _full(topic):
+    return topic if topic.startswith("/") else f"/{topic}"
