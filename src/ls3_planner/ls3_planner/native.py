@@ -35,7 +35,7 @@ OPTIONS = (
     "-shared",
     "-fPIC",
 )
-PART_ROWS = 1024  # of a head that a thread takes on at a time, about
+PART_ROWS = 512  # of a head that a thread takes on at a time, about
 
 
 @cache
@@ -119,6 +119,7 @@ class CompiledNetworks:
 
     def __init__(self, models: Models, workers: Workers, dtype: torch.dtype) -> None:
         self._models, self._workers, self._name = models, workers, _name(dtype)
+        self._parameters = list(models.parameters())
         self._networks: dict[str, list[_Network]] = {}
         self._handles: dict[str, ctypes.Array[ctypes.c_void_p]] = {}
         self._version = -1
@@ -129,7 +130,7 @@ class CompiledNetworks:
 
     def _refresh(self) -> None:
         """Pack the weights anew if they have changed."""
-        version = sum(p._version for p in self._models.parameters())
+        version = sum(p._version for p in self._parameters)
         if version == self._version:
             return
         parts = {"dynamics": self._models.dynamics.mlp, **dict(self._models.heads.named_children())}

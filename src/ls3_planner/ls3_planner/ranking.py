@@ -121,7 +121,7 @@ class Preview:
             return None
         sample = full.trajectory.index_select(2, index[:: math.ceil(count / SAMPLE)])
         scores = particle_scores(full.heads, sample).double()
-        if not bool(torch.isfinite(scores).all()):
+        if not bool(torch.isfinite(scores.sum())):
             return None
         mean, target = scores.mean(dim=1), scores.mean(dim=0)
         centred, rest = scores - mean[:, None], target - target.mean()

@@ -153,7 +153,7 @@ class _Look:
         With previews also where numbers are not finite: that is for float32 to decide.
         """
         index, count = self._inside, self._full.config.cost.elites
-        if previews and not bool(torch.isfinite(self._full.trajectory[-1]).all()):
+        if previews and not bool(torch.isfinite(self._full.trajectory[-1].sum())):
             return None
         preview = Preview.fit(self._full, index) if previews else None
         if preview is None:
