@@ -97,8 +97,10 @@ class Pilot:
             self._frame, self._frame_came = stamp, now
 
     def watch(self, motion: Motion) -> None:
-        """The arm's motion has begun or ended."""
+        """The arm's motion has begun or ended. An arm that is not ready ends none of ours."""
         self._motion = motion
+        if not motion.ready:
+            self._under_way = None
 
     def answer(self, episode: int, step: int, outcome: str, stamp: int, now: float) -> bool:
         """What arm_node made of a plan, at `stamp` (ns); whether the plan was one of ours."""
@@ -134,7 +136,7 @@ class Pilot:
         """Whether the next step has to wait for something that comes by itself."""
         return bool(
             not self._seen_at_rest()
-            or self._frame <= self._refused_frame
+            or self._frame == self._refused_frame
             or now - self._refused_at < BACK_OFF
             or self._marks
             or self._unheard
@@ -203,16 +205,13 @@ class Pilot:
             self.running = False
 
     def _seen_at_rest(self) -> bool:
-        """Whether the newest frame shows the arm at rest after all that was ordered.
-
-        An arm that is not ready ends no motion of ours any more.
-        """
+        """Whether the newest frame shows the arm at rest after all that was ordered."""
         motion = self._motion
         if not self._drives:
             return True
         if self._asked is not None or motion is None or motion.moving:
             return False
-        if self._under_way is not None and motion.ready:
+        if self._under_way is not None:
             episode, step, began = self._under_way
             if (motion.episode, motion.step) != (episode, step) or motion.stamp < began:
                 return False

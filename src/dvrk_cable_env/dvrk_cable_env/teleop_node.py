@@ -104,6 +104,7 @@ class TeleopNode(Node):
         except InputFault as fault:
             self._say("input", str(fault))
             return
+        self._health.stand("")
         for mark in marks:
             self._ask(mark)
 

@@ -38,7 +38,8 @@ class Terminal:
             return f"no terminal: {error}"
         atexit.register(self.close)
         self._fd, self._before = fd, before
-        tty.setcbreak(fd)
+        tty.setcbreak(fd, termios.TCSANOW)
+        termios.tcflush(fd, termios.TCIFLUSH)  # what was typed before was not meant for this
         now = termios.tcgetattr(fd)
         for name in (termios.VSUSP, termios.VQUIT):
             now[6][name] = _OFF
