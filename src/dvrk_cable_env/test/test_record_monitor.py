@@ -1,0 +1,133 @@
+"""record_monitor as a process, and record.launch.py with what it refuses."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import Log
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from dvrk_cable_env.bag_reading import Bag
+from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS
+
+KEPT_QOS = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Of /rosout: also what was said before anybody listened."""
+NODE = "dvrk_cable_env.record_monitor"
+LAUNCH = ["ros2", "launch", "dvrk_cable_env", "record.launch.py"]
+ONE_MARK = """
+import rclpy, sys, time
+from std_msgs.msg import String
+rclpy.init()
+node = rclpy.create_node("one_mark")
+out = node.create_publisher(String, "episode_mark", 10)
+while out.get_subscription_count() < 2:
+    time.sleep(0.01)
+out.publish(String(data=sys.argv[1]))
+out.wait_for_all_acked(rclpy.duration.Duration(seconds=5.0))
+"""
+"""What `ros2 topic pub --once -w 2` does."""
+
+
+def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
+    bench: Any, start: Any
+) -> None:
+    bench.arm.publishes_poses = False
+    logs = bench.collect(Log, "/rosout", KEPT_QOS)
+    diagnoses = bench.collect(DiagnosticArray, "/diagnostics")
+    frames = bench.node.create_publisher(Image, "camera/image_raw", IMAGE_QOS)
+    wrong = bench.node.create_publisher(PoseStamped, "task_state", RELIABLE_QOS)
+    frame = Image(height=1, width=1, encoding="mono8", step=1, data=b"\0")
+    frame.header.stamp.sec = 1
+    shots = bench.node.create_timer(0.5, lambda: frames.publish(frame))
+
+    def said(text: str) -> list[str]:
+        return [log.msg for log in logs if log.name == "record_monitor" and text in log.msg]
+
+    with start(NODE, report=1.0):
+        bench.until(lambda: said("PSM1/setpoint_cp: missing, nothing has come"))
+        bench.until(lambda: said("camera/image_raw: slow, less than 5 Hz"))
+        bench.until(lambda: said("task_state: is geometry_msgs/msg/PoseStamped"))
+        bench.until(lambda: said("nothing records: no rosbag2_recorder listens"))
+        report = bench.until(lambda: said("WARNINGS: camera/image_raw 2"))
+        assert "no episode runs" in report[-1]
+        status = [s for a in diagnoses for s in a.status if s.name == "record_monitor"][-1]
+        assert status.level == b"\x01"
+        assert "PSM1/measured_cp: missing" in status.message
+        bench.node.destroy_timer(shots)
+        shots = bench.node.create_timer(0.05, lambda: frames.publish(frame))
+        bench.arm.publishes_poses = True
+        bench.until(lambda: said("cured: camera/image_raw: slow"))
+        bench.until(lambda: said("cured: PSM1/setpoint_cp: missing"))
+        assert len(said("PSM1/setpoint_cp: missing")) == 2, "said once, and once that it is cured"
+        bench.arm.stamps_are_valid = False
+        bench.until(lambda: said("PSM1/setpoint_cp: most messages have stamp 0"))
+        bench.arm.stamps_are_valid = True
+        marks = bench.node.create_publisher(String, "episode_mark", RELIABLE_QOS)
+        bench.until(lambda: marks.get_subscription_count() > 0)
+        marks.publish(String(data="start random"))
+        bench.until(lambda: said("episode 1 runs, last mark 'start random'"))
+    bench.node.destroy_timer(shots)
+    for publisher in (frames, wrong, marks):
+        bench.node.destroy_publisher(publisher)
+
+
+def test_a_launch_records_marks_by_topic_and_every_kind_of_service(
+    bench: Any, tmp_path: Path
+) -> None:
+    """A latched state of before the recording, best-effort frames, a mark by a passer-by."""
+    from ls3_interfaces.msg import MotionState
+
+    states = bench.node.create_publisher(MotionState, "motion_state", LATCHED_QOS)
+    states.publish(MotionState(reason="of before"))
+    frames = bench.node.create_publisher(Image, "camera/image_raw", IMAGE_QOS)
+    frame = Image(height=1, width=1, encoding="mono8", step=1, data=b"\0")
+    shots = bench.node.create_timer(0.05, lambda: frames.publish(frame))
+    out = tmp_path / "deep" / "bag"
+    launch = subprocess.Popen([*LAUNCH, f"out:={out}"], start_new_session=True)
+    try:
+        bench.until(lambda: states.get_subscription_count() > 0)
+        bench.until(lambda: frames.get_subscription_count() > 1)
+        subprocess.run([sys.executable, "-c", ONE_MARK, "start"], check=True, timeout=30)
+    finally:
+        launch.send_signal(signal.SIGINT)
+        assert launch.wait(30) in (0, 1, 2)
+    bench.node.destroy_timer(shots)
+    bag = Bag(out)
+    assert not bag.cut
+    assert list(out.glob("*.mcap"))
+    found = {raw.topic: bag.decode(raw) for raw in bag.messages(set(bag.topics))}
+    assert found["/motion_state"].reason == "of before"
+    assert found["/camera/image_raw"].encoding == "mono8"
+    assert found["/episode_mark"].data == "start"
+    assert {"/PSM1/setpoint_cp", "/PSM1/measured_cp", "/PSM1/operating_state"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("out:=.", "a recording is never overwritten"),
+        ("config:=nowhere.yaml", "config:=nowhere.yaml is no file"),
+        ("camera_rate:=fast", "camera_rate:=fast is not a number"),
+        ("camrea:=x", "camrea"),
+        ("teleop:=hands", "hands"),
+    ],
+)
+def test_a_launch_that_cannot_be_is_refused_before_anything_starts(
+    argument: str, reason: str, tmp_path: Path
+) -> None:
+    result = subprocess.run(
+        [*LAUNCH, argument], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 1
+    assert reason in result.stdout + result.stderr
+    assert "process started" not in result.stdout + result.stderr
+    assert list(tmp_path.rglob("*.mcap")) == []
