@@ -169,9 +169,12 @@ class Pedal:
         self.down: bool | None = None  # not heard yet
 
     def hear(self, buttons: Sequence[int]) -> bool:
-        """A message of it; whether it was seen to go down. One without buttons is not pressed."""
+        """A message of it; whether it went down. One without buttons is not pressed.
+
+        The first message may already say so: the dVRK's pedals publish on change only.
+        """
         before, self.down = self.down, bool(buttons) and buttons[0] == DOWN
-        return self.down and before is False
+        return self.down and not before
 
 
 def displacement(wish: Sequence[float], max_step: float) -> tuple[float, float]:

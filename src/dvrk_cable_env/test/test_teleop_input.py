@@ -137,6 +137,7 @@ def test_a_wish_that_is_not_finite_is_no_displacement() -> None:
 
 def test_a_pedal_counts_when_it_goes_down() -> None:
     pedal = Pedal()
+    assert pedal.hear([1]), "the first word of one that publishes on change only"
     assert not pedal.hear([1])
     assert pedal.down
     assert not pedal.hear([0])
