@@ -107,6 +107,11 @@ class Joystick:
         self._heard = now
         return [mark for mark in MARKS if down[mark] and before.get(mark) is False]
 
+    @property
+    def clutched(self) -> bool:
+        """Whether its clutch was down in the newest message, however old that is."""
+        return self._pressed.get("clutch", False)
+
     def wish(self, now: float) -> tuple[float, float]:
         """Where the stick points, each axis in [-1, 1].
 

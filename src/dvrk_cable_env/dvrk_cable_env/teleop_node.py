@@ -178,7 +178,8 @@ class TeleopNode(Node):
         by_key = wish == STILL
         if by_key:
             wish = self._keys.wish(now)
-        if wish == STILL or self._clutch.down:
+        # each of the clutches holds back every input
+        if self._clutch.down or self._keys.clutched or self._joystick.clutched or wish == STILL:
             return
         reason = self._rival or self._pilot.refusal(now)
         if reason:

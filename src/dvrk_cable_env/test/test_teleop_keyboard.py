@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rclpy.clock import Clock
+from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 
 from ls3_interfaces.msg import MotionState, Plan
@@ -55,8 +58,12 @@ class Window:
         return bool(termios.tcgetattr(self.slave)[3] & (termios.ECHO | termios.ICANON))
 
     def close(self) -> None:
-        self.child.kill()
-        self.child.communicate()
+        self.child.terminate()  # killed, it would plan for others for some seconds more
+        try:
+            self.child.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.communicate()
         os.close(self.master)
         os.close(self.slave)
 
@@ -101,6 +108,43 @@ def robot(bench: Any) -> Iterator[Robot]:
     robot = Robot(bench)
     yield robot
     robot.leave()
+
+
+@pytest.mark.parametrize("clutch", ["space bar", "gamepad"])
+def test_a_clutch_holds_back_the_other_input_too(
+    bench: Any, robot: Robot, window: Window, clutch: str
+) -> None:
+    bench.until(lambda: not window.echoes())
+    bench.until(lambda: bench.node.count_publishers("plan") == 1)
+    joy = bench.node.create_publisher(Joy, "joy", 10)
+    bench.matched(joy)
+    stick = Joy(axes=[-1.0 if clutch == "space bar" else 0.0, 0.0], buttons=[0] * 8)
+    stick.buttons[4] = int(clutch == "gamepad")
+    if clutch == "space bar":
+        window.type(" ")
+        time.sleep(0.3)
+
+    def hold() -> None:
+        stick.header.stamp = Clock().now().to_msg()
+        joy.publish(stick)
+
+    def press() -> list[Any]:
+        if clutch == "gamepad":
+            window.type("d")  # lapses, as a press does
+        return robot.plans
+
+    timer = bench.node.create_timer(0.03, hold)
+    try:
+        for _ in range(6):
+            time.sleep(0.2)
+            assert press() == []
+        if clutch == "space bar":
+            window.type(" ")
+        stick.buttons[4] = 0
+        bench.until(press)
+    finally:
+        bench.node.destroy_timer(timer)
+        bench.node.destroy_publisher(joy)
 
 
 def test_one_key_one_step_and_marks(bench: Any, robot: Robot, window: Window) -> None:

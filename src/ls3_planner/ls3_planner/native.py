@@ -44,8 +44,8 @@ def library() -> ctypes.CDLL | None:
     try:
         return ctypes.CDLL(str(_compiled()))
     except (OSError, RuntimeError, subprocess.CalledProcessError) as error:  # no home, for one
-        output = getattr(error, "stderr", None) or str(error)
-        reason = output.strip().splitlines()[0]
+        output = (getattr(error, "stderr", None) or "").strip() or str(error)
+        reason = output.splitlines()[0]
         logging.getLogger(__name__).info("planning with torch's own layers: %s", reason)
         return None
 

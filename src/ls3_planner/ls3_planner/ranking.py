@@ -14,7 +14,7 @@ from ls3_planner.rollout import Heads, objective, particle_scores, violation
 
 CHOSEN = 3  # particles that a preview looks at
 SAMPLE = 32  # candidates that it is fitted to
-RIDGE = 0.02  # of the mean square of a particle's scores
+RIDGE = 0.02  # of the sum of squares of a particle's scores
 REFIT_SIGMAS = 0.6  # of a preview's error: elites to refit to; a wrong one is nearly as good
 BEST_SIGMAS = 1.5  # the one that is executed
 FEASIBLE_SIGMAS = 3.0
@@ -153,7 +153,8 @@ class Preview:
     def score(self, index: Tensor) -> Tensor:
         """See `View`."""
         scores = particle_scores(self.few.heads, self.few.trajectory.index_select(2, index))
-        return torch.nan_to_num(self.weight @ scores + self.offset, nan=-torch.inf)
+        score = self.weight @ scores + self.offset
+        return torch.nan_to_num(score, nan=-torch.inf, posinf=-torch.inf)
 
     def violation(self, index: Tensor) -> Tensor:
         """See `View`."""
