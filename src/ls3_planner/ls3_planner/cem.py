@@ -75,13 +75,21 @@ class Planner:
                     f"a latent of {np.shape(array)} values, {self.latent_dim} finite ones are due"
                 )
         start = torch.as_tensor(np.asarray([mean, std], dtype=np.float32), device=self.device)
-        delta_safe = self.config.delta_safe
-        for relaxations in range(self.config.max_relaxations + 1):
-            if relaxations:
-                delta_safe *= self.config.relaxation
-            elites = self._optimise(start, delta_safe)
-            if elites.inside:
+        levels = [
+            self.config.delta_safe * self.config.relaxation**k
+            for k in range(self.config.max_relaxations + 1)
+        ]
+        relaxations, delta_safe = 0, levels[0]
+        elites = self._optimise(start, delta_safe)
+        while not elites.inside:
+            # the next level that the search reached; a search at those between would be in vain
+            reached = (k for k, d in enumerate(levels) if elites.within(d, self.config))
+            relaxations = max(relaxations + 1, next(reached, len(levels)))
+            if relaxations >= len(levels):
+                relaxations, delta_safe = len(levels) - 1, levels[-1]
                 break
+            delta_safe = levels[relaxations]
+            elites = self._optimise(start, delta_safe)
         if elites.feasible:
             return self._found(elites.actions[0], delta_safe, relaxations, started)
         self._previous = None

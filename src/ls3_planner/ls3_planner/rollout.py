@@ -161,15 +161,23 @@ def _follow(
         latents.addcmul_(raw.sigmoid_(), spread[step])
 
 
-def membership(
-    heads: Heads, trajectory: Tensor, delta_safe: float, config: PlannerConfig
-) -> tuple[Tensor, Tensor]:
-    """Left side of (5) and particle mean of f_S(z_{t+H}), each (n,)."""
+def safe_levels(heads: Heads, trajectory: Tensor) -> Tensor:
+    """f_S(z_{t+H}) (P, n) of trajectories (H, P, n, d); -inf where it is not a number."""
     levels = torch.sigmoid(heads.read("safe", trajectory[-1]))[0]
-    mean = torch.nan_to_num(levels.mean(dim=0), nan=0.0)
+    return torch.nan_to_num(levels, nan=-torch.inf)
+
+
+def membership(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
+    """Left side of (5) (n,) of `safe_levels`."""
     if config.safe_rule == "mean":
-        return mean, mean
-    return (levels >= delta_safe).float().mean(dim=0), mean
+        return levels.mean(dim=0)
+    return (levels >= delta_safe).float().mean(dim=0)
+
+
+def inside(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
+    """Which candidates meet (5), bool (n,), of `safe_levels`."""
+    least = delta_safe if config.safe_rule == "mean" else 1 - delta_safe
+    return membership(levels, delta_safe, config) >= least
 
 
 def violation(heads: Heads, trajectory: Tensor, config: PlannerConfig) -> Tensor:

@@ -18,7 +18,16 @@ from ls3_planner import native
 from ls3_planner.config import PlannerConfig
 from ls3_planner.native import CompiledNetworks
 from ls3_planner.ranking import Full, Preview, rank
-from ls3_planner.rollout import Draws, FloatNetworks, Networks, membership, objective, violation
+from ls3_planner.rollout import (
+    Draws,
+    FloatNetworks,
+    Networks,
+    inside,
+    membership,
+    objective,
+    safe_levels,
+    violation,
+)
 from ls3_planner.workers import Workers
 
 FIRST_LOOK = 8  # of the elites: those that are judged in float32 to find the one to execute
@@ -30,13 +39,19 @@ class Elites:
 
     index: (k,) among the candidates; actions: (k, H, A); the best comes first in the last
     iteration, and the order of the others says nothing. feasible: they meet (5) and (6);
-    inside: they meet (5). With neither, they are the ones that come closest.
+    inside: they meet (5). With neither, they are the ones that come closest, with `levels`
+    (P, k) of f_S at their ends.
     """
 
     index: Tensor
     actions: Tensor
     inside: bool
     feasible: bool
+    levels: Tensor | None = None
+
+    def within(self, delta_safe: float, config: PlannerConfig) -> bool:
+        """Whether, of elites that do not meet (5), any would at this delta_S."""
+        return self.levels is not None and bool(inside(self.levels, delta_safe, config).any())
 
 
 @dataclass(frozen=True)
@@ -100,8 +115,10 @@ class Selector:
             index = look.elites(previews=False, final=final)
         if index is not None:
             return Elites(index, candidates[index], inside=True, feasible=True)
-        index, inside = look.nearest()
-        return Elites(index, candidates[index], inside, feasible=False)
+        index, levels = look.nearest()
+        return Elites(
+            index, candidates[index], inside=levels is None, feasible=False, levels=levels
+        )
 
     def _best_first(
         self, candidates: Tensor, index: Tensor, delta_safe: float, config: PlannerConfig
@@ -119,10 +136,10 @@ class Selector:
     def look_at(self, actions: Tensor, delta_safe: float, config: PlannerConfig) -> Verdict:
         """Judge one candidate (H, A) again, with the draws of the last call of `elites`."""
         trajectory = self._exact.roll_out(self._draws, actions[None])
-        safe, _ = membership(self._exact, trajectory, delta_safe, config)
+        levels = safe_levels(self._exact, trajectory)
         return Verdict(
             imagined=trajectory[:, :, 0].mean(dim=1),
-            safe_probability=float(safe[0]),
+            safe_probability=float(membership(levels, delta_safe, config)[0]),
             constraint_probability=float(violation(self._exact, trajectory, config)[0]),
             score=float(objective(self._exact, trajectory)[0]),
         )
@@ -140,12 +157,11 @@ class _Look:
         config: PlannerConfig,
     ) -> None:
         self._full = Full(networks, networks.roll_out(draws, candidates), config)
-        safe, self._mean = membership(networks, self._full.trajectory, delta_safe, config)
+        self._levels = safe_levels(networks, self._full.trajectory)
         if config.use_safe_set:
-            mean = config.safe_rule == "mean"
-            self._inside = (safe >= (delta_safe if mean else 1 - delta_safe)).nonzero()[:, 0]
+            self._inside = inside(self._levels, delta_safe, config).nonzero()[:, 0]
         else:
-            self._inside = torch.arange(len(safe), device=safe.device)
+            self._inside = torch.arange(len(candidates), device=candidates.device)
 
     def elites(self, *, previews: bool, final: bool) -> Tensor | None:
         """Indices of the elites, with `final` the best one first; None where none is feasible.
@@ -165,11 +181,12 @@ class _Look:
             index = torch.cat((again, accepted))
         return index if len(index) else None
 
-    def nearest(self) -> tuple[Tensor, bool]:
-        """Where none is feasible: indices of those that come closest, whether they meet (5)."""
+    def nearest(self) -> tuple[Tensor, Tensor | None]:
+        """Where none is feasible: indices of those that come closest; their f_S if outside (5)."""
         count = self._full.config.cost.elites
         if len(self._inside) == 0:
-            return torch.topk(self._mean, count).indices, False
+            index = torch.topk(self._levels.mean(dim=0), count).indices
+            return index, self._levels[:, index]
         least = self._full.violation(self._inside)
         nearest = torch.topk(least, min(count, len(least)), largest=False).indices
-        return self._inside[nearest], True
+        return self._inside[nearest], None

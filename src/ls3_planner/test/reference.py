@@ -54,14 +54,22 @@ class ReferencePlanner:
     def plan(self, mean: np.ndarray, std: np.ndarray) -> Search:
         """Algorithm of section 4.4 from z_t ~ N(mean, std^2), each (d,)."""
         start = torch.tensor(np.asarray([mean, std], np.float32), device=self.device)
-        delta_safe, search = self.config.delta_safe, Search()
-        for relaxation in range(self.config.max_relaxations + 1):
-            if relaxation:
-                delta_safe *= self.config.relaxation
-            search = Search(relaxations=relaxation)
+        search, last = Search(), self.config.max_relaxations
+        while True:
+            delta_safe = self.config.delta_safe * self.config.relaxation**search.relaxations
             any_inside, best = self._optimise(start, delta_safe, search)
             if any_inside:
                 break
+            relaxations = search.relaxations + 1
+            while relaxations <= last:
+                delta_safe = self.config.delta_safe * self.config.relaxation**relaxations
+                if bool(self._is_inside(self.levels[search.elites[-1]], delta_safe).any()):
+                    break
+                relaxations += 1
+            if relaxations > last:
+                search.relaxations = last
+                break
+            search = Search(relaxations=relaxations)
         if best is None:
             self.previous = None
         else:
@@ -122,9 +130,7 @@ class ReferencePlanner:
         level = torch.sigmoid(self.safe(latents)).squeeze(-1)
         value = torch.stack([v(latents).squeeze(-1) for v in self.value]).mean(dim=(0, 2))
         membership = level.mean(dim=1).nan_to_num(nan=0.0)
-        inside = (level >= delta_safe).float().mean(dim=1) >= 1 - delta_safe
-        if config.safe_rule == "mean":
-            inside = membership >= delta_safe
+        self.levels, inside = level, self._is_inside(level, delta_safe)
         if not config.use_safe_set:
             inside = torch.ones_like(inside)
         per_step = torch.stack(violations)
@@ -139,6 +145,12 @@ class ReferencePlanner:
         if inside.any():
             return (-violation).where(inside, -torch.inf), inside, feasible
         return membership, inside, feasible
+
+    def _is_inside(self, level: Tensor, delta_safe: float) -> Tensor:
+        """Who meets (5), by f_S of (candidate, particle)."""
+        if self.config.safe_rule == "mean":
+            return level.mean(dim=1).nan_to_num(nan=0.0) >= delta_safe
+        return (level >= delta_safe).float().mean(dim=1) >= 1 - delta_safe
 
     def _randn(self, *shape: int) -> Tensor:
         return torch.randn(shape, generator=self.generator, device=self.device)

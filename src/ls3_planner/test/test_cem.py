@@ -25,11 +25,12 @@ class Landscape:
     `inside` sees actions and delta_S, the others see actions only.
     """
 
-    def __init__(self, score, inside=None, violation=None, membership=None):
+    def __init__(self, score, inside=None, violation=None, membership=None, levels=None):
         self.score = score
         self.membership = membership or (lambda actions: torch.zeros(len(actions)))
         self.inside = inside or (lambda actions, delta: torch.ones(len(actions), dtype=torch.bool))
         self.violation = violation or (lambda actions: torch.zeros(len(actions)))
+        self.levels = levels
         self.seen = []
 
     def elites(self, start, candidates, delta_safe, config, generator, *, final):
@@ -46,7 +47,11 @@ class Landscape:
         key = torch.where(among, key, -torch.inf)
         index = torch.topk(key, min(config.cost.elites, int(among.sum()))).indices
         return Elites(
-            index, candidates[index], inside=bool(inside.any()), feasible=bool(feasible.any())
+            index,
+            candidates[index],
+            inside=bool(inside.any()),
+            feasible=bool(feasible.any()),
+            levels=None if inside.any() or self.levels is None else self.levels(candidates[index]),
         )
 
     def look_at(self, actions, delta_safe, config):
@@ -96,23 +101,45 @@ def test_never_executes_an_infeasible_candidate():
         assert made.plan(*LATENT).action[0] / 0.015 <= 0.2501
 
 
-def test_safe_set_without_a_plan_lowers_delta_s_then_holds():
-    landscape = Landscape(to_the_right, inside=lambda a, d: torch.zeros(len(a), dtype=torch.bool))
+def outside(actions, _delta):
+    return torch.zeros(len(actions), dtype=torch.bool)
+
+
+def constant(level):
+    """f_S of every particle of every candidate."""
+    return lambda actions: torch.full((COST.particles, len(actions)), level)
+
+
+def test_out_of_reach_of_every_level_the_arm_holds_after_one_search():
+    landscape = Landscape(to_the_right, inside=outside, levels=constant(0.01))
     plan = planner(landscape).plan(*LATENT)
     assert not plan.feasible
     assert not plan.action.any() and not plan.action_sequence.any()
     assert plan.relaxations == CONFIG.max_relaxations
+    assert plan.delta_safe == pytest.approx(0.8 * 0.8**CONFIG.max_relaxations)
+    assert len(landscape.seen) == COST.iterations
+
+
+def test_delta_s_is_lowered_step_by_step_where_a_search_falls_short():
+    """Elites promise a level that the next search does not find."""
+    landscape = Landscape(to_the_right, inside=outside, levels=constant(0.99))
+    plan = planner(landscape).plan(*LATENT)
+    assert not plan.feasible and plan.relaxations == CONFIG.max_relaxations
     levels = [delta for _, delta in landscape.seen]
     np.testing.assert_allclose(levels, np.repeat([0.8 * 0.8**i for i in range(6)], 4))
 
 
-def test_delta_s_is_lowered_until_a_plan_exists_and_is_reset_for_the_next():
-    landscape = Landscape(to_the_right, inside=lambda a, d: torch.full((len(a),), d < 0.6))
+def test_delta_s_is_lowered_to_what_the_search_reached_and_is_reset_for_the_next():
+    landscape = Landscape(
+        to_the_right, inside=lambda a, d: torch.full((len(a),), d < 0.6), levels=constant(0.55)
+    )
     made = planner(landscape)
     for _ in range(2):
+        landscape.seen.clear()
         plan = made.plan(*LATENT)
         assert plan.feasible and plan.relaxations == 2
         assert plan.delta_safe == pytest.approx(0.8 * 0.8**2)
+        assert sorted({delta for _, delta in landscape.seen}) == pytest.approx([0.512, 0.8])
 
 
 def test_an_obstacle_does_not_lower_delta_s():

@@ -13,7 +13,15 @@ from ls3_planner import environment, native, ranking
 from ls3_planner.cem import Planner
 from ls3_planner.config import Cost, PlannerConfig
 from ls3_planner.domains import find_shared, load_domain
-from ls3_planner.rollout import Draws, FloatNetworks, membership, objective, violation
+from ls3_planner.rollout import (
+    Draws,
+    FloatNetworks,
+    inside,
+    membership,
+    objective,
+    safe_levels,
+    violation,
+)
 from ls3_planner.selection import Selector
 from ls3_planner.workers import Workers
 
@@ -215,9 +223,13 @@ def test_judgements_equal_the_networks_one_particle_at_a_time():
             levels.append(torch.sigmoid(heads.safe(z[None, None])).squeeze())
             score.append(heads.value(z.expand(heads.value.members, 1, -1)).mean())
         one = trajectory[:, :, n : n + 1]
-        safe, mean_level = membership(exact, one, 0.5, config)
+        level = safe_levels(exact, one)
+        torch.testing.assert_close(level[:, 0], torch.stack(levels))
+        safe = membership(level, 0.5, config)
         torch.testing.assert_close(safe[0], (torch.stack(levels) >= 0.5).float().mean())
-        torch.testing.assert_close(mean_level[0], torch.stack(levels).mean())
+        assert bool(inside(level, 0.5, config)[0]) == (float(safe[0]) >= 0.5)
+        mean = dataclasses.replace(config, safe_rule="mean")
+        torch.testing.assert_close(membership(level, 0.5, mean)[0], torch.stack(levels).mean())
         worst = torch.stack(chances).reshape(5, 3).mean(dim=0).max()
         torch.testing.assert_close(violation(exact, one, config)[0], worst)
         torch.testing.assert_close(objective(exact, one)[0], torch.stack(score).sum() / 5)
