@@ -46,6 +46,11 @@ class ArmConfig:
         description="crtk: the arm's own topics; dvrk: the same through the dvrk-python API",
         choices=BACKENDS,
     )
+    autostart: bool = parameter(
+        True,
+        description="configure and activate the node at start; false: a lifecycle manager does, "
+        "and until then nothing is sent to the arm",
+    )
     auto_enable: bool = parameter(
         False,
         description="enable, home and arm at start; on a robot the operator does it, and the "

@@ -2,6 +2,9 @@
 
 The independent safety layer below the planner. A software stop is no emergency stop: keep the
 robot's own within reach.
+
+A managed (lifecycle) node, which activates itself unless `autostart` is false. It sees and tells in
+every state; only an active one sends anything to the arm, and `deactivate` holds.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import sys
 from collections.abc import Callable
 
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
 from dvrk_cable_env.arm import ArmConfig, Status
@@ -31,7 +34,7 @@ FLUSH_TIMEOUT = 0.5
 OPERATOR = "by the operator; arm again"
 
 
-class ArmNode(Node):
+class ArmNode(LifecycleNode):
     """Topics in, topics out; what happens between them is `ArmController`'s."""
 
     def __init__(self) -> None:
@@ -60,7 +63,25 @@ class ArmNode(Node):
         self._serve("home", self._controller.home, "enabling and homing, not armed")
         # by the wall: a simulated clock that has stopped must not stop the watch
         self.create_timer(WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        if config.autostart:
+            self.trigger_configure()
+            self.trigger_activate()
         self._watch()
+
+    def on_activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """From now on plans are heard; after a `deactivate` the operator arms first."""
+        self._controller.activate()
+        self._watch()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_deactivate(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        """Hold, whatever is under way, and refuse."""
+        self._controller.deactivate()
+        self._watch()
+        return TransitionCallbackReturn.SUCCESS
+
+    on_shutdown = on_deactivate  # it is reached from active without a deactivate
+    on_error = on_deactivate
 
     def close(self) -> None:
         """Leave with the arm holding, whatever the reason to leave."""

@@ -17,6 +17,8 @@ from dvrk_cable_env.limits import AXES, ArmState, Decision, Request
 from dvrk_cable_env.safety import decide, not_ready, timed_out
 
 NOT_ARMED = "not armed: an operator calls ~/arm"
+INACTIVE = "the node is not active: activate it, then arm"
+DEACTIVATED = "deactivated; an operator calls ~/arm"
 BUSY_GRACE = 500_000_000
 """Nanoseconds in which a move must report busy; one to where the arm is already may never do."""
 
@@ -33,7 +35,7 @@ class ArmController:
 
     It begins disarmed, unless it enables the arm itself. A fault is latched: a motion that timed
     out, an arm that left ENABLED or fell silent, a guard that objects, a stop. Only `rearm`, an
-    operator's decision, clears it.
+    operator's decision, clears it. While it is not active it sends nothing but a stop's hold.
     """
 
     def __init__(self, arm: Arm, config: ArmConfig, guards: Sequence[Guard] = ()) -> None:
@@ -45,6 +47,7 @@ class ArmController:
         self._last_end = 0
         self._was_busy = False
         self._was_ready = False
+        self._active = config.autostart
         self._fault = "" if config.auto_enable else NOT_ARMED
         self._enabling = Enabling(config.enable_timeout, active=config.auto_enable)
 
@@ -54,7 +57,7 @@ class ArmController:
         before, self._now = self._now, now
         if now < before - self._config.limits.max_clock_skew * 1e9:
             self._clock_jumped_back()
-        if self._enabling.active and now > 0:
+        if self._active and self._enabling.active and now > 0:
             failed = self._enabling.step(arm, now, self._objection(), self._arm.command)
             if failed:
                 self._fail(failed)
@@ -87,6 +90,8 @@ class ArmController:
         break it off would not be safer. Nor does it where somebody else has the arm.
         """
         self.update(now)
+        if not self._active:
+            return Decision("refused", INACTIVE)
         if self._motion:
             return Decision("refused", "the arm is moving")
         arm, objection = self._arm.state(), self._objection()
@@ -117,6 +122,18 @@ class ArmController:
         """Refuse every plan until `rearm`; a motion under way comes to its end."""
         self._fault = self._fault or reason
 
+    def activate(self) -> None:
+        """Work again; an arm that was deactivated stays held until `rearm`."""
+        self._active = True
+
+    def deactivate(self) -> None:
+        """Hold and send nothing more until `activate`."""
+        if self._active:
+            self.leave()
+        self._active = self._was_ready = self._enabling.active = False
+        self._motion, self._last_end = None, max(self._last_end, self._now)
+        self._fault = DEACTIVATED
+
     def reset(self) -> str:
         """Forget a fault and all times, and stay disarmed; returns why not."""
         if self._motion or self._arm.state().is_busy:
@@ -130,6 +147,8 @@ class ArmController:
     def home(self) -> str:
         """Enable and home the arm, which stays disarmed; returns why not."""
         arm, objection = self._arm.state(), self._objection()
+        if not self._active:
+            return INACTIVE
         if self._motion or arm.is_busy:
             return "the arm is moving; stop it first"
         if not arm.state:
@@ -145,6 +164,8 @@ class ArmController:
 
         Of an arm with `auto_enable` that is not enabled and homed, the start begins anew.
         """
+        if not self._active:
+            return INACTIVE
         arm, objection = self._arm.state(), self._objection()
         reason = not_ready(self._config.limits, arm, self._now)
         if self._config.auto_enable and not (arm.state == "ENABLED" and arm.is_homed):
@@ -163,6 +184,8 @@ class ArmController:
             self._arm.hold()
 
     def _not_ready(self, arm: ArmState) -> str:
+        if not self._active:
+            return INACTIVE
         if self._fault and self._fault != NOT_ARMED:
             return self._fault
         reason = not_ready(self._config.limits, arm, self._now)
