@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dvrk_cable_env.bag_frames import Frame, Judge, stamp_of_raw
+from dvrk_cable_env.bag_frames import Frame, Judge, bag_frames
 from dvrk_cable_env.bag_reading import Bag
 from dvrk_cable_env.bag_records import BagFault, Streams
 from dvrk_cable_env.bag_segments import Segment
 from dvrk_cable_env.bag_steps import Rules, make_steps
 from dvrk_cable_env.bag_streams import JUMP
+from dvrk_cable_env.bag_video import Gap, Video, video_frames
 
 
 @dataclasses.dataclass
@@ -45,19 +46,38 @@ class BagEpisode:
 
 
 def read_episodes(
-    bag: Bag, segments: Sequence[Segment], streams: Streams, rules: Rules
+    bag: Bag,
+    segments: Sequence[Segment],
+    streams: Streams,
+    rules: Rules,
+    videos: Sequence[Video] = (),
 ) -> Iterator[BagEpisode]:
-    """The episodes of these segments, each as soon as its last frame has come."""
-    if not streams.camera:
+    """The episodes of these segments, each as soon as its last frame has come.
+
+    With videos the pictures are theirs, and labels come from colours: a task_state belongs to a
+    frame of the camera's topic.
+    """
+    frames: Iterator[Frame | Gap]
+    if videos:
+        streams = dataclasses.replace(streams, has_states=False)
+        frames = video_frames(videos, *streams.span)
+    elif streams.camera:
+        frames = bag_frames(bag, streams.camera)
+    else:
         yield from (BagEpisode(segment, streams.camera_fault) for segment in segments)
         return
     judge = Judge(rules.segmentation)
     waiting = [_Collector(segment, streams, rules, judge) for segment in segments]
     last = 0
-    for raw in bag.messages({streams.camera}):
-        stamp = stamp_of_raw(raw) if len(raw.data) >= 12 else 0
-        frame = Frame(bag, raw, stamp)
-        active = [one for one in waiting if one.segment.before <= raw.log]
+    for frame in frames:
+        if isinstance(frame, Gap):
+            for one in [one for one in waiting if one.overlaps(frame)]:
+                one.refuse(frame.reason)
+                waiting.remove(one)
+                yield one.finish()
+            continue
+        stamp = frame.stamp
+        active = [one for one in waiting if one.segment.before <= frame.log]
         if stamp == 0 or last - JUMP <= stamp <= last:
             for one in active:
                 one.drop("no stamp" if stamp == 0 else "out of order")
@@ -68,7 +88,7 @@ def read_episodes(
             if stamp < last:
                 one.jump((last - stamp) / 1e9)
             one.offer(frame)
-            if one.done(raw.log):
+            if one.done(frame.log):
                 waiting.remove(one)
                 yield one.finish()
         last = stamp
@@ -94,6 +114,14 @@ class _Collector:
     def done(self, log: int) -> bool:
         """Whether no later frame matters."""
         return bool(self._out.fault) or self._steps.complete or log > self.segment.end
+
+    def overlaps(self, gap: Gap) -> bool:
+        """Whether there are no pictures of a part of it."""
+        return self.segment.begin <= gap.end and self.segment.end >= gap.begin
+
+    def refuse(self, reason: str) -> None:
+        """It cannot be imported, unless for another reason already."""
+        self._out.fault = self._out.fault or reason
 
     def drop(self, reason: str) -> None:
         if self._frames:

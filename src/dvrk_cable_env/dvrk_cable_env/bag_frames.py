@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import cv2
@@ -35,11 +37,14 @@ def stamp_of_raw(raw: Raw) -> int:
 
 
 class Frame:
-    """One camera frame; its pixels are decoded once, when first asked for."""
+    """One camera frame; its pixels are decoded once, when first asked for.
 
-    def __init__(self, bag: Bag, raw: Raw, stamp: int) -> None:
-        self.stamp, self.log = stamp, raw.log
-        self._bag, self._raw = bag, raw
+    stamp: ns by the robot's clock, 0 where unknown; log: ns by the recorder's.
+    """
+
+    def __init__(self, stamp: int, log: int, decode: Callable[[], Image]) -> None:
+        self.stamp, self.log = stamp, log
+        self._decode = decode
         self._rgb: Image | None = None
 
     def rgb(self) -> Image:
@@ -49,11 +54,15 @@ class Frame:
             ValueError: bytes, encoding or size are not those of a picture.
         """
         if self._rgb is None:
-            message = self._bag.decode(self._raw)
-            compressed = "Compressed" in self._bag.topics[self._raw.topic]
-            pixels = _uncompressed(message) if compressed else to_array(message)
-            self._rgb = np.ascontiguousarray(pixels)
+            self._rgb = np.ascontiguousarray(self._decode())
         return self._rgb
+
+
+def bag_frames(bag: Bag, topic: str) -> Iterator[Frame]:
+    """The frames of a camera's topic, in the order in which they were recorded."""
+    for raw in bag.messages({topic}):
+        stamp = stamp_of_raw(raw) if len(raw.data) >= 12 else 0
+        yield Frame(stamp, raw.log, partial(_pixels, bag, raw))
 
 
 class Judge:
@@ -90,6 +99,12 @@ class Judge:
         if self._reference is None:
             raise FrameError(f"no task_state, and no reference for labels by colour: {self.fault}")
         return task_state(frame.rgb(), self._reference, self.config)
+
+
+def _pixels(bag: Bag, raw: Raw) -> Image:
+    message = bag.decode(raw)
+    compressed = "Compressed" in bag.topics[raw.topic]
+    return _uncompressed(message) if compressed else to_array(message)
 
 
 def _uncompressed(message: Any) -> Image:

@@ -73,12 +73,7 @@ class Bag:
         """12 hexadecimal digits over names, sizes and both ends of the files."""
         digest = hashlib.sha256()
         for file in self.files:
-            size = file.stat().st_size
-            digest.update(f"{file.name} {size} ".encode())
-            with file.open("rb") as stream:
-                digest.update(stream.read(SAMPLE))
-                stream.seek(max(0, size - SAMPLE))
-                digest.update(stream.read())
+            sample(digest, file)
         return digest.hexdigest()[:12]
 
     def messages(self, topics: Collection[str]) -> Iterator[Raw]:
@@ -156,6 +151,16 @@ class Bag:
         found = get_types_from_idl(text) if is_idl else get_types_from_msg(text, kind)
         known = self._types.fielddefs
         self._types.register({name: fields for name, fields in found.items() if name not in known})
+
+
+def sample(digest: Any, file: Path) -> None:
+    """Feed a hash with a file's name, its size and both its ends."""
+    size = file.stat().st_size
+    digest.update(f"{file.name} {size} ".encode())
+    with file.open("rb") as stream:
+        digest.update(stream.read(SAMPLE))
+        stream.seek(max(0, size - SAMPLE))
+        digest.update(stream.read())
 
 
 def _installed(kind: str) -> str:

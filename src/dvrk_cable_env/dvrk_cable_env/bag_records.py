@@ -110,6 +110,8 @@ class Streams:
     violations: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     """(log, stamp) of each task_state that shows one."""
     pauses: list[tuple[int, int]] = dataclasses.field(default_factory=list)  # log begin, end
+    span: tuple[int, int] = (0, 0)
+    """Of the recording (ns, log)."""
     faults: dict[str, str] = dataclasses.field(default_factory=dict)  # by relative topic
     drops: Counter[str] = dataclasses.field(default_factory=Counter)
 

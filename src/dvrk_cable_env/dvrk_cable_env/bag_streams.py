@@ -76,6 +76,7 @@ class _Pass:
                 self._route(topic, self._on_following)
         for raw in self._bag.messages(set(self._sinks)):
             self._log = raw.log
+            out.span = (out.span[0] or raw.log, raw.log)
             self._take(raw)
         if self._pause_began:
             out.pauses.append((self._pause_began, self._log))

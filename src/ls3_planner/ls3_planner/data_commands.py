@@ -11,10 +11,11 @@ import tyro
 
 from dvrk_cable_env.bag_records import Names
 from dvrk_cable_env.bag_steps import Rules
+from dvrk_cable_env.bag_video import Video, read_video
 from dvrk_cable_env.limits import ArmLimits
 from dvrk_cable_env.segmentation import SegmentationConfig
 from ls3_common import parameters
-from ls3_common.errors import ConfigError, UserError
+from ls3_common.errors import ConfigError, DataError, UserError
 from ls3_planner import data_inspect, dataset, environment
 from ls3_planner.data_import import Importer, Row
 from ls3_planner.data_labels import read_corrections
@@ -48,6 +49,10 @@ class Import:
     """Of the graph's topics, where the bag holds several."""
     arm: str = ""
     """CRTK name of the arm, where the bag holds several."""
+    video: tuple[Path, ...] = ()
+    """Side-cars (or their MP4 files) of the dVRK's recorder, in the place of the camera's topic."""
+    eye: Literal["left", "right"] = "left"
+    """Of a stereo video."""
     dry_run: bool = False
     """Only say what would be done."""
 
@@ -63,8 +68,16 @@ class Import:
         corrections = read_corrections(self.labels) if self.labels else {}
         if not self.dry_run:
             dataset.claim(self.out, domain)
+        videos, fault = self._videos()
         importer = Importer(
-            self.out, self._rules(domain), corrections, self.source, self.dry_run, _show
+            self.out,
+            self._rules(domain),
+            corrections,
+            self.source,
+            self.dry_run,
+            _show,
+            videos,
+            fault,
         )
         rows = [row for path in self.bags for row in importer.run(path)]
         unused = sorted(set(corrections) - {row.episode for row in rows})
@@ -75,6 +88,17 @@ class Import:
         print(f"{self.out}: {verdicts}{' (dry run: nothing written)' if self.dry_run else ''}")
         if not counts["imported"] + counts["present"]:
             raise UserError("no episode could be imported", do="the table above has the reasons")
+
+    def _videos(self) -> tuple[list[Video], str]:
+        """Those that have a side-car, and what is wrong with the others."""
+        found, faults = [], []
+        for path in self.video:
+            try:
+                found.append(read_video(path, self.eye))
+            except DataError as error:
+                faults.append(f"{path.name}: {error.what}")
+                print(f"--video {path}: {error.what}")
+        return found, "; ".join(faults)
 
     def _rules(self, domain: Domain) -> Rules:
         path = self.config or find_shared(f"config/{domain.name}.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dvrk_cable_env.bag_records import Streams
 from dvrk_cable_env.bag_segments import Segment, find_segments
 from dvrk_cable_env.bag_steps import Rules
 from dvrk_cable_env.bag_streams import read_streams
+from dvrk_cable_env.bag_video import Video
 from ls3_common.errors import DataError, UserError
 from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
 from ls3_planner.data_labels import Correction
@@ -57,6 +58,10 @@ class Importer:
     source: str = "auto"
     dry_run: bool = False
     report: Callable[[Row], None] = lambda row: None
+    videos: Sequence[Video] = ()
+    """In the camera's place; each bag takes those of its own time."""
+    video_fault: str = ""
+    """Why others of them cannot be read."""
 
     def run(self, path: Path) -> list[Row]:
         """One bag. What cannot be imported is reported, never raised."""
@@ -69,8 +74,11 @@ class Importer:
         inside = bag.path if bag.path.is_dir() else bag.path.parent
         if self.out.resolve().is_relative_to(inside.resolve()) and bag.path.is_dir():
             raise UserError("--out lies within a bag", where=str(self.out), do="a bag is only read")
-        digest = bag.fingerprint()
         streams = read_streams(bag, self.rules.names)
+        videos = [video for video in self.videos if video.during(*streams.span)]
+        if not videos and (self.videos or self.video_fault):
+            streams.camera, streams.camera_fault = "", self.video_fault or "no video of its time"
+        digest = _digest(bag, videos)
         segments = find_segments(streams, bag.cut)
         rows, todo = [], []
         for segment in segments:
@@ -81,7 +89,7 @@ class Importer:
                 rows.append(row)
                 self.report(row)
         if todo:
-            for found in read_episodes(bag, todo, streams, self.rules):
+            for found in read_episodes(bag, todo, streams, self.rules, videos):
                 row = self._settle(bag, digest, found)
                 rows.append(row)
                 self.report(row)
@@ -223,6 +231,12 @@ class Importer:
             "episodes": [dataclasses.asdict(row) for row in rows],
         }
         write_json(path, document)
+
+
+def _digest(bag: Bag, videos: Sequence[Video]) -> str:
+    """Of all that is read: 12 hexadecimal digits."""
+    prints = [bag.fingerprint(), *(video.fingerprint() for video in videos)]
+    return prints[0] if not videos else hashlib.sha256(" ".join(prints).encode()).hexdigest()[:12]
 
 
 def _settings(rules: Rules) -> dict[str, Any]:
