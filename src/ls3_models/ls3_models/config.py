@@ -24,6 +24,9 @@ class LearnerConfig:
     augmented_share: float = parameter(
         0.7, low=0, high=1, description="share of augmented images in a VAE batch"
     )
+    frame_stack: int = parameter(
+        1, low=1, description="frames per observation (Table 3, frame stacking), the newest last"
+    )
     kl_reduction: str = parameter(
         "mean",
         choices=("mean", "sum"),

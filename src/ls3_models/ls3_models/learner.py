@@ -9,8 +9,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from ls3_common.errors import ConfigError
 from ls3_models.augment import augment
 from ls3_models.config import LearnerConfig
+from ls3_models.frame_stack import reverse_some, to_changes
 from ls3_models.networks import Decoder, Dynamics, Encoder, Heads
 from ls3_models.replay import Replay
 
@@ -23,9 +25,15 @@ class Models(nn.Module):
     """f_enc, f_dec, f_dyn, V, f_S, f_C and f_G of one domain."""
 
     def __init__(self, config: LearnerConfig, channels: int, action_dim: int) -> None:
+        """Raises ConfigError where `channels` are not those of `config.frame_stack` frames."""
         super().__init__()
-        self.encoder = Encoder(channels, config.latent_dim)
-        self.decoder = Decoder(channels, config.latent_dim)
+        if channels % config.frame_stack:
+            raise ConfigError(
+                f"observations of {channels} channels are not {config.frame_stack} frames",
+                do="give learner.frame_stack as many frames as the environment stacks",
+            )
+        self.encoder = Encoder(channels, config.latent_dim, config.frame_stack)
+        self.decoder = Decoder(channels, config.latent_dim, config.frame_stack)
         self.dynamics = Dynamics(
             config.dynamics_members, config.latent_dim, action_dim, config.dynamics_hidden
         )
@@ -68,11 +76,12 @@ class Learner:
         """One step on uint8 images (batch, height, width, channel), eq. (7)."""
         config = self.config
         target = images.permute(0, 3, 1, 2).float() / 255
+        target = reverse_some(target, config.frame_stack, self.generator)
         target = augment(target, config.augmentation, config.augmented_share, self.generator)
         mean, log_std = self.models.encoder(target)
         noise = torch.randn(mean.shape, generator=self.generator)
         decoded = self.models.decoder(mean + torch.exp(log_std) * noise)
-        squared = (decoded - target).square()
+        squared = to_changes(decoded - target, config.frame_stack).square()
         divergence = 0.5 * (mean.square() + torch.exp(2 * log_std) - 2 * log_std - 1)
         if config.kl_reduction == "mean":
             loss = squared.mean() + config.beta * divergence.mean()

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from ls3_models import toom_cook
+from ls3_models.frame_stack import from_changes, to_changes
 
 IMAGE_SIZE = 64
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 1.0  # of the latent change per step; keeps the likelihood finite
@@ -117,11 +118,13 @@ _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # blocks that a block reaches: itse
 class Encoder(nn.Module):
     """f_enc(z | s): images (batch, channel, 64, 64) in [0, 1] to mean and log-std (batch, d).
 
-    The encoder of Hafner et al. (PlaNet) with stride 3 in its second layer (section 7.1.1).
+    The encoder of Hafner et al. (PlaNet) with stride 3 in its second layer (section 7.1.1). Of
+    stacked frames it sees the newest and the changes (`frame_stack`).
     """
 
-    def __init__(self, channels: int, latent_dim: int) -> None:
+    def __init__(self, channels: int, latent_dim: int, frames: int = 1) -> None:
         super().__init__()
+        self.frames = frames
         self.convolutions = nn.Sequential(
             StridedConvolution(channels, 32),
             nn.ReLU(inplace=True),
@@ -138,7 +141,7 @@ class Encoder(nn.Module):
         self.log_std = nn.Linear(256, latent_dim)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.convolutions(images)
+        features = self.convolutions(to_changes(images, self.frames))
         return self.mean(features), self.log_std(features)
 
 
@@ -146,11 +149,12 @@ class Decoder(nn.Module):
     """f_dec: latents (batch, d) to images (batch, channel, 64, 64), unbounded.
 
     The decoder of Hafner et al. (PlaNet). Its first transposed convolution sees a single pixel,
-    which makes it a linear layer.
+    which makes it a linear layer. Stacked frames are put together from the newest and changes.
     """
 
-    def __init__(self, channels: int, latent_dim: int) -> None:
+    def __init__(self, channels: int, latent_dim: int, frames: int = 1) -> None:
         super().__init__()
+        self.frames = frames
         self.input = nn.Sequential(
             nn.Linear(latent_dim, 256), nn.Linear(256, 128 * 5 * 5), nn.ReLU(inplace=True)
         )
@@ -165,7 +169,7 @@ class Decoder(nn.Module):
         pixels = self.input(latents).view(-1, 128, 5, 5).permute(2, 3, 0, 1)
         phases = first(pixels)  # (7, 7, batch, 2, 2, 64); of 14 x 14 pixels 13 x 13 count
         pixels = phases.permute(0, 3, 1, 4, 2, 5).reshape(14, 14, -1, 64)
-        return last(second(pixels))
+        return from_changes(last(second(pixels)), self.frames)
 
 
 class Dynamics(nn.Module):

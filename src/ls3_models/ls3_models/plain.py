@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ls3_models.frame_stack import from_changes, to_changes
 from ls3_models.learner import Learner
 from ls3_models.networks import Decoder, Encoder, StackedMLP
 
@@ -17,6 +18,7 @@ class PlainEncoder(nn.Module):
 
     def __init__(self, fast: Encoder) -> None:
         super().__init__()
+        self.frames = fast.frames
         layers: list[nn.Module] = []
         for layer in fast.convolutions:
             if isinstance(layer, nn.Conv2d):
@@ -25,7 +27,7 @@ class PlainEncoder(nn.Module):
         self.mean, self.log_std = _linear(fast.mean), _linear(fast.log_std)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.convolutions(images)
+        features = self.convolutions(to_changes(images, self.frames))
         return self.mean(features), self.log_std(features)
 
 
@@ -34,6 +36,7 @@ class PlainDecoder(nn.Module):
 
     def __init__(self, fast: Decoder) -> None:
         super().__init__()
+        self.frames = fast.frames
         linear, expand = fast.input[0], fast.input[1]
         assert isinstance(linear, nn.Linear) and isinstance(expand, nn.Linear)
         self.input = _linear(linear)
@@ -49,7 +52,7 @@ class PlainDecoder(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         pixels = self.expand(self.input(latents)[..., None, None]) + self.expand_bias
-        return self.convolutions(pixels)
+        return from_changes(self.convolutions(pixels), self.frames)
 
 
 def plain_members(stacked: StackedMLP) -> list[nn.Sequential]:

@@ -6,11 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ls3_common import parameters
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
+from ls3_models.config import LearnerConfig
 from ls3_models.learner import Learner
 
 CHECKPOINT = "checkpoint.safetensors"
+DEFAULTS = {leaf.name: leaf.default for leaf in parameters.leaves(LearnerConfig)}
+
+
+def is_same(ours: Any, theirs: Any) -> bool:
+    """Whether two descriptions of a run agree.
+
+    What theirs does not have yet, as it was written before the parameter existed, is its default.
+    """
+    if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
+        return bool(ours == theirs)
+    return theirs.keys() <= ours.keys() and all(
+        is_same(ours[key], theirs.get(key, DEFAULTS.get(key))) for key in ours
+    )
 
 
 def save(directory: Path, learner: Learner, identity: Mapping[str, Any], **progress: Any) -> None:
@@ -30,7 +45,7 @@ def restore(
     if not path.exists():
         return None
     tensors, description = checkpoint.load(path)
-    different = [key for key in identity if description.get(key) != identity[key]]
+    different = [key for key in identity if not is_same(identity[key], description.get(key))]
     if different:
         raise DataError(
             f"this run was begun with another {', '.join(different)}",

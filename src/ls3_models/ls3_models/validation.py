@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from ls3_models.episodes import Episode
+from ls3_models.frame_stack import to_changes
 from ls3_models.learner import Learner
 from ls3_models.replay import Replay
 
@@ -31,18 +32,23 @@ class Validation:
         """Named figures of the stage, on the same sample every time."""
         generator = Generator().manual_seed(0)
         if stage == "vae":
-            return {"held_out/squared_error_per_image": self._reconstruction_error(generator)}
+            return self._reconstruction_error(generator)
         assert self.replay is not None
         return _measure_heads(self.learner, self.replay, generator)
 
     @torch.no_grad()
-    def _reconstruction_error(self, generator: Generator) -> float:
+    def _reconstruction_error(self, generator: Generator) -> dict[str, float]:
         chosen = torch.randint(len(self.images), (512,), generator=generator)
         images = self.images[chosen]
         mean, _ = self.learner.encode(images)
-        decoded = self.learner.models.decoder(mean)
         target = images.permute(0, 3, 1, 2).float() / 255
-        return float((decoded - target).square().sum()) / len(images)
+        error = self.learner.models.decoder(mean) - target
+        rows = {"held_out/squared_error_per_image": float(error.square().sum()) / len(images)}
+        frames = self.learner.config.frame_stack
+        if frames > 1:
+            ours, all_ = (_motion(to_changes(part, frames), frames) for part in (error, target))
+            rows["held_out/motion_unexplained"] = ours / max(all_, 1e-9)
+        return rows
 
     @torch.no_grad()
     def reconstructions(self) -> np.ndarray:
@@ -58,6 +64,11 @@ class Validation:
         strips = [torch.cat(list(row[..., -3:]), dim=1) for row in rows]
         picture = torch.cat(strips).expand(-1, -1, 3)
         return (picture * 255).to(torch.uint8).numpy()
+
+
+def _motion(parts: Tensor, frames: int) -> float:
+    """Sum of squares of the changes in `to_changes`."""
+    return float(parts[:, parts.shape[1] // frames :].square().sum())
 
 
 @torch.no_grad()

@@ -92,10 +92,10 @@ def double_precision():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_vae_equals_plain_layers_in_output_and_gradients(channels, double_precision):
+@pytest.mark.parametrize(("channels", "frames"), [(1, 1), (3, 1), (6, 2)])
+def test_vae_equals_plain_layers_in_output_and_gradients(channels, frames, double_precision):
     torch.manual_seed(0)
-    encoder, decoder = Encoder(channels, 8), Decoder(channels, 8)
+    encoder, decoder = Encoder(channels, 8, frames), Decoder(channels, 8, frames)
     with torch.no_grad():
         decoder.input[1].bias.normal_()
     plain_encoder, plain_decoder = PlainEncoder(encoder), PlainDecoder(decoder)

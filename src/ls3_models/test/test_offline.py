@@ -121,6 +121,19 @@ def test_a_run_of_other_data_is_not_continued(tmp_path):
         train(tmp_path, latent_dim=5)
 
 
+def test_a_run_begun_before_a_parameter_existed_goes_on_with_its_default(tmp_path):
+    train(tmp_path).save()
+    path = tmp_path / CHECKPOINT
+    tensors, description = checkpoint.load(path)
+    del description["config"]["frame_stack"]
+    checkpoint.save(path, tensors, description)
+    train(tmp_path)
+    del description["config"]["beta"]  # has no default: such a run is another
+    checkpoint.save(path, tensors, description)
+    with pytest.raises(DataError, match="another config"):
+        train(tmp_path)
+
+
 def test_a_cut_off_checkpoint_is_named(tmp_path):
     train(tmp_path).save()
     path = tmp_path / CHECKPOINT
@@ -146,12 +159,14 @@ def test_curves_and_pictures_are_written(tmp_path):
     assert list(tmp_path.glob("events.out.tfevents.*"))
 
 
-@pytest.mark.parametrize("channels", [1, 3, 9])
-def test_pictures_are_in_colour_and_show_the_newest_of_stacked_frames(channels):
+@pytest.mark.parametrize(("channels", "frames"), [(1, 1), (3, 1), (9, 3)])
+def test_pictures_are_in_colour_and_show_the_newest_of_stacked_frames(channels, frames):
     images = np.zeros((7, 64, 64, channels), np.uint8)
     images[..., -1] = 200
     one = dataclasses.replace(episode(), observations=images)
-    validation = Validation(Learner(config(), channels, 2, seed=0), "tiny", [one])
+    learner = Learner(config(frame_stack=frames), channels, 2, seed=0)
+    validation = Validation(learner, "tiny", [one])
+    assert ("held_out/motion_unexplained" in validation.measure("vae")) == (frames > 1)
     shown = validation.reconstructions()
     assert shown.shape == (128, 7 * 64, 3)
     held_out = shown[:64].reshape(-1, 3)

@@ -14,10 +14,17 @@ from ls3_common import parameters
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
 from ls3_models.offline import CURVES, STAGES, OfflineTraining
-from ls3_models.resume import CHECKPOINT
+from ls3_models.resume import CHECKPOINT, DEFAULTS
 from ls3_planner.files import replace_text, write_json
 
-VAE_KEYS = ("latent_dim", "beta", "augmentation", "augmented_share", "kl_reduction")
+VAE_KEYS = (
+    "latent_dim",
+    "beta",
+    "augmentation",
+    "augmented_share",
+    "frame_stack",
+    "kl_reduction",
+)
 VAE_TENSORS = ("models.encoder.", "models.decoder.", "optimiser.vae.")
 IGNORED = {"checkpoint_interval", "update_iterations", "value_update_iterations"}
 RECORD = "offline.json"
@@ -40,6 +47,7 @@ def take_over(training: OfflineTraining, source: Path) -> None:
         raise DataError("not an offline training", where=str(path), do="give a run's directory")
     theirs: dict[str, Any] = description["config"]
     ours = parameters.to_dict(training.config)
+    theirs = DEFAULTS | theirs  # of parameters that came later: their defaults
     different = {key for key in ours if theirs.get(key) != ours[key]} - IGNORED
     other = [key for key in ("domain", "data_hash") if description[key] != training.identity[key]]
     other += sorted(key for key in different if key in VAE_KEYS or key.startswith("vae_"))
