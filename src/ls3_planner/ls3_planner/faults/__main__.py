@@ -1,0 +1,129 @@
+"""`make faults`: run the campaign, or go on with it, and write results/faults.json."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shlex
+import sys
+from pathlib import Path
+
+from ls3_common.errors import UserError
+from ls3_models.bundle import load_bundle
+from ls3_models.progress import StopRequest, bar
+from ls3_planner.domains import find_shared
+from ls3_planner.faults import report
+from ls3_planner.faults.campaign import Campaign, as_dict
+from ls3_planner.faults.kinds import FAULTS, Combination, combinations, singles
+from ls3_planner.faults.processes import LIMITS, isolate
+from ls3_planner.files import write_json
+from ls3_planner.measure import machine
+from ls3_planner.provenance import git_commit
+
+MODULE = "ls3_planner.faults"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
+    parser.add_argument("--combinations", type=int, default=500, help="random ones, of 2 or 3")
+    parser.add_argument("--seed", type=int, default=0, help="decides what is drawn")
+    parser.add_argument("--only", nargs="*", help="these faults, each alone, and no combinations")
+    parser.add_argument("--out", type=Path, default=Path("results/faults.json"))
+    parser.add_argument("--work", type=Path, help="of rows and logs; default out/faults/seed_SEED")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Returns 1 where something went wrong, 130 where it was interrupted."""
+    given = arguments()
+    try:
+        return run(given)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def run(given: argparse.Namespace) -> int:
+    wanted = plan(given)
+    model = find_shared("models/cable_routing")
+    if model is None:
+        raise UserError("models/cable_routing is not installed")
+    identity = load_bundle(model).identity
+    work = (given.work or Path("out/faults") / f"seed_{given.seed}").absolute()
+    isolate(work, random.SystemRandom().randint(1, 101))
+    path = work / "rows.jsonl"
+    rows = report.read_rows(path)
+    done = {row["index"] for row in rows}
+    left = [one for one in wanted if one.index not in done]
+    stop = StopRequest()
+
+    def stopped() -> bool:
+        return stop.requested
+
+    with (
+        stop,
+        Campaign(work, model, stopped) as campaign,
+        bar("faults", len(wanted), len(wanted) - len(left)) as progress,
+    ):
+        for combination in left:
+            if stopped():
+                break
+            if not campaign.ready():
+                if stopped():
+                    break
+                raise UserError("the graph does not move the arm", where=str(work))
+            row = as_dict(campaign.run(combination))
+            if stopped():
+                break
+            report.append_row(path, row)
+            rows.append(row)
+            if not row["recovered"] or row["hangs"]:
+                campaign.restart()
+            progress.advance()
+    return write(given, rows, identity, complete=len(rows) >= len(wanted))
+
+
+def plan(given: argparse.Namespace) -> list[Combination]:
+    """Every fault alone, then the random combinations.
+
+    Raises:
+        UserError: a fault that does not exist.
+    """
+    alone = singles(given.seed)
+    if given.only is None:
+        return [*alone, *combinations(given.combinations, given.seed, len(alone))]
+    known = {one.name: one for one in alone}
+    unknown = [name for name in given.only if name not in known]
+    if unknown:
+        raise UserError(f"no fault '{unknown[0]}'", do=f"faults: {', '.join(sorted(known))}")
+    return [known[name] for name in given.only]
+
+
+def write(given: argparse.Namespace, rows: list[dict], identity: str, *, complete: bool) -> int:
+    rows = sorted(rows, key=lambda row: row["index"])
+    words = [arg for arg in sys.argv[1:] if not os.path.isabs(arg)]
+    document = {
+        "name": "faults",
+        "command": shlex.join(["python", "-m", MODULE, *words]),
+        "commit": git_commit(),
+        "machine": {**machine(), "load": round(os.getloadavg()[1], 1)},
+        "model": identity,
+        "seed": given.seed,
+        "kinds": len(FAULTS),
+        "limits": LIMITS,
+        "complete": complete,
+        "metrics": report.metrics(rows) if rows else {},
+        "by_fault": report.by_fault(rows),
+        "rows": rows,
+    }
+    write_json(given.out, document)
+    print(report.table(rows))
+    if not complete:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    return 0 if all(map(report.passed, rows)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

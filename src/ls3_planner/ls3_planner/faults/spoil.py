@@ -1,0 +1,131 @@
+"""What the injector makes of one message: which go on, and after how many seconds.
+
+Stands between camera and segmentation, encoder and planner, planner and arm, arm and robot. A
+function here takes the names of the active faults and a message, and may change that message.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from array import array
+from collections.abc import Collection
+from typing import Any
+
+from ls3_common.ros import nanoseconds, to_time
+
+Passed = list[tuple[float, Any]]
+"""Seconds to wait, and the message."""
+FAR_NS = 60_000_000_000
+LATE_S = 1.4
+"""Longer than the campaign's oldest permitted frame."""
+
+
+class Frames:
+    """Camera frames; remembers those that come again or later."""
+
+    def __init__(self) -> None:
+        self._frozen: Any = None
+        self._kept: Any = None
+
+    def pass_on(self, active: Collection[str], frame: Any) -> Passed:
+        if "camera_lost" in active:
+            return []
+        if "camera_frozen" in active:
+            self._frozen = self._frozen or frame
+            return [(0.0, self._frozen)]
+        self._frozen = None
+        frame = self._spoil(active, frame)
+        if "frames_swapped" in active:  # the first of two goes after the second
+            kept, self._kept = self._kept, None
+            if kept is None:
+                self._kept = frame
+                return []
+            return [(0.0, frame), (0.0, kept)]
+        self._kept = None
+        return [(0.0, frame)] * (2 if "frames_doubled" in active else 1)
+
+    def _spoil(self, active: Collection[str], frame: Any) -> Any:
+        if "frame_black" in active:
+            frame.data = array("B", bytes(len(frame.data)))
+        if "frame_size" in active:
+            frame.height, frame.width, frame.step = 7, 5, 15
+            frame.data = array("B", bytes(range(105)))
+        if "frame_encoding" in active:
+            frame.encoding = "32FC7"
+        if "frame_cut" in active:
+            frame.data = frame.data[: len(frame.data) // 2]
+        shift = ("frame_future" in active) - ("frame_past" in active)
+        _shift(frame.header, shift)
+        if "frame_no_stamp" in active:
+            frame.header.stamp = to_time(0)
+        return frame
+
+
+def latent(active: Collection[str], message: Any) -> Passed:
+    """What the encoder tells."""
+    if "latent_nan" in active:
+        message.mean = [math.nan] * len(message.mean)
+    if "latent_size" in active:
+        message.mean = message.mean[:5]
+    return [(0.0, message)]
+
+
+def plan(active: Collection[str], message: Any) -> Passed:
+    """What the planner wants."""
+    if "plan_outward" in active:
+        message.action = [-0.015, -0.015]
+        message.feasible = True
+    if "plan_long" in active:
+        message.action = [1.0, -1.0]
+    if "plan_size" in active:
+        message.action = [0.01]
+    if "plan_nan" in active:
+        message.action = [math.nan, 0.01]
+    if "plan_infeasible" in active:
+        message.feasible = False
+    if "plan_late" in active:
+        return [(LATE_S, message)]
+    if "plan_repeated" in active:
+        return [(delay, copy.copy(message)) for delay in (0.0, 0.0, 0.05, 0.1, 0.3, 0.6)]
+    return [(0.0, message)]
+
+
+def operating_state(active: Collection[str], message: Any) -> Passed:
+    """The robot's state machine; a robot in fault has no power, as one that is disabled."""
+    if LOST & set(active):
+        return []
+    if "robot_fault" in active and message.state == "DISABLED":
+        message.state = "FAULT"
+    return [(0.0, message)]
+
+
+def pose(active: Collection[str], message: Any) -> Passed:
+    """Where the robot says that it is."""
+    if LOST & set(active):
+        return []
+    _shift(message.header, ("robot_future" in active) - ("robot_past" in active))
+    if "robot_no_stamp" in active:
+        message.header.stamp = to_time(0)
+    if "robot_nan" in active:
+        message.pose.position.x = math.nan
+    if "robot_frame" in active:
+        message.header.frame_id = "elsewhere"
+    return [(0.0, message)]
+
+
+def move(active: Collection[str], message: Any) -> Passed:
+    """What the robot is told."""
+    return [] if "robot_drops_moves" in active else [(0.0, message)]
+
+
+LOST = {"robot_lost", "robot_reconnects"}
+COMMANDS = {"robot_fault": "disable", "robot_reconnects": "disable", "robot_pause": "pause"}
+"""State commands that the robot itself gets as a fault begins."""
+CURES = {"robot_pause": "resume"}
+"""Those that it gets at its end."""
+
+
+def _shift(header: Any, times: int) -> None:
+    if times:
+        header.stamp = to_time(max(1, nanoseconds(header.stamp) + times * FAR_NS))
