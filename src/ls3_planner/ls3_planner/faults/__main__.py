@@ -102,7 +102,9 @@ def plan(given: argparse.Namespace) -> list[Combination]:
 
 def write(given: argparse.Namespace, rows: list[dict], identity: str, *, complete: bool) -> int:
     rows = sorted(rows, key=lambda row: row["index"])
-    words = [arg for arg in sys.argv[1:] if not os.path.isabs(arg)]
+    words = ["--only", *given.only] if given.only is not None else []
+    words = words or ["--combinations", str(given.combinations)]
+    words += ["--seed", str(given.seed)]
     document = {
         "name": "faults",
         "command": shlex.join(["python", "-m", MODULE, *words]),
