@@ -22,7 +22,7 @@ PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init_
 # The stand-in is neither installed nor tested where there is a real ROS
 TEST_FOLDERS := $(wildcard src/*/test test) $(if $(ROS_DISTRO),,$(wildcard tools/*/test))
 
-.PHONY: run test results bench lint unit build format clean help
+.PHONY: run test results bench demonstrations lint unit build format clean help
 
 run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
 	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)
@@ -36,6 +36,9 @@ results: build ## Measure the shipped model (an hour or two), write results/ and
 bench: build ## Time planning, training and the graph, write results/bench_cpu.json (DEVICE=cuda: a GPU)
 	@$(WITH_ENV) python tools/bench --device $(DEVICE) $(ARGS)
 	@$(WITH_ENV) python tools/readme_tables.py
+
+demonstrations: build ## Record bags by a scripted operator, import, train from them alone, evaluate
+	@$(WITH_ENV) ls3 demonstrations $(ARGS)
 
 lint: build ## ruff and mypy
 	@$(WITH_ENV) ruff check .
@@ -68,4 +71,4 @@ clean: ## Remove what was built; .venv, data, models and results stay
 	find src -name '*.egg-info' -prune -exec rm -rf {} +
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

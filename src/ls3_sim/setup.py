@@ -32,6 +32,7 @@ setup(
         "console_scripts": [
             "sim_node = ls3_sim.nodes:sim_node",
             "gym_node = ls3_sim.nodes:gym_node",
+            "operator_node = ls3_sim.nodes:operator_node",
         ]
     },
 )

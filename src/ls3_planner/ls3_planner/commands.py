@@ -22,6 +22,7 @@ from ls3_planner import (
     algorithm,
     data_commands,
     dataset,
+    demonstrations,
     environment,
     evaluate,
     shared_offline,
@@ -243,6 +244,7 @@ COMMANDS: dict[str, Any] = {
     "report": studies.Report,
     "sweep": studies.Sweep,
     "data": data_commands.Data,
+    "demonstrations": demonstrations.Demonstrations,
 }
 
 

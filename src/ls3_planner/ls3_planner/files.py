@@ -44,3 +44,20 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise DataError("not a JSON object", where=str(path), do="delete it")
     return document
+
+
+def read_list(path: Path) -> list[dict[str, Any]]:
+    """Read a JSON list of objects.
+
+    Raises:
+        DataError: the file is missing or holds none; the text names it.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except ValueError as error:
+        raise DataError(f"not JSON ({error})", where=str(path), do="delete it") from None
+    if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
+        raise DataError("not a JSON list of objects", where=str(path), do="delete it")
+    return document

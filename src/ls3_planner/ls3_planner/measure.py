@@ -150,7 +150,7 @@ class Measurement:
         ]
         environment = {**os.environ, "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101))}
         environment.pop(SPIN, None)  # the graph's processes share the cores
-        _launch(command, environment)
+        launch(command, environment)
         if not summary.exists():
             raise UserError("the graph wrote no summary", where=str(summary))
         figures = json.loads(summary.read_text())
@@ -182,8 +182,8 @@ class Measurement:
         temporary.rename(self.path)
 
 
-def _launch(command: list[str], environment: Mapping[str, str]) -> None:
-    """Run a launch to its end, or stop it in order when this process is to stop.
+def launch(command: list[str], environment: Mapping[str, str]) -> None:
+    """Run a process to its end, or stop it in order when this process is to stop.
 
     Raises:
         Interrupted: after SIGINT or SIGTERM; no node is left behind.

@@ -4,3 +4,4 @@ from ls3_common.entry import node
 
 sim_node = node("ls3_sim.sim_node")
 gym_node = node("ls3_sim.gym_node")
+operator_node = node("ls3_sim.operator_node")

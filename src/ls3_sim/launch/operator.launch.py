@@ -1,0 +1,95 @@
+"""A scripted operator records demonstrations in simulation; everything stops when it is done.
+
+    ros2 launch ls3_sim operator.launch.py script:=script.json out:=session_1
+
+The recording is record.launch.py's, as a person would start it. `ls3 demonstrations` writes the
+scripts and imports the bags. `--show-args` lists the arguments.
+"""
+
+import os
+
+from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch_ros.actions import Node
+
+from ls3_common import launching
+from ls3_common.launching import number, text
+
+ARGUMENTS = [
+    DeclareLaunchArgument("script", description="JSON file: a list of {kind, seed}"),
+    DeclareLaunchArgument("out", description="the bag's directory"),
+    DeclareLaunchArgument(
+        "steps", default_value="50", description="T, of an episode that violates nothing"
+    ),
+    DeclareLaunchArgument(
+        "real_time_factor", default_value="2.0", description="simulated seconds per second of wall"
+    ),
+]
+
+# As of cable_routing.launch.py: in seconds of wall time, for a simulation that waits for nobody.
+LIMITS_S = {
+    "limits.max_image_age": 30.0,
+    "limits.max_state_age": 2.0,
+    "limits.max_clock_skew": 1.0,
+    "motion_timeout": 6.0,
+}
+ARM = {"limits.max_silence": 10.0, "limits.latch_timeouts": False, "auto_enable": True}
+RATE_HZ = 5.0
+"""Frames below which the monitor warns, per simulated second; a camera has 10."""
+
+
+def generate_launch_description():
+    return launching.graph(ARGUMENTS, start)
+
+
+def start(given):
+    """Simulation, arm, recorder, and the operator whose end is the end of all."""
+    factor = number(given, "real_time_factor", float, low=0.01, high=10.0)
+    arm = {name: value * factor for name, value in LIMITS_S.items()} | ARM
+    script, out = os.path.abspath(given["script"]), os.path.abspath(given["out"])
+    if not os.path.isfile(script):
+        raise RuntimeError(f"script:={given['script']} is no file")
+    record = ["ros2", "launch", "dvrk_cable_env", "record.launch.py", f"out:={out}"]
+    record += [f"camera_rate:={RATE_HZ * factor / 2}", f"state_rate:={RATE_HZ * factor}"]
+    operator = _node(
+        "ls3_sim",
+        "operator_node",
+        {"script": text(script), "steps": number(given, "steps", int, low=1)},
+    )
+    others = [
+        _node("ls3_sim", "sim_node", {"real_time_factor": factor}),
+        _node("dvrk_cable_env", "arm_node", {"use_sim_time": True} | arm),
+        ExecuteProcess(
+            cmd=record,
+            name="record",
+            output="screen",
+            sigterm_timeout="30",  # a large bag takes its time to be closed
+            sigkill_timeout="10",
+        ),
+    ]
+    return [
+        *launching.local_discovery(),
+        RegisterEventHandler(OnProcessExit(target_action=operator, on_exit=_ended)),
+        *launching.watched(others),
+        operator,
+    ]
+
+
+def _node(package, executable, parameters):
+    return Node(
+        package=package,
+        executable=executable,
+        name=executable,
+        output="screen",
+        parameters=[parameters],
+    )
+
+
+def _ended(event, context):
+    if context.is_shutdown:
+        return None
+    if event.returncode == 0:
+        return EmitEvent(event=Shutdown(reason="the script is done"))
+    # raised, so that `ros2 launch` itself returns 1
+    raise RuntimeError(f"operator_node ended with exit code {event.returncode}")
