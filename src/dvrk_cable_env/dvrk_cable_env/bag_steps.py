@@ -22,7 +22,7 @@ from dvrk_cable_env.segmentation import SegmentationConfig
 HELD = 0.002
 """Metres that the arm may creep while the operator is clutched."""
 SLACK = 500_000_000
-"""Nanoseconds by which the recorder may see a motion's end before its command."""
+"""Nanoseconds by which the recorder may be late for one topic, and so mix up what came when."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _end(motions: list[Motion], command: Command, later: int) -> int:
     """Stamp of the end of a command's motion (ns), 0 where none was recorded before `later`."""
     first = bisect_left(motions, command.log - SLACK, key=lambda motion: motion.log)
     for motion in motions[first:]:
-        if motion.log > later:
+        if motion.log > later + SLACK:
             break
         is_its = (motion.episode, motion.step) == (command.episode, command.step)
         if is_its and not motion.moving and motion.stamp >= command.stamp:

@@ -149,6 +149,29 @@ def test_two_arms(tmp_path: Path, out: Path) -> None:
     assert np.abs(read_episode(list_episodes(out)[0]).actions).max() <= 0.015 + 1e-6
 
 
+class Late(Recording):
+    """A recorder so busy that it takes the end of a motion after the next command."""
+
+    def motion(self, number: int, step: int, moving: bool) -> None:
+        late = 0 if moving else 250_000_000
+        self.offset += late
+        super().motion(number, step, moving)
+        self.offset -= late
+
+
+def test_ends_of_motions_that_are_recorded_late(tmp_path: Path, out: Path) -> None:
+    truth = []
+    with simulation() as env, Late(tmp_path / "bag") as recording:
+        for number in range(2):
+            truth.append(record_episode(recording, env, "demonstration", number, number, 4))
+            recording.wait(1)
+    assert data_import(tmp_path / "bag", out) == 0
+    assert verdicts(out) == ["imported", "imported"]
+    for path, expected in zip(list_episodes(out), truth, strict=True):
+        assert np.array_equal(read_episode(path).observations, expected.observations)
+        assert np.array_equal(read_episode(path).actions, expected.actions)
+
+
 def test_two_cameras(tmp_path: Path, out: Path) -> None:
     def spoil(recording: Recording, _number: int, _step: int) -> None:
         size = {"height": 2, "width": 2, "step": 6, "encoding": "rgb8"}
