@@ -10,6 +10,8 @@ EPISODES ?= 3
 ARGS ?=
 # make bench DEVICE=cuda
 DEVICE ?= cpu
+# make faults COMBINATIONS=20 ARGS="--seed 1"
+COMBINATIONS ?= 500
 # make test PYTEST_ARGS="-k planner"
 PYTEST_ARGS ?=
 
@@ -39,6 +41,9 @@ bench: build ## Time planning, training and the graph, write results/bench_cpu.j
 
 demonstrations: build ## Record bags by a scripted operator, import, train from them alone, evaluate
 	@$(WITH_ENV) ls3 demonstrations $(ARGS)
+
+faults: build ## Break the running graph in every way and 500 combinations: results/faults.json
+	@$(WITH_ENV) OMP_NUM_THREADS=1 python -m ls3_planner.faults --combinations $(COMBINATIONS) $(ARGS)
 
 lint: build ## ruff and mypy
 	@$(WITH_ENV) ruff check .
