@@ -16,7 +16,7 @@ import numpy as np
 from dvrk_cable_env.bag_frames import Frame, Judge, bag_frames
 from dvrk_cable_env.bag_reading import Bag
 from dvrk_cable_env.bag_records import BagFault, Streams
-from dvrk_cable_env.bag_segments import Segment
+from dvrk_cable_env.bag_segments import SLACK, Segment
 from dvrk_cable_env.bag_steps import Rules, make_steps
 from dvrk_cable_env.bag_streams import JUMP
 from dvrk_cable_env.bag_video import Gap, Video, video_frames
@@ -113,7 +113,9 @@ class _Collector:
 
     def done(self, log: int) -> bool:
         """Whether no later frame matters."""
-        return bool(self._out.fault) or self._steps.complete or log > self.segment.end
+        # a stop mark may be recorded before the frame that its operator had seen
+        end = self.segment.end + (SLACK if self.segment.marked else 0)
+        return bool(self._out.fault) or self._steps.complete or log > end
 
     def overlaps(self, gap: Gap) -> bool:
         """Whether there are no pictures of a part of it."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dvrk_cable_env.bag_records import Asked, Command, Mark, Streams
 
 BEGINNING, END = 0, 2**62
+SLACK = 500_000_000
+"""Nanoseconds by which a recorder may be late for one topic, and so mix up what came when."""
 
 
 @dataclasses.dataclass
@@ -40,8 +42,7 @@ def find_segments(streams: Streams, cut: str) -> list[Segment]:
     if streams.marks:
         found = _by_marks(streams.marks)
         for segment in found:
-            inside = (c for c in streams.commands if segment.begin <= c.log <= segment.end)
-            segment.commands = _carried_out(inside)
+            segment.commands = _carried_out(_inside(streams.commands, segment))
     elif streams.commands:
         found = _by_numbers(streams.commands)
     else:
@@ -96,6 +97,17 @@ def _by_numbers(commands: list[Command]) -> list[Segment]:
         end = groups[index + 1][0].log if index + 1 < len(groups) else END
         found.append(Segment(index, group[0].log, end, commands=_carried_out(group)))
     return found
+
+
+def _inside(commands: list[Command], segment: Segment) -> list[Command]:
+    """Those between the marks, and what the recorder took of the same episode before the start."""
+    found = [command for command in commands if segment.begin <= command.log <= segment.end]
+    if not found:
+        return found
+    early = segment.begin - SLACK
+    number, step = found[0].episode, found[0].step
+    before = (c for c in commands if early <= c.log < segment.begin)
+    return [*(c for c in before if c.episode == number and c.step < step), *found]
 
 
 def _carried_out(commands: Iterable[Command]) -> list[Command]:

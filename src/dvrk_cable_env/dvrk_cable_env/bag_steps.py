@@ -15,14 +15,12 @@ import numpy as np
 
 from dvrk_cable_env.bag_frames import Frame
 from dvrk_cable_env.bag_records import BagFault, Command, Motion, Names, Streams
-from dvrk_cable_env.bag_segments import Segment
+from dvrk_cable_env.bag_segments import SLACK, Segment
 from dvrk_cable_env.limits import AXES, ROUNDING, ArmLimits
 from dvrk_cable_env.segmentation import SegmentationConfig
 
 HELD = 0.002
 """Metres that the arm may creep while the operator is clutched."""
-SLACK = 500_000_000
-"""Nanoseconds by which the recorder may be late for one topic, and so mix up what came when."""
 
 
 @dataclass(frozen=True)

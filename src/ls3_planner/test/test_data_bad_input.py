@@ -150,21 +150,32 @@ def test_two_arms(tmp_path: Path, out: Path) -> None:
 
 
 class Late(Recording):
-    """A recorder so busy that it takes the end of a motion after the next command."""
+    """A recorder so busy that it takes some topics a quarter of a second after others."""
 
-    def motion(self, number: int, step: int, moving: bool) -> None:
-        late = 0 if moving else 250_000_000
-        self.offset += late
-        super().motion(number, step, moving)
-        self.offset -= late
+    late = ("motion_state",)
+
+    def send(self, topic: str, message: Any, kind: str = "") -> None:
+        delay = 250_000_000 if topic in self.late else 0
+        self.offset += delay
+        super().send(topic, message, kind)
+        self.offset -= delay
 
 
-def test_ends_of_motions_that_are_recorded_late(tmp_path: Path, out: Path) -> None:
+@pytest.mark.parametrize(
+    "late", [("motion_state",), ("episode_mark",), ("camera/image_raw", "task_state")]
+)
+def test_topics_that_are_recorded_late(tmp_path: Path, out: Path, late: tuple[str, ...]) -> None:
+    """The end of a motion after the next command, a start after the first, frames after a stop."""
     truth = []
     with simulation() as env, Late(tmp_path / "bag") as recording:
+        recording.late = late
         for number in range(2):
+            recording.mark("start")
+            recording.wait(1)
             truth.append(record_episode(recording, env, "demonstration", number, number, 4))
             recording.wait(1)
+            recording.mark("stop")
+            recording.wait(2000)
     assert data_import(tmp_path / "bag", out) == 0
     assert verdicts(out) == ["imported", "imported"]
     for path, expected in zip(list_episodes(out), truth, strict=True):
