@@ -1,0 +1,98 @@
+"""What the scripted operator does, without ROS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dvrk_cable_env.teleop import Motion, Pilot
+from ls3_common.errors import ConfigError
+from ls3_sim.cable_env import MAX_STEP, CableEnv
+from ls3_sim.cable_scene import CableLayout
+from ls3_sim.scripted import KEPT, Entry, Performance, Poses, read_script
+
+STEPS = 12
+
+
+def drive(performance: Performance, env: CableEnv, refuse: int = -1) -> list[tuple[float, float]]:
+    """The arm of an environment takes each order, the one of step `refuse` only when repeated."""
+    pilot, clock, sent = Pilot(settle=0.1), 1, []
+    pilot.heard("start demonstration")
+    refused = False
+    while not performance.over:
+        clock += 10**9
+        pilot.watch(Motion(False, True, "", 1, 1, len(sent) - 1))
+        pilot.see(clock, clock / 1e9)
+        x, y = env.scene.tool
+        order = performance.order(pilot, (float(x), float(y)), clock / 1e9)
+        assert (order.episode, order.step) == (1, len(sent))
+        if order.step == refuse and not refused:
+            refused = True
+            assert pilot.answer(1, order.step, "refused", clock, clock / 1e9)
+            continue
+        assert pilot.answer(1, order.step, "sent", clock, clock / 1e9)
+        *_, info = env.step(np.array(order.action, np.float32))
+        performance.violated |= info["constraint"]
+        performance.carried_out()
+        sent.append(order.action)
+    return sent
+
+
+@pytest.mark.parametrize("refuse", [-1, 4])
+def test_the_actions_are_those_of_the_behaviour_in_process(refuse: int) -> None:
+    env = CableEnv()
+    _, info = env.reset(seed=7)
+    act = env.behaviour("random", np.random.default_rng(7))
+    expected = []
+    for _ in range(STEPS):
+        expected.append(act(info))
+        *_, info = env.step(expected[-1])
+    env.reset(seed=7)
+    performance = Performance(Entry("random", 7), CableLayout(), MAX_STEP, STEPS)
+    sent = drive(performance, env, refuse)
+    env.close()
+    assert np.array_equal(np.array(sent, np.float32), np.array(expected))
+
+
+def test_a_violation_ends_it() -> None:
+    performance = Performance(Entry("constraint", 1), CableLayout(), MAX_STEP, STEPS)
+    assert not performance.over
+    performance.violated = True
+    assert performance.over
+
+
+def test_poses_are_those_of_their_moment_and_not_kept_for_ever() -> None:
+    poses = Poses()
+    for stamp in range(KEPT + 1):
+        poses.add(stamp, (float(stamp), 0.0))
+    assert poses.at(KEPT) == (KEPT, 0.0)
+    assert poses.at(KEPT + 1) is None
+    assert poses.at(0) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[", "not a script"),
+        ('[{"kind": "demonstration"}]', "missing 1 required positional argument: 'seed'"),
+        ('[{"kind": "dance", "seed": 1}]', "no behaviour 'dance'"),
+        ('[{"kind": "random", "seed": -1}]', "seed -1 is no whole number"),
+        ('[{"kind": "random", "seed": 1.5}]', "seed 1.5 is no whole number"),
+    ],
+)
+def test_scripts_that_are_none(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "script.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"script\.json") as caught:
+        read_script(tmp_path / "script.json")
+    assert what in caught.value.what
+
+
+def test_a_script(tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps([{"kind": "random", "seed": 4}]))
+    assert read_script(path) == [Entry("random", 4)]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_script(tmp_path / "none.json")
