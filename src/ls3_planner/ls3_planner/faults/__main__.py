@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from ls3_common.errors import UserError
 from ls3_models.bundle import load_bundle
@@ -17,7 +19,7 @@ from ls3_planner.faults import report
 from ls3_planner.faults.campaign import Campaign, as_dict
 from ls3_planner.faults.kinds import FAULTS, Combination, combinations, singles
 from ls3_planner.faults.processes import LIMITS, isolate
-from ls3_planner.files import write_json
+from ls3_planner.files import read_json, write_json
 from ls3_planner.measure import machine
 from ls3_planner.provenance import git_commit
 
@@ -51,6 +53,7 @@ def run(given: argparse.Namespace) -> int:
         raise UserError("models/cable_routing is not installed")
     identity = load_bundle(model).identity
     work = (given.work or Path("out/faults") / f"seed_{given.seed}").absolute()
+    keep_apart(work / "campaign.json", {"seed": given.seed, "model": identity, "limits": LIMITS})
     isolate(work, random.SystemRandom().randint(1, 101))
     path = work / "rows.jsonl"
     rows = report.read_rows(path)
@@ -98,6 +101,22 @@ def plan(given: argparse.Namespace) -> list[Combination]:
     if unknown:
         raise UserError(f"no fault '{unknown[0]}'", do=f"faults: {', '.join(sorted(known))}")
     return [known[name] for name in given.only]
+
+
+def keep_apart(path: Path, settings: dict[str, Any]) -> None:
+    """Refuse to go on with rows that were made under other settings.
+
+    Raises:
+        UserError: names the directory.
+    """
+    settings = json.loads(json.dumps(settings))
+    if path.exists() and read_json(path) != settings:
+        raise UserError(
+            "a campaign with another seed, model or limits was begun here",
+            where=str(path.parent),
+            do="delete that directory, or name another with --work",
+        )
+    write_json(path, settings)
 
 
 def write(given: argparse.Namespace, rows: list[dict], identity: str, *, complete: bool) -> int:

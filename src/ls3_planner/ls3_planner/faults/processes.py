@@ -34,8 +34,8 @@ LIMITS = {
     "max_state_age": 0.1,
     "max_silence": 0.1,
     "max_image_age": 1.0,
-    # the start is at (-0.09, 0.005): one step outward meets the edge
-    "workspace_low": (-0.1, -0.02),
+    # the start is at (-0.09, 0.005): a step outward meets the edge
+    "workspace_low": (-0.092, -0.002),
 }
 """Limits of arm_node that differ from its defaults, which are a robot's; all else is as there."""
 ARM_PARAMETERS = {"arm": ARM, "auto_enable": True, "motion_timeout": 2.0}
