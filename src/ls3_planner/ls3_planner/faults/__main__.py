@@ -76,7 +76,10 @@ def run(given: argparse.Namespace) -> int:
                 if stopped():
                     break
                 raise UserError("the graph does not move the arm", where=str(work))
-            row = as_dict(campaign.run(combination))
+            try:
+                row = as_dict(campaign.run(combination))
+            except TimeoutError as error:  # of the injector, which is no part of the graph
+                raise UserError(str(error), where=str(work), do="call it again") from None
             if stopped():
                 break
             report.append_row(path, row)
