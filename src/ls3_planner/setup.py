@@ -44,6 +44,7 @@ setup(
         "PyYAML",
     ],
     extras_require={
+        "export": ["minari[hdf5]", "pandas", "pyarrow"],  # ls3 data export
         "report": ["matplotlib"],  # ls3 report
         "sweep": ["ray>=2.40"],  # ls3 sweep
     },

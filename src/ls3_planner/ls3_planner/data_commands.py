@@ -1,4 +1,4 @@
-"""`ls3 data`: bags to a data set, and what a data set holds."""
+"""`ls3 data`: bags to a data set, what a data set holds, and to other libraries' formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dvrk_cable_env.limits import ArmLimits
 from dvrk_cable_env.segmentation import SegmentationConfig
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, DataError, UserError
-from ls3_planner import data_inspect, dataset, environment
+from ls3_planner import data_export, data_inspect, dataset, environment
 from ls3_planner.data_import import Importer, Row
 from ls3_planner.data_labels import read_corrections
 from ls3_planner.domains import Domain, find_shared, load_domain
@@ -165,15 +165,43 @@ class Inspect:
         print(f"{path} is written")
 
 
+@dataclass(kw_only=True)
+class Export:
+    """Write a data set in another library's format, for that library to read."""
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """Directories of episodes, or single .h5 files."""
+    format: Literal["lerobot", "minari"]
+    """LeRobot's v3.0, or Minari's HDF5."""
+    out: Path
+    """A new directory."""
+    domain: str = "cable_routing"
+    config: Path | None = None
+    fps: int = 2
+    """Steps a second for LeRobot, whose clock is regular; an arm's steps are not quite."""
+
+    def execute(self) -> None:
+        if self.fps < 1:
+            raise UserError(f"--fps is {self.fps}", do="give 1 or more")
+        identifier = load_domain(self.domain, self.config).algorithm.environment
+        env = environment.make(identifier)
+        spec = environment.spec_of(env, self.domain)
+        env.close()
+        about = data_export.about(self.domain, identifier, spec, self.fps)
+        count = data_export.export(self.format, self.files, about, self.out)
+        print(f"{self.out}: {count} episodes for {self.format}")
+
+
 Verb = (
     Annotated[Import, tyro.conf.subcommand("import")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
 )
 
 
 @dataclass(kw_only=True)
 class Data:
-    """Data sets: from bags, and what they hold."""
+    """Data sets: from bags, what they hold, and for other libraries."""
 
     verb: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Verb]]
 
