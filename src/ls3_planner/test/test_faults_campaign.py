@@ -47,8 +47,9 @@ def test_a_share_of_the_faults_breaks_nothing_and_is_resumed(
     print(child.output)
     assert rows.read_text().startswith(kept), "what was done is not done again"
     document = json.loads(out.read_text())
-    found = {row["faults"][0]: row for row in document["rows"]}
+    found = {row["faults"][0]: row for row in report.read_rows(rows)}
     assert document["complete"] and sorted(found) == sorted(SHARE)
+    assert sorted(row["fault"] for row in document["by_fault"]) == sorted(SHARE)
     for name, row in found.items():
         assert (row["violations"], row["hangs"], row["unreadable"]) == ([], [], []), name
         assert row["recovered"], name

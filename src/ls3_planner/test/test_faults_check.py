@@ -141,6 +141,7 @@ def row(**values: Any) -> dict[str, Any]:
         "recovered": True,
         "moves": 0,
         "recover_s": 0.3,
+        "commit": "abc",
         **values,
     }
 
@@ -173,9 +174,21 @@ def test_figures_count_what_they_are_named_after() -> None:
     figures = report.metrics(rows)
     assert (figures["combinations"], figures["faults"], figures["rows"]) == (2, 5, 4)
     assert figures["limit_violations"] == 2
+    assert figures["hold_sent_ms_max"] is None, "of these no fault takes the arm"
     assert (figures["hold_ms_median"], figures["hold_ms_max"]) == (150.0, 250.0)
     assert (figures["holds_over_200_ms"], figures["holds_missing"]) == (1, 1)
     assert (figures["hangs"], figures["unreadable_episodes"], figures["recovered"]) == (1, 1, 3)
+
+
+def test_holds_that_arm_node_must_send_have_figures_of_their_own() -> None:
+    rows = [
+        row(faults=["robot_lost"], hold_ms=120.0),
+        row(faults=["robot_lost", "camera_lost"], hold_ms=300.0),
+        row(faults=["robot_pause", "plan_outward"], hold_ms=20.0),
+        row(faults=["robot_pause"], hold_ms=None),
+    ]
+    figures = report.metrics(rows)
+    assert (figures["hold_sent_ms_median"], figures["hold_sent_ms_max"]) == (70.0, 120.0)
 
 
 def test_rows_are_kept_and_a_line_that_was_cut_off_is_run_again(tmp_path: Path) -> None:

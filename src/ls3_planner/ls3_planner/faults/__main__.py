@@ -21,7 +21,6 @@ from ls3_planner.faults.kinds import FAULTS, Combination, combinations, singles
 from ls3_planner.faults.processes import LIMITS, isolate
 from ls3_planner.files import read_json, write_json
 from ls3_planner.measure import machine
-from ls3_planner.provenance import git_commit
 
 MODULE = "ls3_planner.faults"
 
@@ -59,6 +58,16 @@ def run(given: argparse.Namespace) -> int:
     rows = report.read_rows(path)
     done = {row["index"] for row in rows}
     left = [one for one in wanted if one.index not in done]
+    if left:
+        rows = go_on(work, model, path, rows, left)
+    return write(given, rows, identity, complete=len(rows) >= len(wanted))
+
+
+def go_on(
+    work: Path, model: Path, path: Path, rows: list[dict], left: list[Combination]
+) -> list[dict]:
+    """Run what is left, each row written as it comes; all rows."""
+    rows, before = list(rows), len(rows)
     stop = StopRequest()
 
     def stopped() -> bool:
@@ -67,7 +76,7 @@ def run(given: argparse.Namespace) -> int:
     with (
         stop,
         Campaign(work, model, stopped) as campaign,
-        bar("faults", len(wanted), len(wanted) - len(left)) as progress,
+        bar("faults", before + len(left), before) as progress,
     ):
         for combination in left:
             if stopped():
@@ -87,7 +96,7 @@ def run(given: argparse.Namespace) -> int:
             if not row["recovered"] or row["hangs"]:
                 campaign.restart()
             progress.advance()
-    return write(given, rows, identity, complete=len(rows) >= len(wanted))
+    return rows
 
 
 def plan(given: argparse.Namespace) -> list[Combination]:
@@ -130,7 +139,7 @@ def write(given: argparse.Namespace, rows: list[dict], identity: str, *, complet
     document = {
         "name": "faults",
         "command": shlex.join(["python", "-m", MODULE, *words]),
-        "commit": git_commit(),
+        "commit": ", ".join(sorted({row["commit"] for row in rows})),
         "machine": {**machine(), "load": round(os.getloadavg()[1], 1)},
         "model": identity,
         "seed": given.seed,
@@ -139,7 +148,7 @@ def write(given: argparse.Namespace, rows: list[dict], identity: str, *, complet
         "complete": complete,
         "metrics": report.metrics(rows) if rows else {},
         "by_fault": report.by_fault(rows),
-        "rows": rows,
+        "failures": [row for row in rows if not report.passed(row)],  # all: rows.jsonl in --work
     }
     write_json(given.out, document)
     print(report.table(rows))

@@ -20,6 +20,7 @@ from ls3_planner.faults.damage import damaged
 from ls3_planner.faults.kinds import Combination, Fault
 from ls3_planner.faults.observer import Observer
 from ls3_planner.faults.processes import Processes, limits
+from ls3_planner.provenance import git_commit
 
 WINDOW_S = 0.8
 """From the beginning of the last fault to the end of all."""
@@ -36,6 +37,7 @@ class Row:
 
     index: int
     faults: list[str]
+    commit: str
     violations: list[str] = field(default_factory=list)
     moves: int = 0
     """Goals sent to the robot from the first fault to the end of all."""
@@ -58,6 +60,7 @@ class Campaign:
         self._damaged = damaged(model, work)
         self._observer = Observer()
         self._number = 0
+        self._commit = git_commit()
         self._moved = False  # as the last thing that was seen of it
 
     def __enter__(self) -> Campaign:
@@ -89,7 +92,8 @@ class Campaign:
 
     def run(self, combination: Combination) -> Row:
         """Break, watch, mend; the graph is `ready` before."""
-        row = Row(combination.index, [fault.name for fault in combination.faults])
+        names = [fault.name for fault in combination.faults]
+        row = Row(combination.index, names, self._commit)
         began = time.monotonic()
         time.sleep(combination.wait)
         losses, notes = self._break(combination)

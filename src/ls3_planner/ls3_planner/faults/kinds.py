@@ -97,6 +97,7 @@ FAULTS = (
     Fault("model_damaged", "model", NOTHING),
     Fault("deactivated", "deactivate", HOLD),
 )
+BY_NAME = {fault.name: fault for fault in FAULTS}
 CONTROL = Fault("none", "none", NOTHING)
 """What the same watching shows where nothing is broken: the arm must move."""
 

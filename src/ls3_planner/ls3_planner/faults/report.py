@@ -6,12 +6,12 @@ import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ls3_common.errors import DataError
-from ls3_planner.faults.kinds import CONTROL
+from ls3_planner.faults.kinds import BY_NAME, CONTROL, HOLD, NOTHING
 
 ALLOWED_MS = 200.0
 """Longest time until the arm is held."""
@@ -46,7 +46,10 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 
 def hold(row: dict[str, Any]) -> float | None:
     """Milliseconds; infinite where the hold never came."""
-    return math.inf if row["hold_ms"] == "never" else row["hold_ms"]
+    value = row["hold_ms"]
+    if value is None:
+        return None
+    return math.inf if value == "never" else float(value)
 
 
 def passed(row: dict[str, Any]) -> bool:
@@ -55,10 +58,23 @@ def passed(row: dict[str, Any]) -> bool:
     return not wrong and (hold(row) or 0.0) <= ALLOWED_MS
 
 
+def told_to_hold(row: dict[str, Any]) -> bool:
+    """Whether only losses count in this row of which arm_node must tell the arm to hold."""
+    faults = [BY_NAME[name] for name in row["faults"] if name in BY_NAME]
+    takes = {fault.takes for fault in faults} - {NOTHING}
+    return takes == {HOLD} and row["hold_ms"] is not None
+
+
+def _finite(rows: Iterable[dict[str, Any]]) -> list[float]:
+    holds = [value for row in rows if (value := hold(row)) is not None]
+    return [value for value in holds if math.isfinite(value)]
+
+
 def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The figures of results/faults.json."""
-    holds = sorted(value for row in rows if (value := hold(row)) is not None)
-    finite = [value for value in holds if math.isfinite(value)]
+    holds = [row for row in rows if row["hold_ms"] is not None]
+    finite = _finite(rows)
+    told = _finite(row for row in rows if told_to_hold(row))
     rests = [row["rest_ms"] for row in rows if row["rest_ms"] is not None]
     return {
         "combinations": sum(len(row["faults"]) > 1 for row in rows),
@@ -67,6 +83,8 @@ def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "limit_violations": sum(len(row["violations"]) for row in rows),
         "hold_ms_median": round(statistics.median(finite), 1) if finite else None,
         "hold_ms_max": round(max(finite), 1) if finite else None,
+        "hold_sent_ms_median": round(statistics.median(told), 1) if told else None,
+        "hold_sent_ms_max": round(max(told), 1) if told else None,
         "holds_measured": len(finite),
         "holds_over_200_ms": sum(value > ALLOWED_MS for value in finite),
         "holds_missing": len(holds) - len(finite),
