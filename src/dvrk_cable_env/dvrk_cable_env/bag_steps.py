@@ -63,12 +63,14 @@ class CommandSteps:
                 raise BagFault(f"step {step} sent {len(command.sent)} numbers, not {AXES}")
             later = commands[step + 1].log if step + 1 < len(commands) else segment.end
             end = command.stamp if held else _end(streams.motions, command, later)
-            if not end:
-                if step + 1 < len(commands):
-                    raise BagFault(f"no motion_state shows the end of step {step}")
+            if end:
+                self._due.append(end + int(rules.settle * 1e9))
+            elif step + 1 < len(commands):
+                # its end was lost on the way, but arm_node takes no plan on a frame from before it
+                self._due.append(commands[step + 1].image_stamp)
+            else:
                 self.unfinished = True  # its last step is not known to have ended
                 break
-            self._due.append(end + int(rules.settle * 1e9))
             self._actions.append(np.asarray([0.0] * AXES if held else command.sent, np.float32))
         if any(a > b for a, b in zip(self._due, self._due[1:], strict=False)):
             raise BagFault("the robot's clock jumped back within it")

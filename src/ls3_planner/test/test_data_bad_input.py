@@ -161,6 +161,29 @@ class Late(Recording):
         self.offset -= delay
 
 
+class Lossy(Recording):
+    """A recorder that gets only every other end of a motion, as of a topic that keeps one."""
+
+    def motion(self, number: int, step: int, moving: bool) -> None:
+        if moving or step % 2:
+            super().motion(number, step, moving)
+
+
+def test_ends_of_motions_that_were_lost(tmp_path: Path, out: Path) -> None:
+    """The frame that the next plan rests on tells; at the very end there is none."""
+    truth = []
+    with simulation() as env, Lossy(tmp_path / "bag") as recording:
+        for number, steps in enumerate((5, 4)):
+            truth.append(record_episode(recording, env, "demonstration", number, number, steps))
+            recording.wait(1)
+    assert data_import(tmp_path / "bag", out) == 0
+    assert verdicts(out) == ["rejected", "imported"]
+    assert "the recording ends within it" in reasons(out)[0]
+    (path,) = list_episodes(out)
+    assert np.array_equal(read_episode(path).observations, truth[1].observations)
+    assert np.array_equal(read_episode(path).actions, truth[1].actions)
+
+
 @pytest.mark.parametrize(
     "late", [("motion_state",), ("episode_mark",), ("camera/image_raw", "task_state")]
 )
