@@ -230,7 +230,7 @@ class OperatorNode(Node):
     def _unrecorded(self, now: float) -> str:
         """What no recorder listens to yet; a bag that lacks the beginning of a topic is useless."""
         if now - self._looked < LOOK:
-            return "looking for a recorder"
+            return self._waits or "looking for a recorder"
         self._looked = now
         pose = topics.arm(self._config.arm, "setpoint_cp")
         for topic in (
