@@ -74,6 +74,10 @@ def test_frames() -> None:
     assert frames.pass_on({"camera_frozen"}, first) == [(0.0, first)]
     assert frames.pass_on({"camera_frozen"}, second) == [(0.0, first)], "the first again"
     assert frames.pass_on(set(), second) == [(0.0, second)]
+    ((_, both),) = frames.pass_on({"camera_frozen", "frame_black"}, frame())
+    assert not to_array(both).any(), "a black one freezes black"
+    assert frames.pass_on({"camera_frozen", "frame_black"}, frame()) == [(0.0, both)]
+    frames.pass_on(set(), second)
     assert frames.pass_on({"frames_swapped"}, first) == []
     assert [m for _, m in frames.pass_on({"frames_swapped"}, second)] == [second, first]
     for name in ("frame_encoding", "frame_cut"):

@@ -31,11 +31,14 @@ class Frames:
     def pass_on(self, active: Collection[str], frame: Any) -> Passed:
         if "camera_lost" in active:
             return []
-        if "camera_frozen" in active:
-            self._frozen = self._frozen or frame
+        if "camera_frozen" not in active:
+            self._frozen = None
+        elif self._frozen is not None:
             return [(0.0, self._frozen)]
-        self._frozen = None
-        frame = self._spoil(active, frame)
+        frame = self._spoil(active, frame)  # also the one that will be shown for ever
+        if "camera_frozen" in active:
+            self._frozen = frame
+            return [(0.0, frame)]
         if "frames_swapped" in active:  # the first of two goes after the second
             kept, self._kept = self._kept, None
             if kept is None:
