@@ -22,7 +22,7 @@ from ls3_planner.faults import report
 from ls3_planner.faults.__main__ import keep_apart, plan
 
 MODULE = [sys.executable, "-m", "ls3_planner.faults"]
-SHARE = ["none", "kill_segmentation", "stop_planner", "stop_arm", "camera_lost", "frame_black"]
+SHARE = ["none", "kill_segmentation", "stop_arm", "camera_lost"]
 SHARE += ["latent_nan", "plan_outward", "robot_fault", "robot_lost", "deactivated"]
 BUSY_MS = 1000.0
 
