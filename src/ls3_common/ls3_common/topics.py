@@ -12,6 +12,8 @@ PLAN = "plan"  # ls3_interfaces/Plan
 ARM_COMMAND = "arm_command"  # ls3_interfaces/ArmCommand
 MOTION_STATE = "motion_state"  # ls3_interfaces/MotionState, latched
 RESET_SCENE = "reset_scene"  # ls3_interfaces/srv/ResetScene
+RETREAT = "retreat"  # ls3_interfaces/Plan, a step back to the start pose between episodes
+RESET_REQUEST = "reset_request"  # std_msgs/String, latched: what the operator shall do; empty: none
 RUN_EPISODE = "run_episode"  # ls3_interfaces/action/RunEpisode
 EPISODE_MARK = "episode_mark"  # StringStamped or String, an operator's marks for a recording
 JOY = "joy"  # sensor_msgs/Joy, a person's gamepad
@@ -22,6 +24,11 @@ JOINT_STATES = "joint_states"  # sensor_msgs/JointState, as ros2_control publish
 def load_model(node: str) -> str:
     """Service (ls3_interfaces/srv/LoadModel) of a node that uses a trained model."""
     return f"{node}/load_model"
+
+
+def arm_node(name: str) -> str:
+    """Operator's service (std_srvs/Trigger) of arm_node, e.g. ``arm_node("stop")``."""
+    return f"arm_node/{name}"
 
 
 def arm(name: str, topic: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -25,9 +26,16 @@ from ls3_common.parameters import parameter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, StepRequest, TaskState
 from ls3_interfaces.srv import ResetScene
+from ls3_planner.operator_reset import DISCARDED, OperatorConfig, OperatorReset
 from ls3_planner.presence import absent, clash
 from ls3_planner.record import Frame, Frames, Record
+from ls3_planner.retreat import Point
 from ls3_planner.waiting import Cancelled, Stop, Waiter, never
+
+RETREAT_EPISODE = 2**32 - 1
+"""Under this number the arm goes back between episodes; no episode has it."""
+NOT_DATA = ".discarded"
+"""Ends the name of an episode's file that the operator threw away."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,13 @@ class EpisodeNodeConfig:
     motion_timeout: float = parameter(
         60.0, low=0.1, description="until a motion has ended", unit="s"
     )
+    reset: str = parameter(
+        "scene",
+        choices=("scene", "operator"),
+        description="who resets between episodes: the service reset_scene, or a person, after the "
+        "arm has gone back",
+    )
+    operator: OperatorConfig = field(default_factory=OperatorConfig)
 
 
 class EpisodeNode(Node):
@@ -72,7 +87,7 @@ class EpisodeNode(Node):
         self._frames = Frames()
         self._asked = (-1, -1)  # episode and step that plan and command must answer
         self._plan: Plan | None = None
-        self._command: ArmCommand | None = None
+        self._command_heard: ArmCommand | None = None
         self._motion = MotionState(reason="no motion_state yet")
 
         self._requests = self.create_publisher(StepRequest, topics.STEP_REQUEST, ros.RELIABLE_QOS)
@@ -85,6 +100,10 @@ class EpisodeNode(Node):
         ):
             self.create_subscription(kind, topic, self._waiter.waking(callback), qos)
         self._reset = self.create_client(ResetScene, topics.RESET_SCENE)
+        self._operator: OperatorReset | None = None
+        if self.config.reset == "operator":
+            self._operator = OperatorReset(self, self.config.operator, self._waiter)
+            self._retreats = self.create_publisher(Plan, topics.RETREAT, ros.RELIABLE_QOS)
         self._server = ActionServer(
             self,
             RunEpisode,
@@ -120,12 +139,21 @@ class EpisodeNode(Node):
             reason = str(end)
             self.get_logger().error(f"episode {goal.episode}: {reason}")
         finally:
-            self._record, self._accepted = None, False
+            self._record = None
         file = ""
         try:
             file = record.write(self.config.record, reason)
         except OSError as error:
             reason, finish = f"{reason}, but the episode file: {error}", handle.abort
+        if self._operator is not None:
+            if finish == handle.succeed:
+                # a discard waits for ~/continue as well; only the client ends this turn
+                self._cancelled = lambda: handle.is_cancel_requested
+                await self._hand_over(self._operator, f"Episode {goal.episode} ended: {reason}")
+            if self._operator.discarded:
+                reason, finish = DISCARDED, handle.abort
+                file = _set_aside(file)
+        self._accepted = False
         finish()
         return RunEpisode.Result(
             success=record.succeeded,
@@ -141,8 +169,15 @@ class EpisodeNode(Node):
     async def _episode(self, handle: ServerGoalHandle, record: Record) -> str:
         """Run to the end and return why it ended."""
         goal = handle.request
-        self._cancelled = lambda: handle.is_cancel_requested
-        frame = await self._start(goal.seed)
+        operator = self._operator
+        if operator is not None:
+            operator.episode, operator.discarded = None, False
+        self._cancelled = lambda: (
+            handle.is_cancel_requested or (operator is not None and operator.discarded)
+        )
+        frame = await self._start(goal)
+        if operator is not None:
+            operator.episode = goal.episode
         record.begin(frame.pixels)
         for step in range(goal.max_steps or self.config.horizon):
             self._refuse_clash()
@@ -159,44 +194,90 @@ class EpisodeNode(Node):
                 return "success"
         return "horizon"
 
-    async def _start(self, seed: int) -> Frame:
+    async def _start(self, goal: RunEpisode.Goal) -> Frame:
         """Put the scene at s_0 ~ mu and return what it looks like."""
         self._refuse_clash()
         self._frames.clear()
-        config = self.config
+        config, operator = self.config, self._operator
         await self._until(lambda: not self._absent(), config.start_timeout, self._absent)
+        if operator is not None and not operator.prepared:
+            what = f"Episode {goal.episode} is to begin"
+            await operator.turn(what, self._back, self._at_rest(), self._cancelled)
         await self._until(self._at_rest, config.reset_timeout, self._why_not)  # it may be homing
-        response = self._reset.call_async(ResetScene.Request(seed=seed))
-        response.add_done_callback(lambda _future: self._waiter.wake())
-        await self._until(response.done, config.reset_timeout, lambda: "answer from reset_scene")
-        if not response.result().ok:
-            raise Stop(f"{topics.RESET_SCENE} failed: {response.result().message}")
+        stands = 0
+        # beside an operator there is a scene to reset where he rehearses in simulation
+        if operator is None or self._reset.service_is_ready():
+            stands = await self._reset_scene(goal.seed)
         await self._until(self._at_rest, config.reset_timeout, self._why_not)
-        stands = ros.nanoseconds(response.result().stamp)  # 0 where nobody says
+        if operator is not None:
+            await operator.begin(self._cancelled)
         frame = await self._observe(stands or self.get_clock().now().nanoseconds)
         if frame.constraint:
             raise Stop("the start state violates a constraint")
         return frame
 
+    async def _reset_scene(self, seed: int) -> int:
+        """When the new scene stood (ns); 0 where nobody says."""
+        response = self._reset.call_async(ResetScene.Request(seed=seed))
+        response.add_done_callback(lambda _future: self._waiter.wake())
+        timeout = self.config.reset_timeout
+        await self._until(response.done, timeout, lambda: "answer from reset_scene")
+        if not response.result().ok:
+            raise Stop(f"{topics.RESET_SCENE} failed: {response.result().message}")
+        return ros.nanoseconds(response.result().stamp)
+
+    async def _hand_over(self, operator: OperatorReset, what: str) -> None:
+        """The operator's turn after an episode, whose result stands whatever becomes of this."""
+        try:
+            await operator.turn(what, self._back, self._at_rest(), self._cancelled)
+        except Stop as stop:
+            self.get_logger().error(f"reset: {stop}; the arm stays held")
+
+    async def _back(self, number: int, action: Point) -> None:
+        """One step back to the start pose; it rests on a frame as every other does."""
+
+        def ask(frame: Frame) -> None:
+            plan = Plan(episode=RETREAT_EPISODE, step=number, feasible=True, action=list(action))
+            plan.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
+            self._retreats.publish(plan)
+
+        frame = await self._observe(self.get_clock().now().nanoseconds)
+        await self._motion_end(await self._command((RETREAT_EPISODE, number), frame, ask))
+
     async def _act(self, step: int, frame: Frame, record: Record) -> ArmCommand:
-        """Ask for a plan and return what the arm made of it; a refused plan is asked for again."""
-        reason = ""
-        for _ in range(self.config.max_refusals + 1):
-            self._plan = self._command = None
-            self._asked = (record.episode, step)
+        """Ask for a plan and return what the arm made of it."""
+
+        def ask(frame: Frame) -> None:
             request = StepRequest(episode=record.episode, step=step)
             request.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
             self._requests.publish(request)
+
+        return await self._command((record.episode, step), frame, ask, record)
+
+    async def _command(
+        self,
+        key: tuple[int, int],
+        frame: Frame,
+        ask: Callable[[Frame], None],
+        record: Record | None = None,
+    ) -> ArmCommand:
+        """What the arm made of what was asked for; what it refused is asked for again."""
+        reason = ""
+        for _ in range(self.config.max_refusals + 1):
+            self._plan = self._command_heard = None
+            self._asked = key
+            ask(frame)
             # not cancellable: a plan under way could still move the arm after the result
             await self._waiter.until(
-                lambda: self._command is not None, self.config.plan_timeout, self._unanswered
+                lambda: self._command_heard is not None, self.config.plan_timeout, self._unanswered
             )
-            command = cast(ArmCommand, self._command)
+            command = cast(ArmCommand, self._command_heard)
             if command.outcome != "refused":
                 return command
             reason = command.reason
-            record.dropped += 1
-            self.get_logger().warning(f"step {step}: plan refused: {reason}")
+            if record is not None:
+                record.dropped += 1
+            self.get_logger().warning(f"step {key[1]}: plan refused: {reason}")
             frame = await self._observe(self.get_clock().now().nanoseconds)
         raise Stop(f"the arm refused {self.config.max_refusals + 1} plans: {reason}")
 
@@ -213,7 +294,7 @@ class EpisodeNode(Node):
         return f"arm that is ready and at rest ({self._motion.reason or 'moving'})"
 
     def _absent(self) -> str:
-        ready = self._reset.service_is_ready()
+        ready = self.config.reset == "operator" or self._reset.service_is_ready()
         return absent(self) or ("" if ready else f"service {topics.RESET_SCENE}")
 
     def _unanswered(self) -> str:
@@ -281,10 +362,17 @@ class EpisodeNode(Node):
 
     def _set_command(self, message: ArmCommand) -> None:
         if (message.episode, message.step) == self._asked:
-            self._command = message
+            self._command_heard = message
 
     def _set_motion(self, message: MotionState) -> None:
         self._motion = message
+
+
+def _set_aside(file: str) -> str:
+    """Give an episode's file a name that is no data set's, and return that it is none."""
+    if file:
+        Path(file).rename(file + NOT_DATA)
+    return ""
 
 
 def _stamp(message: Any) -> int:

@@ -28,6 +28,7 @@ from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 from ls3_planner import summary, view
 from ls3_planner.film import Film, FilmConfig
+from ls3_planner.operator_reset import DISCARDED
 from ls3_planner.presence import clash
 from ls3_planner.summary import Row, Summary
 from ls3_planner.waiting import Stop, Waiter
@@ -141,7 +142,8 @@ class RunNode(Node):
                 self._summary.write(config.out)
                 elapsed = time.monotonic() - self._began
                 _say(summary.line(row, index + 1, self._summary, elapsed))
-                faults = 0 if row.ran else faults + 1
+                # what an operator threw away is no fault of the graph's
+                faults = 0 if row.ran or row.reason == DISCARDED else faults + 1
                 if faults == FAULTS_TO_GIVE_UP and index + 1 < config.episodes:
                     _say(f"given up after {faults} episodes in a row that did not run")
                     break
