@@ -17,10 +17,12 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import EnvironmentVariable, PathJoinSubstitution
+from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from ls3_common import launch_network
 
 Start = Callable[[Mapping[str, str]], Sequence[Any]]
 """Makes the actions of a graph from the launch arguments' values."""
@@ -104,6 +106,7 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             default_value="0",
             description="mode:=learn: U, after K episodes each; 0: the parameter file's",
         ),
+        *launch_network.arguments(),
     ]
 
 
@@ -125,6 +128,9 @@ def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDes
             # nodes end with this launch, also when it is killed
             SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
             SetEnvironmentVariable("PYTHONUNBUFFERED", "1"),
+            OpaqueFunction(
+                function=lambda context: launch_network.environment(context.launch_configurations)
+            ),
             OpaqueFunction(function=lambda context: start(context.launch_configurations)),
         ]
     )
@@ -154,6 +160,7 @@ def node(
         name=executable,
         output="screen",
         parameters=[given["config"], *parameters],
+        ros_arguments=launch_network.ros_arguments(given, executable),
         **options,
     )
 
@@ -178,6 +185,7 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
                 name="learn_node",
                 output="screen",
                 parameters=[paths | settings | {"offline": text(offline)}],
+                ros_arguments=launch_network.ros_arguments(given, "learn_node"),
             )
         ]
     if not episodes:
@@ -205,10 +213,7 @@ def watched(nodes: Sequence[Node]) -> list[Any]:
 
 def local_discovery() -> list[SetEnvironmentVariable]:
     """Keep a simulation on this computer unless the user says otherwise."""
-    name, value = "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"
-    if os.environ.get("ROS_DISTRO") == "humble":
-        name, value = "ROS_LOCALHOST_ONLY", "1"
-    return [SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=value))]
+    return [SetEnvironmentVariable(*item) for item in launch_network.discovery().items()]
 
 
 def number(

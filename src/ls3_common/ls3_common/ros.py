@@ -120,6 +120,16 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr, flush=True)
         code = error.exit_code
+    except RuntimeError as error:  # rclpy's own class has no public name
+        if node is not None or os.environ.get("ROS_SECURITY_ENABLE") != "true":
+            raise
+        refused = UserError(
+            f"the middleware refuses to start securely: {error}",
+            where=Path(sys.argv[0]).name,
+            do="see docs/security.md",
+        )
+        print(refused, file=sys.stderr, flush=True)
+        code = refused.exit_code
     except ExternalShutdownException:
         pass
     except SystemExit as exit_request:

@@ -39,6 +39,13 @@ ARGUMENTS = [
         default_value=topics.CAMERA_IMAGE,
         description="the camera driver's topic, sensor_msgs/Image",
     ),
+    DeclareLaunchArgument(
+        "reset",
+        default_value="auto",
+        choices=["auto", "scene", "operator"],
+        description="who lays the cable between episodes: the simulation (scene), or a person, who "
+        "is asked and says ~/continue (operator); auto: as sim says",
+    ),
 ]
 
 # What the arm's limits become in a simulation, in seconds of wall time. Stamps are judged by the
@@ -63,6 +70,8 @@ def start(given):
     sim = given["sim"] == "true"
     factor = number(given, "real_time_factor", float, low=0.01, high=10.0)
     model, arm = {"model": launching.model(given)}, {"arm": text(given["arm"])}
+    reset = given["reset"] if given["reset"] != "auto" else "scene" if sim else "operator"
+    episode_settings = {"reset": reset, "operator.arm": text(given["arm"])}
     episodes = text(os.path.join(launching.out(given), "episodes"))
     # Only two nodes read a clock. At 100 messages a simulated second it costs each of the others
     # as much as its work, on a computer that has a planner to feed.
@@ -80,11 +89,11 @@ def start(given):
         node(given, "ls3_models", "encoder_node", model),
         node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
         node(given, "dvrk_cable_env", "arm_node", clock, arm_settings),
-        node(given, "ls3_planner", "episode_node", clock, {"record": episodes}),
+        node(given, "ls3_planner", "episode_node", clock, episode_settings | {"record": episodes}),
         *driver,
     ]
     if sim:
         nodes.insert(
             0, node(given, "ls3_sim", "sim_node", arm | {"real_time_factor": factor}, **camera)
         )
-    return [*(launching.local_discovery() if sim else []), *launching.watched(nodes)]
+    return launching.watched(nodes)

@@ -266,7 +266,7 @@ def test_argument_out_of_range_is_named(description: ModuleType, name: str, valu
     given = {"sim": "true", "episodes": "1", "seed": "0", "real_time_factor": "1.0"}
     given |= {"model": "m", "out": "o", "video": "true", "config": "c", "profile": "paper"}
     given |= {"arm": "PSM1", "mode": "run", "updates": "0", "learning_seed": "0"}
-    given |= {"backend": "crtk", "camera": "camera/image_raw"}
+    given |= {"backend": "crtk", "camera": "camera/image_raw", "reset": "auto"}
     given[name] = value
     with pytest.raises(RuntimeError, match=f"{name}:={value} is not a"):
         description.start(given)

@@ -54,7 +54,7 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
         ),
         *driver,
     ]
-    return [*launching.local_discovery(), *launching.watched(nodes)]
+    return launching.watched(nodes)
 
 
 def _value(path: Path, section: str, key: str) -> Any:
