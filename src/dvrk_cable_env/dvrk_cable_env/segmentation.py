@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dvrk_cable_env.segmentation_view import rectified, view_fault
 from ls3_common.parameters import parameter
 
 Image = NDArray[np.uint8]
@@ -55,6 +56,23 @@ class SegmentationConfig:
     goal_high: tuple[int, ...] = parameter(
         (85, 255, 255), description=f"Upper bound of the green goal, {HSV}", low=0, high=255
     )
+    homography: tuple[float, ...] = parameter(
+        (),
+        description="Nine numbers, row by row, that take (u, v, 1) of a frame (px) to (x, y, 1) of "
+        "the robot (m) on the table; with view_width the scene is the rectified table instead of "
+        "the crop. Written by `calibrate`",
+    )
+    view_centre: tuple[float, ...] = parameter(
+        (0.0, 0.0), description="Centre (x, y) of the rectified square, robot frame", unit="m"
+    )
+    view_width: float = parameter(
+        0.0,
+        description="Side of the rectified square, drawn with crop_side pixels, x to the right, y "
+        "up; the simulated camera sees 0.3057; 0: crop",
+        unit="m",
+        low=0.0,
+        high=2.0,
+    )
     min_value: int = parameter(
         8,
         description="A frame with no brighter pixel is refused as black (lens cap, dead camera)",
@@ -67,11 +85,26 @@ class SegmentationConfig:
     contact_pixels: int = parameter(
         2, description="Cable pixels on the obstacle's rim from which it is touched", low=1
     )
+    rim_pixels: int = parameter(
+        2,
+        description="Pixels of the obstacle and its rim that look other than in the reference "
+        "frame from which anything, the tool too, touches it; 0: the cable alone counts, for "
+        "cameras that see the instrument's shaft above the obstacle",
+        low=0,
+    )
+    rim_difference: int = parameter(
+        40, description="From how much a pixel looks other, of 255 in any colour", low=1, high=255
+    )
 
     def __post_init__(self) -> None:
-        if self.crop_left + self.crop_side > self.width:
+        if self.view_width > 0:
+            size = (self.width, self.height)
+            fault = view_fault(self.homography, self.view_centre, self.view_width, size)
+            if fault:
+                raise ValueError(fault)
+        elif self.crop_left + self.crop_side > self.width:
             raise ValueError("crop_left + crop_side exceeds width")
-        if self.crop_top + self.crop_side > self.height:
+        elif self.crop_top + self.crop_side > self.height:
             raise ValueError("crop_top + crop_side exceeds height")
         for name in ("cable", "obstacle", "goal"):
             for bound in (getattr(self, f"{name}_low"), getattr(self, f"{name}_high")):
@@ -81,10 +114,14 @@ class SegmentationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TaskMasks:
-    """Where goal and obstacle are: bool (side, side), from a frame that shows both unoccluded."""
+    """Where goal and obstacle are: bool (side, side), from a frame that shows both unoccluded.
+
+    scene: that frame's pixels, uint8 (side, side, 3).
+    """
 
     obstacle: Mask
     goal: Mask
+    scene: Image
 
 
 def frame_fault(rgb: object, config: SegmentationConfig) -> str:
@@ -114,7 +151,23 @@ def segment_cable(rgb: Image, config: SegmentationConfig = SegmentationConfig())
 
 def cable_pixels(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> Mask:
     """Cable pixels of the crop, bool (crop_side, crop_side)."""
-    return _in_range(_hsv(rgb, config), config.cable_low, config.cable_high)
+    return in_range(_hsv(scene_view(rgb, config)), config.cable_low, config.cable_high)
+
+
+def scene_view(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> Image:
+    """The square of the frame that is the scene, uint8 (crop_side, crop_side, 3).
+
+    Raises:
+        FrameError: see `frame_fault`.
+    """
+    fault = frame_fault(rgb, config)
+    if fault:
+        raise FrameError(fault)
+    if config.view_width > 0:
+        side = config.crop_side
+        return rectified(rgb, config.homography, config.view_centre, config.view_width, side)
+    rows = slice(config.crop_top, config.crop_top + config.crop_side)
+    return rgb[rows, config.crop_left : config.crop_left + config.crop_side]
 
 
 def task_masks(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> TaskMasks:
@@ -125,10 +178,12 @@ def task_masks(rgb: Image, config: SegmentationConfig = SegmentationConfig()) ->
     Raises:
         FrameError: the frame is unusable, or shows no goal or no obstacle.
     """
-    hsv = _hsv(rgb, config)
+    scene = scene_view(rgb, config)
+    hsv = _hsv(scene)
     masks = TaskMasks(
-        obstacle=_in_range(hsv, config.obstacle_low, config.obstacle_high),
-        goal=_in_range(hsv, config.goal_low, config.goal_high),
+        obstacle=in_range(hsv, config.obstacle_low, config.obstacle_high),
+        goal=in_range(hsv, config.goal_low, config.goal_high),
+        scene=scene.copy(),
     )
     for name, mask in (("obstacle", masks.obstacle), ("goal", masks.goal)):
         if mask.sum() < 4:
@@ -142,28 +197,36 @@ def task_state(
     """(success, constraint) of one frame by colour, as the paper's robot has it.
 
     The cable lies in front of neither: what it covers of the goal was goal in the reference
-    frame. It cannot enter the solid obstacle, so touching is a cable pixel that borders it.
-    Contact of the tool is not seen.
+    frame. It cannot enter the solid obstacle, so touching is a cable pixel that borders it. The
+    tool has no colour of its own: it is what makes the obstacle or its rim look other than in
+    the reference frame (`rim_pixels`).
     """
-    cable = cable_pixels(rgb, config)
+    scene = scene_view(rgb, config)
+    cable = in_range(_hsv(scene), config.cable_low, config.cable_high)
     rim = cv2.dilate(masks.obstacle.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     success = int((cable & masks.goal).sum()) >= config.success_pixels
     constraint = int((cable & rim).sum()) >= config.contact_pixels
+    if config.rim_pixels and not constraint:
+        changed = _change(scene, masks.scene)[rim] >= config.rim_difference
+        constraint = int(changed.sum()) >= config.rim_pixels
     return success, constraint
 
 
-def _hsv(rgb: Image, config: SegmentationConfig) -> Image:
-    fault = frame_fault(rgb, config)
-    if fault:
-        raise FrameError(fault)
-    rows = slice(config.crop_top, config.crop_top + config.crop_side)
-    columns = slice(config.crop_left, config.crop_left + config.crop_side)
-    return np.asarray(cv2.cvtColor(rgb[rows, columns], cv2.COLOR_RGB2HSV), np.uint8)
-
-
-def _in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> Mask:
+def in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> Mask:
+    """Pixels between two bounds, both included; a lower hue above the upper wraps through red."""
     if low[0] <= high[0]:
         return cv2.inRange(hsv, np.array(low), np.array(high)) > 0
     below = cv2.inRange(hsv, np.array((0, *low[1:])), np.array(high))
     above = cv2.inRange(hsv, np.array(low), np.array((179, *high[1:])))
     return (below > 0) | (above > 0)
+
+
+def _change(scene: Image, reference: Image) -> NDArray[np.float32]:
+    """Largest difference of any colour, (side, side); exposure and light of the whole removed."""
+    now, then = (np.maximum(np.median(image, axis=(0, 1)), 1) for image in (scene, reference))
+    expected = np.clip(reference * (now / then), 0, 255)
+    return np.asarray(np.abs(scene - expected).max(axis=2), np.float32)
+
+
+def _hsv(scene: Image) -> Image:
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(scene), cv2.COLOR_RGB2HSV), np.uint8)

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import Trigger
 
 from dvrk_cable_env.segmentation import (
@@ -22,9 +22,10 @@ from dvrk_cable_env.segmentation import (
     task_masks,
     task_state,
 )
+from dvrk_cable_env.segmentation_frames import camera_topic, pixels_of
 from ls3_common import topics
 from ls3_common.health import Health
-from ls3_common.images import to_array, to_message
+from ls3_common.images import to_message
 from ls3_common.parameters import parameter
 from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
 from ls3_interfaces.msg import TaskState
@@ -39,6 +40,10 @@ class NodeConfig(SegmentationConfig):
         description="judge success and constraint by colour, as a robot must; a simulation knows "
         "them from physics. The first frame that shows goal and obstacle, and the next one after "
         "each call of ~/reference, says where they are: clear the scene before",
+    )
+    compressed: bool = parameter(
+        False,
+        description="take sensor_msgs/CompressedImage (JPEG, PNG) from camera/image_raw/compressed",
     )
 
 
@@ -55,11 +60,12 @@ class SegmentationNode(Node):
         if self._config.publish_task_state:
             self._states = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
             self.create_service(Trigger, "~/reference", self._on_reference)
-        self.create_subscription(Image, topics.CAMERA_IMAGE, self._on_image, IMAGE_QOS)
+        kind, topic = camera_topic(self._config.compressed)
+        self.create_subscription(kind, topic, self._on_image, IMAGE_QOS)
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Image | CompressedImage) -> None:
         try:
-            rgb = np.ascontiguousarray(to_array(message))
+            rgb = pixels_of(message)
             mask = segment_cable(rgb, self._config)
             state = self._judge(rgb) if self._config.publish_task_state else None
         except ValueError as error:  # of the message, or FrameError

@@ -106,6 +106,45 @@ def test_touching_is_cable_beside_what_was_obstacle():
     assert task_state(with_cable((10, 44), (80, 44)), masks) == (False, False)
 
 
+def with_tool(centre, colour=(90, 92, 97)):
+    frame = scene()
+    cv2.circle(frame, centre, 4, colour, -1)
+    return frame
+
+
+def test_a_tool_of_any_colour_touches_where_it_hides_the_obstacles_rim():
+    masks = task_masks(scene())
+    for colour in ((90, 92, 97), (20, 20, 20), (255, 255, 255), GREEN):
+        assert task_state(with_tool((40, 74), colour), masks) == (False, True)
+        assert task_state(with_tool((40, 78), colour), masks) == (False, False)
+        assert task_state(with_tool((40, 60), colour), masks) == (False, True)
+
+
+def test_the_shaft_of_a_robot_can_be_allowed_to_hide_the_obstacle():
+    config = SegmentationConfig(rim_pixels=0)
+    masks = task_masks(scene(), config)
+    assert task_state(with_tool((40, 74)), masks, config) == (False, False)
+    assert task_state(with_cable((10, 48), (80, 48)), masks, config) == (False, True)
+
+
+@pytest.mark.parametrize("gain", [0.6, 0.8, 1.2])
+def test_light_and_noise_touch_nothing(gain):
+    masks = task_masks(scene())
+    rng = np.random.default_rng(0)
+    noisy = scene() * gain + rng.normal(0, 4, (128, 128, 3))
+    assert task_state(np.clip(noisy, 0, 255).astype(np.uint8), masks) == (False, False)
+    touched = with_tool((40, 74)) * gain + rng.normal(0, 4, (128, 128, 3))
+    assert task_state(np.clip(touched, 0, 255).astype(np.uint8), masks) == (False, True)
+
+
+def test_a_later_frame_does_not_change_the_reference():
+    """The camera's buffer is used again."""
+    frame = scene()
+    masks = task_masks(frame)
+    frame[:] = TABLE
+    assert task_state(scene(), masks) == (False, False)
+
+
 @pytest.mark.parametrize(("colour", "name"), [(BLUE, "obstacle"), (GREEN, "goal")])
 def test_a_reference_must_show_goal_and_obstacle(colour, name):
     frame = scene()

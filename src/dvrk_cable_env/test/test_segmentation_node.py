@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from dvrk_cable_env.segmentation import segment_cable
 from ls3_interfaces.msg import TaskState
@@ -172,3 +172,41 @@ def test_task_state_by_colour_from_the_reference_frame(bench: Any, start: Any) -
         rig.camera.publish(image(np.full((128, 128, 3), 90, np.uint8), second=8))
         bench.until(lambda: "shows no obstacle" in rig.status().get("message", ""))
         assert rig.masks == [] and judged(turned, 9) == (False, False)
+
+
+def test_a_compressed_camera_gives_the_same_masks_and_broken_pictures_none(
+    bench: Any, start: Any
+) -> None:
+    """PNG loses nothing; a cut-off or empty one is no picture. The table is rectified too."""
+    pixel = 0.3 / 128
+    flat = [pixel, 0.0, -63.5 * pixel, 0.0, -pixel, 63.5 * pixel, 0.0, 0.0, 1.0]
+    with start(NODE, "/jpeg", compressed=True, homography=flat, view_width=0.3) as child:
+        camera = bench.node.create_publisher(
+            CompressedImage, "/jpeg/camera/image_raw/compressed", 10
+        )
+        masks = bench.collect(Image, "/jpeg/segmentation/mask")
+        bench.matched(camera)
+        done, png = cv2.imencode(".png", scene()[..., ::-1])
+        assert done
+        good = CompressedImage(format="png", data=array("B", png.tobytes()))
+        good.header.stamp.sec = 5
+
+        def seen() -> bool:
+            camera.publish(good)
+            time.sleep(0.1)
+            return bool(masks)
+
+        bench.until(seen)
+        time.sleep(0.2)
+        masks.clear()
+        for data in (png.tobytes()[:100], b"", b"no picture"):
+            bad = CompressedImage(format="png", data=array("B", data))
+            bad.header.stamp.sec = 6
+            camera.publish(bad)
+        good.header.stamp.sec = 7
+        camera.publish(good)
+        bench.until(lambda: masks)
+        assert [mask.header.stamp.sec for mask in masks] == [7]
+        found = np.frombuffer(masks[0].data, np.uint8).reshape(64, 64)
+        np.testing.assert_array_equal(found, segment_cable(scene()))
+        assert child.poll() is None
