@@ -33,6 +33,7 @@ setup(
             "teleop_node = dvrk_cable_env.nodes:teleop_node",
             "record_monitor = dvrk_cable_env.nodes:record_monitor",
             "preflight = dvrk_cable_env.nodes:preflight",
+            "calibrate = dvrk_cable_env.nodes:calibrate",
         ]
     },
 )

@@ -1,0 +1,233 @@
+"""calibrate: colours, crop and workspace of segmentation_node, from a frame, by a person.
+
+With a display a window with sliders; without, picks and points on the command line, and a
+picture of what they give. It listens, and moves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dvrk_cable_env.calibrate_colours import (
+    TARGETS,
+    Range,
+    clashes,
+    parameters_of,
+    preview,
+    propose,
+)
+from dvrk_cable_env.calibrate_file import save
+from dvrk_cable_env.calibrate_panel import Panel, by_hand
+from dvrk_cable_env.calibrate_workspace import LIMIT, fit, marker_points
+from dvrk_cable_env.segmentation import FrameError, Image
+from dvrk_cable_env.segmentation_node import NodeConfig
+from ls3_common.errors import ConfigError, UserError
+from ls3_common.parameters import build, read_section, to_dict
+
+SECTION = "segmentation_node"
+KEPT = ("width", "height", "crop_left", "crop_top", "crop_side")
+"""Always written: the other numbers hold for this frame only."""
+Values = dict[str, Any]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Entry point: 0 where something was saved, 1 where the person left, 2 for a mistake."""
+    words = list(sys.argv[1:] if args is None else args)
+    ros = words.index("--ros-args") if "--ros-args" in words else len(words)
+    asked = _parser().parse_args(words[:ros])
+    try:
+        with contextlib.ExitStack() as stack:
+            live = None
+            if not asked.source or asked.touch:
+                from dvrk_cable_env.calibrate_live import Live
+                from ls3_common.ros import beside
+
+                live = stack.enter_context(beside(lambda: Live(asked.arm, asked.wait), words[ros:]))
+            rgb = read_frame(asked.source) if asked.source else live.frame()  # type: ignore[union-attr]
+            return calibrate(asked, rgb, live)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def calibrate(asked: argparse.Namespace, rgb: Image, live: Any = None) -> int:
+    """What the command line asks for, with one frame; see `main`.
+
+    Raises:
+        UserError: something is wrong with what was asked; nothing was saved.
+    """
+    path = Path(asked.file)
+    given = _given(path)
+    values = sized(given, rgb, asked.crop)
+    points = [((u, v), (x, y)) for u, v, x, y in asked.point]
+    for u, v in asked.touch:
+        _wait_for_enter(f"guide the tip to the table at pixel ({u:g}, {v:g}), then Enter ")
+        points.append(((u, v), tuple(live.tip())))
+    if asked.marker:
+        places = {int(number): (x, y) for number, x, y in asked.marker}
+        points += list(zip(*marker_points(rgb, places, asked.dictionary), strict=True))
+    for target in TARGETS:
+        picks = [(u, v) for name, (u, v) in _named("--pick", asked.pick, float) if name == target]
+        if picks:
+            values |= parameters_of(target, propose(rgb, picks))
+        for name, bounds in _named("--range", asked.range, int):
+            if name == target:
+                values |= parameters_of(target, Range(bounds[:3], bounds[3:]))
+    if not (points or asked.pick or asked.range or asked.crop or asked.view):
+        config = build(NodeConfig, {**given, **values}, str(path))
+        panel = Panel(config, live.tip if live else None)
+        by_hand(panel, _frames(rgb, live))
+        if not panel.saving:
+            print("nothing was saved")
+            return 1
+        ours = to_dict(panel.config)
+        values |= {key: ours[key] for name in TARGETS for key in (f"{name}_low", f"{name}_high")}
+        points = list(panel.points)
+    if points:
+        found = fit([p for p, _ in points], [p for _, p in points], asked.limit / 1000)
+        print("\n".join(found.lines()))
+        values["homography"] = tuple(map(float, found.homography.ravel()))
+    if asked.view:
+        *centre, width = asked.view
+        values |= {"view_centre": tuple(centre), "view_width": width}
+        values["crop_side"] = asked.side or values["crop_side"]
+    config = build(NodeConfig, {**given, **values}, str(path))
+    _show(rgb, config, asked.preview)
+    save(path, SECTION, values)
+    print(f"saved {', '.join(values)} in {path}")
+    return 0
+
+
+def sized(given: Values, rgb: Image, crop: Sequence[int] | None) -> Values:
+    """Size and crop for a frame: as asked, as they are, or the largest square in the middle.
+
+    Raises:
+        UserError: the workspace was calibrated with frames of another size.
+    """
+    height, width = rgb.shape[:2]
+    known = to_dict(NodeConfig()) | given
+    if (known["width"], known["height"]) != (width, height):
+        if known["view_width"] or known["homography"]:
+            raise UserError(
+                f"the frame is {width} x {height}, the homography was found with frames of "
+                f"{known['width']} x {known['height']}",
+                do="take homography, view_width and view_centre out of the file, calibrate anew",
+            )
+        side = min(width, height)
+        known |= {"crop_left": (width - side) // 2, "crop_top": (height - side) // 2}
+        known |= {"width": width, "height": height, "crop_side": side}
+    if crop:
+        known |= dict(zip(("crop_left", "crop_top", "crop_side"), crop, strict=True))
+    return {key: known[key] for key in KEPT}
+
+
+def read_frame(path: str) -> Image:
+    """A picture from a file, uint8 (height, width, 3), RGB.
+
+    Raises:
+        UserError: there is none.
+    """
+    pixels = cv2.imread(path, cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise UserError("no picture that OpenCV can read", where=path)
+    return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
+
+
+def _given(path: Path) -> Values:
+    """What the file says of segmentation_node; nothing where it does not exist or says nothing."""
+    if not path.exists():
+        return {}
+    try:
+        given = read_section(path, SECTION)
+    except ConfigError as error:
+        if error.what.startswith("no section"):
+            return {}
+        raise
+    given.pop("use_sim_time", None)
+    return given
+
+
+def _named(
+    option: str, given: Sequence[Sequence[str]], number: type[int] | type[float]
+) -> list[tuple[str, tuple[Any, ...]]]:
+    """Words of an option that names a target first and has finite numbers behind it."""
+    found = []
+    for name, *texts in given:
+        try:
+            numbers = tuple(map(number, texts))
+        except ValueError:
+            raise UserError(f"{option} {name} {' '.join(texts)}: not numbers") from None
+        if name not in TARGETS or not np.isfinite(numbers).all():
+            text = f"{option} {name} {' '.join(texts)}"
+            raise UserError(text, do=f"{', '.join(TARGETS)}, then finite numbers")
+        found.append((name, numbers))
+    return found
+
+
+def _wait_for_enter(text: str) -> None:
+    try:
+        input(text)
+    except EOFError:
+        raise UserError("--touch needs a person at a keyboard", do="use --point U V X Y") from None
+
+
+def _frames(rgb: Image, live: Any) -> Callable[[], Image]:
+    return live.frame if live else lambda: rgb
+
+
+def _show(rgb: Image, config: NodeConfig, path: str) -> None:
+    try:
+        picture, counts = preview(rgb, config)
+    except FrameError as error:
+        raise UserError(str(error), where="the frame") from None
+    print(", ".join(f"{target}: {count} pixels" for target, count in counts.items()))
+    for target, count in counts.items():
+        if not count:
+            print(f"warning: nothing of the {target} is seen")
+    for pair in clashes(config):
+        print(f"warning: the ranges of {pair} share a colour")
+    if not cv2.imwrite(path, picture[..., ::-1]):
+        raise UserError("cannot be written", where=path)
+    print(f"masks: {path}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="calibrate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    many = partial(add, action="append", default=[])
+    add("file", help="ROS parameter file to read and to save in; other keys stay")
+    add("--from", dest="source", metavar="PNG", help="a picture instead of the camera's topic")
+    many("--pick", nargs=3, metavar=("WHAT", "U", "V"), help="a pixel of cable, obstacle or goal")
+    bounds = ("WHAT", "H", "S", "V", "H", "S", "V")
+    many("--range", nargs=7, metavar=bounds, help="lower and upper bound as given")
+    add("--crop", nargs=3, type=int, metavar=("LEFT", "TOP", "SIDE"), help="the scene's square, px")
+    point = ("U", "V", "X", "Y")
+    many("--point", nargs=4, type=float, metavar=point, help="pixel and robot's position, metres")
+    many("--touch", nargs=2, type=float, metavar=("U", "V"), help="pixel; position of measured_cp")
+    many("--marker", nargs=3, type=float, metavar=("ID", "X", "Y"), help="ArUco marker, centre, m")
+    add("--dictionary", default="DICT_4X4_50", help="of the markers (%(default)s)")
+    add("--limit", type=float, default=1000 * LIMIT, help="of the residuals, mm (%(default)s)")
+    view = ("X", "Y", "WIDTH")
+    add("--view", nargs=3, type=float, metavar=view, help="rectified square: centre, width, metres")
+    add("--side", type=int, help="pixels of its side (that of the crop)")
+    add("--preview", default="calibration.png", metavar="PNG", help="to write (%(default)s)")
+    add("--arm", default="PSM1", help="whose measured_cp (%(default)s)")
+    add("--wait", type=float, default=10.0, help="seconds for the first message (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Numbers into a ROS parameter file, beside everything else that stands in it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from ls3_common.errors import ConfigError
+from ls3_common.parameters import read_section
+
+Value = int | float | bool | str | Sequence[int] | Sequence[float]
+
+
+def save(path: str | Path, section: str, values: Mapping[str, Value]) -> None:
+    """Set parameters of one node; all other keys, their order and the comments stay.
+
+    A file or section that is missing is made. The file is replaced as a whole, so that it is the
+    old or the new one whatever happens; a link stays one.
+
+    Raises:
+        ConfigError: the file is not a ROS parameter file, or cannot be written.
+    """
+    path = Path(path).resolve()
+    try:
+        text = path.read_text() if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=str(path)) from None
+    changed = with_values(text, section, values, str(path))
+    kept: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            kept = Path(file.name)
+            file.write(changed)
+            file.flush()
+            os.fsync(file.fileno())
+        kept.chmod(path.stat().st_mode if path.exists() else 0o644)
+        read = read_section(kept, section)
+        wrong = [key for key, value in values.items() if read.get(key) != _plain(value)]
+        if wrong:
+            raise ConfigError(f"could not set {', '.join(wrong)}", where=str(path))
+        kept.replace(path)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(path)) from None
+    finally:
+        if kept is not None:
+            kept.unlink(missing_ok=True)
+
+
+def with_values(text: str, section: str, values: Mapping[str, Value], where: str) -> str:
+    """The text of a parameter file with some of a section's keys set.
+
+    Raises:
+        ConfigError: see `save`.
+    """
+    try:
+        document = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not valid YAML: {error}", where=where) from None
+    fresh = [f"    {key}: {_written(value)}\n" for key, value in values.items()]
+    if document is not None and not isinstance(document, yaml.MappingNode):
+        raise ConfigError("not a ROS parameter file", where=where, do="see config/ for examples")
+    body = None if document is None else _parameters(document, section, where)
+    if body is None:
+        gap = "\n" if text.strip() else ""
+        newline = "" if not text or text.endswith("\n") else "\n"
+        return f"{text}{newline}{gap}/**/{section}:\n  ros__parameters:\n{''.join(fresh)}"
+    present = {key.value: (key, value) for key, value in body.value}
+    edits = [
+        (key.end_mark.index, _end(value), f": {_written(values[name])}")
+        for name, (key, value) in present.items()
+        if name in values
+    ]
+    first = body.start_mark
+    missing = [name for name in values if name not in present]
+    indent = " " * first.column
+    added = "".join(f"{name}: {_written(values[name])}\n{indent}" for name in missing)
+    edits.append((first.index, first.index, added))
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def _parameters(document: yaml.MappingNode, section: str, where: str) -> yaml.MappingNode | None:
+    """The mapping under `ros__parameters` of the last section of that name."""
+    found = None
+    for key, body in document.value:
+        if key.value.rsplit("/", 1)[-1] != section:
+            continue
+        inner = {k.value: v for k, v in body.value} if isinstance(body, yaml.MappingNode) else {}
+        found = inner.get("ros__parameters")
+        if not isinstance(found, yaml.MappingNode) or found.flow_style or not found.value:
+            raise ConfigError(
+                f"section '{key.value}' has no ros__parameters with one key a line", where=where
+            )
+    return found
+
+
+def _end(node: yaml.Node) -> int:
+    """Where a value ends; a block of lines ends, for YAML, where the next key begins."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.index)
+
+
+def _plain(value: Value) -> Value:
+    return value if isinstance(value, int | float | str) else list(value)
+
+
+def _written(value: Value) -> str:
+    """As YAML; a number that is a float keeps its point, by which ROS knows its type."""
+    if isinstance(value, str):
+        return str(yaml.safe_dump(value, default_style='"')).strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _number(value)
+    return f"[{', '.join(map(_number, value))}]"
+
+
+def _number(value: float) -> str:
+    text = repr(value)
+    if "e" in text and "." not in text:  # 1e-05 is a text to YAML 1.1
+        return text.replace("e", ".0e")
+    return text
