@@ -86,6 +86,13 @@ class OfflineTraining:
         data_hash: str,
     ) -> None:
         spec.check(episodes)
+        if len(episodes) < 2:
+            raise DataError(
+                f"{len(episodes)} episode: the first of every {HELD_OUT_EVERY} is kept out to "
+                "measure what was learned, and none is left to learn from",
+                where=f"data of '{spec.domain}'",
+                do="give more episodes: `ls3 collect`, or `ls3 data import`",
+            )
         self.config, self.spec, self.directory = config, spec, directory
         self.training = [e for i, e in enumerate(episodes) if i % HELD_OUT_EVERY]
         self.held_out = [e for i, e in enumerate(episodes) if i % HELD_OUT_EVERY == 0]

@@ -121,6 +121,11 @@ def test_a_run_of_other_data_is_not_continued(tmp_path):
         train(tmp_path, latent_dim=5)
 
 
+def test_a_single_episode_leaves_none_to_learn_from(tmp_path):
+    with pytest.raises(DataError, match=r"1 episode: .* is kept out .*\n.*give more episodes"):
+        OfflineTraining(config(), SPEC, episodes()[:1], tmp_path, seed=0, data_hash="one")
+
+
 def test_a_run_begun_before_a_parameter_existed_goes_on_with_its_default(tmp_path):
     train(tmp_path).save()
     path = tmp_path / CHECKPOINT
