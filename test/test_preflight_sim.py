@@ -70,7 +70,7 @@ def preflight(*words: str, timeout: float = 15.0) -> tuple[int, list[str]]:
         [*command, *words], capture_output=True, text=True, timeout=60, check=False
     )
     lines = result.stdout.splitlines()
-    assert len(lines) == 13, result.stderr
+    assert len(lines) == 14, result.stderr
     warnings = {line.split()[1] for line in lines if line.startswith("warning")}
     assert warnings == {"parameters", "pedal"}, "no parameter file and no foot in simulation"
     return result.returncode, [line for line in lines if line.startswith("FAILED")]

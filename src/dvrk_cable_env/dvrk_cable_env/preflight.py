@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from dvrk_cable_env.limits import AXES, ROUNDING, ArmLimits
 from dvrk_cable_env.preflight_arm import arm_pose, arm_state, commander, pedal
+from dvrk_cable_env.preflight_calibration import calibration
 from dvrk_cable_env.preflight_seen import (
     FAILED,
     OK,
@@ -191,7 +192,7 @@ def health(seen: Seen, _config: PreflightConfig) -> Verdict:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(clock, camera, segmentation, reference, parameters, limits),
+    *(clock, camera, segmentation, calibration, reference, parameters, limits),
     *(arm_state, arm_pose, commander, pedal, model, health),
 )
 

@@ -35,6 +35,7 @@ from dvrk_cable_env.preflight_seen import (
     Seen,
 )
 from dvrk_cable_env.preflight_topics import Ear, Remote
+from dvrk_cable_env.segmentation_frames import camera_topic
 from dvrk_cable_env.segmentation_node import NodeConfig
 from ls3_common import topics
 from ls3_common.parameters import build, leaves
@@ -66,7 +67,7 @@ class PreflightNode(Node):
             for name, kind in NODES.items()
         }
         self._remotes |= {name: Remote(self, name, ["model"]) for name in LEARNERS}
-        self._camera = Ear(self, Image, topics.CAMERA_IMAGE, IMAGE_QOS)
+        self._cameras = [Ear(self, *camera_topic(kind), IMAGE_QOS) for kind in (False, True)]
         self._mask = Ear(self, Image, topics.MASK, IMAGE_QOS)
         self._task = Ear(self, TaskState, topics.TASK_STATE, RELIABLE_QOS)
         self._latent = Ear(self, Latent, topics.LATENT, IMAGE_QOS)
@@ -99,6 +100,12 @@ class PreflightNode(Node):
     def _on_pedal(self, _message: Joy) -> None:
         self._pedal_heard = True
 
+    @property
+    def _camera(self) -> Ear:
+        """That of the topic which segmentation_node takes."""
+        values = self._remotes["segmentation_node"].values() or {}
+        return self._cameras[bool(values.get("compressed"))]
+
     def _look(self) -> None:
         for remote in self._remotes.values():
             remote.ask()
@@ -113,7 +120,7 @@ class PreflightNode(Node):
         if self._watched is None:
             if self._complete() or wall > self._begin + self._config.timeout:
                 self._watched = wall, self._now()
-                for ear in (self._camera, self._mask, self._task, self._setpoint, self._measured):
+                for ear in (*self._cameras, self._mask, self._task, self._setpoint, self._measured):
                     ear.forget()
         elif wall > self._watched[0] + self._config.watch:
             self._finish(self._watched[1])

@@ -9,9 +9,10 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage
 
 from dvrk_cable_env.preflight_seen import Picture, Stream
-from ls3_common.images import to_array
+from dvrk_cable_env.segmentation_frames import pixels_of
 from ls3_common.ros import nanoseconds
 
 
@@ -44,10 +45,12 @@ class Ear:
         """The newest message as an image."""
         if self.newest is None:
             return Picture()
+        compressed = isinstance(self.newest, CompressedImage)
+        encoding = self.newest.format if compressed else self.newest.encoding
         try:
-            return Picture(self.newest.encoding, to_array(self.newest), "")
+            return Picture(encoding, pixels_of(self.newest), "")
         except ValueError as error:
-            return Picture(self.newest.encoding, None, str(error))
+            return Picture(encoding, None, str(error))
 
 
 class Remote:

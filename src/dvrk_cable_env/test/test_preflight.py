@@ -75,11 +75,15 @@ def pose(*position: float, **fields: Any) -> Pose:
 LIMITS = ArmLimits(workspace_low=(-0.05, 0.02), workspace_high=(0.05, 0.12), max_step=0.005)
 ARM = ArmConfig(limits=LIMITS, guards=GuardConfig(pedal_topic="/footpedals/coag"))
 MODEL = Model("m", "abc", "cable_routing", (64, 64, 1), (-0.005, -0.005), (0.005, 0.005))
+PIXEL = 0.3 / 128
+FLAT = (PIXEL, 0.0, -63.5 * PIXEL, 0.0, -PIXEL, 63.5 * PIXEL, 0.0, 0.0, 1.0)
+"""A camera that looks straight down on 0.3 m round the base's origin."""
+CALIBRATED = SegmentationConfig(homography=FLAT)
 GOOD = Seen(
     clock=(100 * SECOND, 102 * SECOND),
     camera=stream("camera/image_raw"),
     frame=frame(),
-    segmentation=SegmentationConfig(),
+    segmentation=CALIBRATED,
     mask=stream("segmentation/mask"),
     mask_picture=picture(60),
     task=stream("task_state"),
@@ -108,6 +112,10 @@ def guards(**fields: Any) -> dict[str, Any]:
     return arm(guards=dataclasses.replace(ARM.guards, **fields))
 
 
+def seen_by(**fields: Any) -> dict[str, Any]:
+    return {"segmentation": dataclasses.replace(CALIBRATED, **fields)}
+
+
 def model(**fields: Any) -> dict[str, Any]:
     return {"models": {"planner_node": dataclasses.replace(MODEL, **fields)}}
 
@@ -129,6 +137,13 @@ BROKEN = {
         ({"clock": (0, 0)}, "stands still"),
         ({"clock": (5, 5), "simulated": True}, "/clock stands still"),
         ({"arm_simulated": True}, "use_sim_time is True of arm_node, False here"),
+    ],
+    "calibration": [
+        (limits(workspace_high=(0.05, 0.16)), "does not see (0.05, 0.16) of the box"),
+        (limits(workspace_low=(-0.2, 0.02)), "does not see (-0.2, 0.02)"),
+        (seen_by(crop_side=64), "does not see (0.05, 0.02)"),
+        (seen_by(view_width=0.12, view_centre=(0.0, 0.05)), "does not see (0.05, 0.12)"),
+        ({"segmentation": None}, "segmentation_node does not answer"),
     ],
     "camera": [
         ({"camera": Stream("camera/image_raw")}, "nothing arrives on camera/image_raw"),
@@ -235,6 +250,7 @@ def test_every_check_is_broken_here() -> None:
     [
         ("pedal", guards(pedal_topic=""), "no dead-man pedal is configured"),
         ("sole commander", guards(sole_commander=False), "it is not watched"),
+        ("calibration", {"segmentation": SegmentationConfig()}, "not calibrated to one another"),
         ("parameters", {"differences": {}}, "no file to compare"),
         ("reference", {"success": True}, "the goal is reached already"),
         ("model", {"models": {}}, "nothing runs that has a model"),

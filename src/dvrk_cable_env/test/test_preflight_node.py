@@ -37,6 +37,7 @@ FILE = f"""
 /**/segmentation_node:
   ros__parameters:
     publish_task_state: true
+    homography: [0.0024, 0.0, -0.1524, 0.0, -0.0024, 0.1524, 0.0, 0.0, 1.0]
 /**/preflight:
   ros__parameters:
     timeout: 4.0
@@ -122,7 +123,7 @@ def verdicts(child: subprocess.Popen[str]) -> tuple[int, dict[str, str], str]:
     """Exit code, the line of each check that is not ok, and stderr."""
     out, errors = child.communicate(timeout=40)
     *lines, end = out.splitlines() or [""]
-    assert end.startswith("preflight: ") and len(lines) == 12, out + errors
+    assert end.startswith("preflight: ") and len(lines) == 13, out + errors
     assert child.returncode == int("FAILED: no episode" in end)
     return child.returncode, {x[8:23].strip(): x for x in lines if not x.startswith("ok ")}, errors
 
