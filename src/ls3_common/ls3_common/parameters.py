@@ -15,6 +15,7 @@ import dataclasses
 import difflib
 import math
 import re
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -112,7 +113,7 @@ def check(leaf: Leaf, value: Any, where: str) -> Any:
     converted = _convert(leaf.type, value)
     if converted is None:
         raise ConfigError(
-            f"'{leaf.name}' must be {_type_name(leaf.type)}, not {value!r}",
+            f"'{leaf.name}' must be {_type_name(leaf.type)}, not {reprlib.repr(value)}",
             where=where,
             do=leaf.description,
         )
@@ -197,7 +198,16 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes 1e-3 for a number, as ROS and YAML 1.2 do and PyYAML does not."""
+    """Takes 1e-3 for a number, as ROS and YAML 1.2 do and PyYAML does not.
+
+    Takes no alias, as ROS does not: a few lines of them make a document that is endless.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(None, None, "an alias (*) is not allowed here", mark)
+        return super().compose_node(parent, index)
 
 
 _Loader.add_implicit_resolver(
@@ -206,7 +216,11 @@ _Loader.add_implicit_resolver(
 
 
 def _load_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    # PyYAML's own, of a value that is not what its tag or its looks say, or is nested for ever
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from None
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -246,7 +260,10 @@ def _convert(kind: Any, value: Any) -> Any:
     if isinstance(kind, types.UnionType):
         raise TypeError("a parameter has one type")
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf  # refused where numbers must be finite
     if kind is int and isinstance(value, bool):
         return None
     return value if isinstance(value, kind) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from ls3_models.config import LearnerConfig
 from ls3_models.learner import Models
 
 WEIGHTS, MANIFEST, FORMAT = "model.safetensors", "manifest.json", "ls3-bundle-1"
+LARGEST_IMAGE = 4096
+"""Pixels of a side, and channels."""
 
 
 @dataclass(frozen=True)
@@ -116,24 +119,72 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
                 where=str(path),
                 do="copy both files from the same training",
             )
+        shape, low, high = _sizes(description)
+        if not isinstance(description["learner"], dict) or not isinstance(manifest, dict):
+            raise ValueError("no JSON object where one is due")
         config = parameters.build(LearnerConfig, description["learner"], str(path / WEIGHTS))
-        height, width, channels = description["observation_shape"]
-        models = Models(config, channels, len(description["action_low"]))
-        models.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except (KeyError, ValueError, TypeError, RuntimeError, OSError, ConfigError) as error:
+        models = _fill(tensors, config, shape[2], len(low))
+        domain = str(description["domain"])
+    except (
+        *(KeyError, ValueError, TypeError, RuntimeError, OSError, ConfigError),
+        *(AttributeError, OverflowError),
+    ) as error:
         raise DataError(f"damaged model ({error})", where=str(path)) from None
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise DataError("the model holds values that are not finite", where=str(path))
     return Bundle(
         models.eval().requires_grad_(False).to(device),
         config,
-        description["domain"],
-        (height, width, channels),
-        tuple(description["action_low"]),
-        tuple(description["action_high"]),
+        domain,
+        shape,
+        low,
+        high,
         identity=hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()[:12],
         manifest=manifest,
     )
+
+
+def _sizes(
+    description: Mapping[str, Any],
+) -> tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...]]:
+    """Image shape and action bounds of a description; ValueError where they are none."""
+    height, width, channels = shape = description["observation_shape"]
+    if not all(type(size) is int and 1 <= size <= LARGEST_IMAGE for size in shape):
+        raise ValueError(f"images of shape {shape}")
+    low, high = (tuple(map(float, description[f"action_{end}"])) for end in ("low", "high"))
+    pairs = list(zip(low, high, strict=True))
+    if not pairs or not all(-math.inf < a < b < math.inf for a, b in pairs):
+        raise ValueError(f"actions from {low} to {high}")
+    return (height, width, channels), low, high
+
+
+def _fill(
+    tensors: Mapping[str, torch.Tensor], config: LearnerConfig, channels: int, action_dim: int
+) -> Models:
+    """Models with these weights; ValueError where they do not fit what the description says."""
+    # before any is made: a few digits of a description can ask for any amount of memory
+    for name, shape in _decisive(config, channels, action_dim).items():
+        found = tuple(tensors[name].shape)
+        if found != shape:
+            raise ValueError(f"'{name}' is {found}, by the description {shape}")
+    if any(tensor.dtype not in (torch.float16, torch.float32) for tensor in tensors.values()):
+        raise ValueError("weights that are neither float16 nor float32")
+    models = Models(config, channels, action_dim)
+    models.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return models
+
+
+def _decisive(config: LearnerConfig, channels: int, action_dim: int) -> dict[str, tuple[int, ...]]:
+    """Shapes that leave no size of `Models` open: every number of the description is in one."""
+    members, hidden, latent = config.dynamics_members, config.dynamics_hidden, config.latent_dim
+    return {
+        "encoder.convolutions.0.weight": (32, channels, 4, 4),
+        "encoder.mean.weight": (latent, 256),
+        "dynamics.mlp.weights.0": (members, latent + action_dim, hidden),
+        "dynamics.mlp.weights.1": (members, hidden, hidden),
+        "heads.value.weights.0": (config.value_members, latent, config.hidden),
+        "heads.value.weights.1": (config.value_members, config.hidden, config.hidden),
+    }
 
 
 def random_bundle(

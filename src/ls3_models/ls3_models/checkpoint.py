@@ -44,6 +44,12 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             description = json.loads(metadata["description"])
+            if not isinstance(description, dict):
+                raise ValueError("the description is no JSON object")
             return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    # the last two: JSON nested without end, types that PyTorch does not have
+    except (
+        *(SafetensorError, OSError, KeyError, ValueError),
+        *(RuntimeError, AttributeError),
+    ) as error:
         raise DataError(f"damaged checkpoint ({error})", where=str(path)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from ls3_common.errors import DataError
 
 FORMAT = "ls3-episode-1"
 SUFFIX = ".h5"
+MAX_BYTES = 1 << 30
+"""Of one array; 1,000 steps of nine channels of 128 x 128 pixels are a seventh of it."""
 
 
 @dataclass(frozen=True)
@@ -105,20 +108,46 @@ def read_episode(path: str | Path) -> Episode:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise DataError(f"not an episode of format {FORMAT}", where=str(path), do=repair)
+            attributes = json.loads(file.attrs["attributes"])
+            if not isinstance(attributes, dict):
+                raise ValueError("attributes that are no JSON object")
             return Episode(
-                observations=file["obs"][...],
-                actions=file["actions"][...].astype(np.float32),
-                rewards=file["rewards"][...].astype(np.float32),
-                constraint=file["constraint"][...].astype(bool),
-                success=file["success"][...].astype(bool),
+                observations=_array(file, "obs", 4, "u"),
+                actions=_array(file, "actions", 2).astype(np.float32),
+                rewards=_array(file, "rewards", 1).astype(np.float32),
+                constraint=_array(file, "constraint", 1).astype(bool),
+                success=_array(file, "success", 1).astype(bool),
                 source=str(file.attrs["source"]),
                 seed=int(file.attrs["seed"]),
-                attributes=json.loads(file.attrs["attributes"]),
+                attributes=attributes,
             )
     except FileNotFoundError:
         raise DataError("no such file", where=str(path)) from None
-    except (OSError, KeyError, ValueError) as error:
+    except (
+        *(OSError, KeyError, ValueError, TypeError),
+        *(RuntimeError, OverflowError, AttributeError),
+    ) as error:
         raise DataError(f"damaged episode file ({error})", where=str(path), do=repair) from None
+
+
+def _array(file: h5py.File, key: str, axes: int, kinds: str = "fiub") -> np.ndarray:
+    """A data set of this very file, once it is known what reading it costs.
+
+    Raises:
+        ValueError: it has other axes or types, is too large, or lies in another file.
+    """
+    link = file.get(key, getlink=True)
+    data = file[key] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+        raise ValueError(f"'{key}' is no data set of this file")
+    if data.shape is None or data.ndim != axes or data.dtype.kind not in kinds:
+        raise ValueError(f"'{key}' is {data.dtype} {data.shape}")
+    if kinds == "u" and data.dtype != np.uint8:
+        raise ValueError(f"'{key}' is {data.dtype}, not uint8")
+    chunk = math.prod(data.chunks) if data.chunks else 0  # unpacked whole, whatever is read of it
+    if max(data.size, chunk) * data.dtype.itemsize > MAX_BYTES:
+        raise ValueError(f"'{key}' of shape {data.shape} is larger than {MAX_BYTES >> 20} MiB")
+    return np.asarray(data[...])
 
 
 def list_episodes(directory: str | Path) -> list[Path]:

@@ -54,6 +54,6 @@ def restore(
         )
     try:
         learner.load_state(tensors)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
         raise DataError(f"damaged checkpoint ({error})", where=str(path)) from None
     return description
