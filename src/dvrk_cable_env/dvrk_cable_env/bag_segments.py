@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from dvrk_cable_env.bag_records import Asked, Command, Mark, Streams
+from ls3_common import topics
 
 BEGINNING, END = 0, 2**62
 SLACK = 500_000_000
@@ -83,7 +84,7 @@ def _by_marks(marks: Iterable[Mark]) -> list[Segment]:
 
 
 def _by_numbers(commands: list[Command]) -> list[Segment]:
-    """A new episode where the number changes or the steps begin again."""
+    """A new one where the number changes or the steps begin again; none while the arm goes back."""
     groups: list[list[Command]] = []
     for command in commands:
         last = groups[-1][-1] if groups else None
@@ -95,12 +96,14 @@ def _by_numbers(commands: list[Command]) -> list[Segment]:
     found = []
     for index, group in enumerate(groups):
         end = groups[index + 1][0].log if index + 1 < len(groups) else END
-        found.append(Segment(index, group[0].log, end, commands=_carried_out(group)))
+        if group[0].episode != topics.RETREAT_EPISODE:
+            found.append(Segment(len(found), group[0].log, end, commands=_carried_out(group)))
     return found
 
 
 def _inside(commands: list[Command], segment: Segment) -> list[Command]:
     """Those between the marks, and what the recorder took of the same episode before the start."""
+    commands = [command for command in commands if command.episode != topics.RETREAT_EPISODE]
     found = [command for command in commands if segment.begin <= command.log <= segment.end]
     if not found:
         return found

@@ -20,6 +20,9 @@ JOY = "joy"  # sensor_msgs/Joy, a person's gamepad
 SCENE_IMAGE = "scene/image_raw"  # sensor_msgs/Image, a picture for people
 JOINT_STATES = "joint_states"  # sensor_msgs/JointState, as ros2_control publishes it
 
+RETREAT_EPISODE = 2**32 - 1
+"""The number under which the arm goes back between two episodes; no episode has it."""
+
 
 def load_model(node: str) -> str:
     """Service (ls3_interfaces/srv/LoadModel) of a node that uses a trained model."""

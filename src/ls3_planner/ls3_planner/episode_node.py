@@ -32,8 +32,6 @@ from ls3_planner.record import Frame, Frames, Record
 from ls3_planner.retreat import Point
 from ls3_planner.waiting import Cancelled, Stop, Waiter, never
 
-RETREAT_EPISODE = 2**32 - 1
-"""Under this number the arm goes back between episodes; no episode has it."""
 NOT_DATA = ".discarded"
 """Ends the name of an episode's file that the operator threw away."""
 
@@ -237,12 +235,14 @@ class EpisodeNode(Node):
         """One step back to the start pose; it rests on a frame as every other does."""
 
         def ask(frame: Frame) -> None:
-            plan = Plan(episode=RETREAT_EPISODE, step=number, feasible=True, action=list(action))
+            plan = Plan(
+                episode=topics.RETREAT_EPISODE, step=number, feasible=True, action=list(action)
+            )
             plan.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
             self._retreats.publish(plan)
 
         frame = await self._observe(self.get_clock().now().nanoseconds)
-        await self._motion_end(await self._command((RETREAT_EPISODE, number), frame, ask))
+        await self._motion_end(await self._command((topics.RETREAT_EPISODE, number), frame, ask))
 
     async def _act(self, step: int, frame: Frame, record: Record) -> ArmCommand:
         """Ask for a plan and return what the arm made of it."""

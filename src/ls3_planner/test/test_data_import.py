@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from recorded import STEP_MS, Recording, header, make, record_episode, simulation
 
+from ls3_common import topics
 from ls3_models.episodes import Episode, list_episodes, read_episode
 from ls3_planner.commands import run
 from ls3_planner.dataset import MARKER
@@ -127,6 +128,31 @@ def test_episodes_without_marks_are_told_apart_by_their_numbers(tmp_path: Path) 
         assert np.array_equal(found.actions, expected.actions)
     assert data_import(tmp_path / "bag", tmp_path / "out", "--source", "random") == 0
     assert {read_episode(file).source for file in list_episodes(tmp_path / "out")} == {"random"}
+
+
+@pytest.mark.parametrize("marks", [False, True])
+def test_the_way_back_between_two_episodes_is_no_episode(tmp_path: Path, marks: bool) -> None:
+    truth = []
+    with simulation() as env, Recording(tmp_path / "bag") as recording:
+        for number in (0, 1):
+            if marks:
+                recording.mark("start")
+                recording.wait(1)
+            truth.append(record_episode(recording, env, "demonstration", 3 + number, number, 3))
+            recording.wait(1)
+            for step in range(2):  # as arm_node answers episode_node, also before the mark
+                stamp = recording.robot
+                recording.command(topics.RETREAT_EPISODE, step, stamp, np.array([-0.005, 0.0]))
+                recording.motion(topics.RETREAT_EPISODE, step, moving=True)
+                recording.wait(200)
+                recording.motion(topics.RETREAT_EPISODE, step, moving=False)
+                recording.wait(200)
+                if marks and step == 0:
+                    recording.mark("stop")
+            recording.wait(2000)
+    assert data_import(tmp_path / "bag", tmp_path / "out") == 0
+    for file, expected in zip(list_episodes(tmp_path / "out"), truth, strict=True):
+        assert np.array_equal(read_episode(file).actions, expected.actions)
 
 
 def test_again_writes_only_what_is_missing_or_asked_for_differently(
