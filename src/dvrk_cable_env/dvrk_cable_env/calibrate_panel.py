@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -155,5 +156,8 @@ def by_hand(panel: Panel, frame: Callable[[], Image], height: int = 640) -> None
             pressed = cv2.waitKey(50)
             if pressed > 0:
                 panel.key(chr(pressed & 0xFF))
+            if cv2.getWindowProperty(name, cv2.WND_PROP_VISIBLE) < 1:  # closed by its button
+                panel.leaving = True
     finally:
-        cv2.destroyWindow(name)
+        with contextlib.suppress(cv2.error):
+            cv2.destroyWindow(name)
