@@ -93,7 +93,7 @@ def _by_numbers(commands: list[Command]) -> list[Segment]:
             groups[-1].append(command)
         else:
             groups.append([command])
-    found = []
+    found: list[Segment] = []
     for index, group in enumerate(groups):
         end = groups[index + 1][0].log if index + 1 < len(groups) else END
         if group[0].episode != topics.RETREAT_EPISODE:

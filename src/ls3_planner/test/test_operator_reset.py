@@ -63,10 +63,11 @@ class Table:
             reset="operator",
             operator__step=STEP,
             operator__speed=SPEED,
-            operator__timeout=3.0,
+            operator__timeout=4.0,
         )
         self.until(self.episodes.server_is_ready)
         self.until(lambda: self.states and self.states[-1].ready)
+        self.until(lambda: self.poses and self.frames and node.count_publishers("PSM1/move_cp"))
 
     def _answer(self, request: Any) -> None:
         action = CORNER[request.step]
@@ -151,10 +152,12 @@ def test_the_arm_goes_back_waits_held_and_goes_on_when_a_person_says_so(
     assert math.dist(out[1][1], start) > 0.012
     assert len(back) >= 5
     points = [out[1], *back]
-    for (before, here), (when, there) in itertools.pairwise(points):
+    for (_, here), (_, there) in itertools.pairwise(points):
         assert math.dist(here, there) <= STEP + 1e-6
         assert abs(there[0] - corner[0]) < 0.002 or abs(there[1] - corner[1]) < 0.002
-        assert when - before > 0.5 * math.dist(here, there) / SPEED
+    # times are those of receipt: of single steps they say little
+    length = sum(math.dist(a, b) for (_, a), (_, b) in itertools.pairwise(back))
+    assert back[-1][0] - back[0][0] > 0.7 * length / SPEED
     table.refuses_everybody()
 
     # thrown away
@@ -177,7 +180,7 @@ def test_the_arm_goes_back_waits_held_and_goes_on_when_a_person_says_so(
     answer = result.result()
     assert (answer.status, answer.result.reason) == (SUCCEEDED, "horizon")
     assert Path(answer.result.file).exists()
-    table.until(lambda: "no ~/continue by the operator within 3 s" in table.child.output, 10)
+    table.until(lambda: "no ~/continue by the operator within 4 s" in table.child.output, 10)
     table.refuses_everybody()
     assert not table.call("continue").success  # too late
     table.send(3)
