@@ -105,6 +105,7 @@ def read_episode(path: str | Path) -> Episode:
     path = Path(path)
     repair = "delete it and collect it again: the same command fills the gap"
     try:
+        _check_heaps(path.read_bytes())
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise DataError(f"not an episode of format {FORMAT}", where=str(path), do=repair)
@@ -128,6 +129,31 @@ def read_episode(path: str | Path) -> Episode:
         *(RuntimeError, OverflowError, AttributeError),
     ) as error:
         raise DataError(f"damaged episode file ({error})", where=str(path), do=repair) from None
+
+
+def _check_heaps(data: bytes) -> None:
+    """Refuse heaps of texts in which HDF5 would go round for ever.
+
+    The library steps from one entry to the next by the size that it reads, 0 included, and no
+    signal of Python's gets in. Layout: HDF5 file format specification, III.E, global heap.
+
+    Raises:
+        ValueError: an entry has no size, or leaves its heap.
+    """
+    begin = data.find(b"GCOL\1")
+    while begin >= 0:
+        end = begin + int.from_bytes(data[begin + 8 : begin + 16], "little")
+        entry = begin + 16
+        if not entry <= end <= len(data):
+            raise ValueError("a heap that leaves the file")
+        while end - entry >= 16:
+            size = int.from_bytes(data[entry + 8 : entry + 16], "little")
+            if data[entry : entry + 2] != b"\0\0":  # number 0 is free space, its head included
+                size = 16 + (size + 7) // 8 * 8
+            if not 16 <= size <= end - entry:
+                raise ValueError("a heap with an entry of no or of too large a size")
+            entry += size
+        begin = data.find(b"GCOL\1", begin + 1)
 
 
 def _array(file: h5py.File, key: str, axes: int, kinds: str = "fiub") -> np.ndarray:

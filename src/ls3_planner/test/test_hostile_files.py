@@ -361,6 +361,20 @@ def test_episodes_made_to_harm_are_refused(episode: Path, act: Callable[[h5py.Fi
     assert refused and str(hurt) in str(refused[0])
 
 
+@pytest.mark.parametrize("size", [0, 2**64 - 16, 2**64 - 1, 2**40])
+def test_episodes_in_which_hdf5_would_go_round_for_ever_are_refused(
+    episode: Path, size: int
+) -> None:
+    data = bytearray(episode.read_bytes())
+    heap = data.index(b"GCOL")
+    number = 0 if size == 0 else 1
+    data[heap + 16 : heap + 32] = struct.pack("<HHIQ", number, 1, 0, size)
+    hurt = episode.with_name("endless.h5")
+    hurt.write_bytes(data)
+    with pytest.raises(UserError, match="a heap with an entry"):
+        read_episode(hurt)
+
+
 @fuzz
 @given(draw=st.data())
 def test_parameters(folder: Path, draw: st.DataObject) -> None:
