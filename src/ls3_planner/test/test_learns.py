@@ -48,8 +48,8 @@ SETTINGS = [
     "learner.batch_size=128",
     "learner.hidden=64",
     "learner.augmentation=none",
-    "planner_node.max_relaxations=2",  # what an untrained safe set needs in vain
     "planner_node.realtime.candidates=120",
+    "planner_node.realtime.particles=5",
     "planner_node.realtime.elites=15",
     "planner_node.realtime.iterations=3",
 ]
