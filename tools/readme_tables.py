@@ -85,12 +85,44 @@ def bench_table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def faults_text(results: dict[str, Any]) -> str:
+    """The fault campaign in a sentence each for what held and what did not."""
+    metrics = results["metrics"]
+    return (
+        f"{metrics['rows']} rows of faults, {metrics['combinations']} of them seeded combinations: "
+        f"{metrics['limit_violations']} commands outside a limit, {metrics['hangs']} hangs, "
+        f"{metrics['unreadable_episodes']} of {metrics['episodes_read']} episodes unreadable. "
+        f"The arm was held after {metrics['hold_ms_median']:.0f} ms at the median, "
+        f"{metrics['hold_ms_max']:.0f} at most ({metrics['holds_over_200_ms']} of "
+        f"{metrics['holds_measured']} over 200 ms); after re-arming the task went on in "
+        f"{metrics['recovered']} of {metrics['rows']}. `make faults` measures this again."
+    )
+
+
+def masks_text(results: dict[str, Any]) -> str:
+    """How far goal and contacts by mask agree with the truth."""
+    metrics = results["metrics"]
+    contacts = metrics["cable_contacts"] + metrics["tool_contacts"]
+    seen = metrics["cable_contacts_seen"] + metrics["tool_contacts_seen"]
+    return (
+        f"By mask {seen} of {contacts} contacts and {metrics['goals_seen']} of {metrics['goals']} "
+        f"arrivals at the goal are seen ({metrics['episodes']} simulated episodes, a third each "
+        f"nominal, randomised and with a noisy camera); {metrics['contacts_false']} of "
+        f"{metrics['frames']} frames are taken for a contact that is none, "
+        f"{metrics['contacts_false_near']} of them close to the obstacle. `{results['command']}` measures this again."
+    )
+
+
+WRITERS = {"faults": faults_text, "masks": masks_text, "bench": bench_table}
+"""By the first word of a result's name; `table` for all others."""
+
+
 def filled(readme: str) -> str:
     """README with every marked place filled from its results file."""
 
     def place(match: re.Match[str]) -> str:
         path = ROOT / "results" / f"{match['name']}.json"
-        write = bench_table if match["name"].startswith("bench") else table
+        write = WRITERS.get(match["name"].split("_")[0], table)
         body = write(json.loads(path.read_text())) if path.exists() else ""
         return f"{match['begin']}\n{body}\n{match['end']}" if body else match[0]
 
