@@ -109,7 +109,8 @@ def masks_text(results: dict[str, Any]) -> str:
         f"arrivals at the goal are seen ({metrics['episodes']} simulated episodes, a third each "
         f"nominal, randomised and with a noisy camera); {metrics['contacts_false']} of "
         f"{metrics['frames']} frames are taken for a contact that is none, "
-        f"{metrics['contacts_false_near']} of them close to the obstacle. `{results['command']}` measures this again."
+        f"{metrics['contacts_false_near']} of them close to the obstacle. "
+        f"`{results['command']}` measures this again."
     )
 
 
