@@ -17,7 +17,7 @@ PACKAGES = ("ls3_common", "dvrk_cable_env", "ls3_sim", "ls3_models", "ls3_planne
 pytestmark = pytest.mark.timeout(300)  # pip builds five wheels
 
 ROS_IMPORT = re.compile(
-    r"^(from|import) (rclpy|launch|launch_ros|builtin_interfaces|\w+_msgs)\b", re.MULTILINE
+    r"^(from|import) (rclpy|launch|launch_ros|(builtin|ls3)_interfaces|\w+_msgs)\b", re.MULTILINE
 )
 # Importing ROS fails in every Python that starts with this on its path.
 NO_ROS = """

@@ -98,7 +98,12 @@ class Bag:
             ValueError: its bytes are not of the topic's type, or the type is not known.
         """
         kind = self.topics[raw.topic]
-        self._register(kind)
+        try:
+            self._register(kind)
+        except ValueError:
+            raise
+        except Exception as error:  # whatever a damaged definition makes the library's parser raise
+            raise ValueError(f"no definition of {kind} ({_one_line(error)})") from None
         try:
             return self._types.deserialize_cdr(raw.data, kind)
         except Exception as error:  # struct, index and type errors, by what the bytes are

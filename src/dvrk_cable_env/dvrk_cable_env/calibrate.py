@@ -28,8 +28,7 @@ from dvrk_cable_env.calibrate_colours import (
 from dvrk_cable_env.calibrate_file import save
 from dvrk_cable_env.calibrate_panel import Panel, by_hand
 from dvrk_cable_env.calibrate_workspace import LIMIT, fit, marker_points
-from dvrk_cable_env.segmentation import FrameError, Image
-from dvrk_cable_env.segmentation_node import NodeConfig
+from dvrk_cable_env.segmentation import FrameError, Image, NodeConfig
 from ls3_common.errors import ConfigError, UserError
 from ls3_common.parameters import build, read_section, to_dict
 

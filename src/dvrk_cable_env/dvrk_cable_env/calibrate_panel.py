@@ -20,8 +20,7 @@ from dvrk_cable_env.calibrate_colours import (
     propose,
     ranges_of,
 )
-from dvrk_cable_env.segmentation import Image
-from dvrk_cable_env.segmentation_node import NodeConfig
+from dvrk_cable_env.segmentation import Image, NodeConfig
 from ls3_common.errors import UserError
 from ls3_common.parameters import build, to_dict
 

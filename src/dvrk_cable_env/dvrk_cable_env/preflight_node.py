@@ -35,8 +35,8 @@ from dvrk_cable_env.preflight_seen import (
     Seen,
 )
 from dvrk_cable_env.preflight_topics import Ear, Remote
+from dvrk_cable_env.segmentation import NodeConfig
 from dvrk_cable_env.segmentation_frames import camera_topic
-from dvrk_cable_env.segmentation_node import NodeConfig
 from ls3_common import topics
 from ls3_common.parameters import build, leaves
 from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, run

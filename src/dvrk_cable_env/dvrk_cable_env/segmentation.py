@@ -113,6 +113,22 @@ class SegmentationConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class NodeConfig(SegmentationConfig):
+    """Parameters of segmentation_node."""
+
+    publish_task_state: bool = parameter(
+        False,
+        description="judge success and constraint by colour, as a robot must; a simulation knows "
+        "them from physics. The first frame that shows goal and obstacle, and the next one after "
+        "each call of ~/reference, says where they are: clear the scene before",
+    )
+    compressed: bool = parameter(
+        False,
+        description="take sensor_msgs/CompressedImage (JPEG, PNG) from camera/image_raw/compressed",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class TaskMasks:
     """Where goal and obstacle are: bool (side, side), from a frame that shows both unoccluded.
 

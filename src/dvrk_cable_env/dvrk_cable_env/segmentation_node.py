@@ -7,7 +7,6 @@ numpy, not cv_bridge: two encodings need ten lines, and its PyPI build ties Open
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import numpy as np
@@ -16,7 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import Trigger
 
 from dvrk_cable_env.segmentation import (
-    SegmentationConfig,
+    NodeConfig,
     TaskMasks,
     segment_cable,
     task_masks,
@@ -26,25 +25,8 @@ from dvrk_cable_env.segmentation_frames import camera_topic, pixels_of
 from ls3_common import topics
 from ls3_common.health import Health
 from ls3_common.images import to_message
-from ls3_common.parameters import parameter
 from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
 from ls3_interfaces.msg import TaskState
-
-
-@dataclasses.dataclass(frozen=True)
-class NodeConfig(SegmentationConfig):
-    """Parameters of segmentation_node."""
-
-    publish_task_state: bool = parameter(
-        False,
-        description="judge success and constraint by colour, as a robot must; a simulation knows "
-        "them from physics. The first frame that shows goal and obstacle, and the next one after "
-        "each call of ~/reference, says where they are: clear the scene before",
-    )
-    compressed: bool = parameter(
-        False,
-        description="take sensor_msgs/CompressedImage (JPEG, PNG) from camera/image_raw/compressed",
-    )
 
 
 class SegmentationNode(Node):

@@ -17,6 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image, Joy
 from std_msgs.msg import String
 
 from dvrk_cable_env.guard_topics import ANY_QOS
+from dvrk_cable_env.plan_message import unplanned
 from dvrk_cable_env.recording import header_stamp
 from dvrk_cable_env.teleop import Motion, Pilot, TeleopConfig
 from dvrk_cable_env.teleop_input import STILL, InputFault, Joystick, Pedal, displacement
@@ -24,7 +25,7 @@ from dvrk_cable_env.teleop_keys import HELP, Keys
 from dvrk_cable_env.terminal import Terminal
 from ls3_common import topics
 from ls3_common.health import Health
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run, to_time
+from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 TICK = 0.02
@@ -190,19 +191,7 @@ class TeleopNode(Node):
         order = self._pilot.order(displacement(wish, self._config.max_step), now)
         if by_key:
             self._keys.done()
-        nobody = math.nan  # a person estimates none of these
-        plan = Plan(
-            episode=order.episode,
-            step=order.step,
-            feasible=True,
-            action=list(order.action),
-            action_sequence=list(order.action),
-            safe_probability=nobody,
-            constraint_probability=nobody,
-            value=nobody,
-            delta_safe=nobody,
-        )
-        plan.header.stamp = to_time(order.stamp)
+        plan = unplanned(order.episode, order.step, order.stamp, order.action)
         self._plans.publish(plan)
         self._health.stand("")
         self._health.accept()

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CompressedImage
 
 from dvrk_cable_env.calibrate import main
 from dvrk_cable_env.calibrate_live import tip_of
-from dvrk_cable_env.segmentation_node import NodeConfig
+from dvrk_cable_env.segmentation import NodeConfig
 from dvrk_cable_env.segmentation_view import to_robot
 from ls3_common.errors import UserError
 from ls3_common.parameters import build, read_section

@@ -16,8 +16,7 @@ from dvrk_cable_env.calibrate_colours import (
     propose,
 )
 from dvrk_cable_env.calibrate_panel import SLIDERS, Panel
-from dvrk_cable_env.segmentation import SegmentationConfig, in_range
-from dvrk_cable_env.segmentation_node import NodeConfig
+from dvrk_cable_env.segmentation import NodeConfig, SegmentationConfig, in_range
 from ls3_common.errors import UserError
 from ls3_common.parameters import build
 

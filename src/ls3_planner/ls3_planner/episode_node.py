@@ -20,6 +20,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
+from dvrk_cable_env.plan_message import unplanned
 from ls3_common import ros, topics
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
@@ -235,10 +236,7 @@ class EpisodeNode(Node):
         """One step back to the start pose; it rests on a frame as every other does."""
 
         def ask(frame: Frame) -> None:
-            plan = Plan(
-                episode=topics.RETREAT_EPISODE, step=number, feasible=True, action=list(action)
-            )
-            plan.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
+            plan = unplanned(topics.RETREAT_EPISODE, number, frame.stamp, action)
             self._retreats.publish(plan)
 
         frame = await self._observe(self.get_clock().now().nanoseconds)

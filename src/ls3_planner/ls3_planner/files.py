@@ -35,12 +35,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: the file is missing or holds none; the text names it.
     """
-    try:
-        document = json.loads(path.read_text())
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except ValueError as error:
-        raise DataError(f"not JSON ({error})", where=str(path), do="delete it") from None
+    document = _parsed(path)
     if not isinstance(document, dict):
         raise DataError("not a JSON object", where=str(path), do="delete it")
     return document
@@ -52,12 +47,16 @@ def read_list(path: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: the file is missing or holds none; the text names it.
     """
+    document = _parsed(path)
+    if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
+        raise DataError("not a JSON list of objects", where=str(path), do="delete it")
+    return document
+
+
+def _parsed(path: Path) -> Any:
     try:
-        document = json.loads(path.read_text())
+        return json.loads(path.read_text())
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except ValueError as error:
         raise DataError(f"not JSON ({error})", where=str(path), do="delete it") from None
-    if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
-        raise DataError("not a JSON list of objects", where=str(path), do="delete it")
-    return document

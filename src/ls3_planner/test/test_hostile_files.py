@@ -443,3 +443,22 @@ def test_bags(bag: Path, draw: st.DataObject) -> None:
         for raw in found.messages(set(found.topics)):
             with contextlib.suppress(ValueError):  # `decode` says so, and the import counts it
                 found.decode(raw)
+
+
+def test_a_definition_that_cannot_be_parsed_costs_the_topics_messages_only(bag: Path) -> None:
+    hurt = bag.with_name("undefined_bag")
+    shutil.rmtree(hurt, ignore_errors=True)
+    shutil.copytree(bag, hurt)
+    for path in hurt.iterdir():
+        path.write_bytes(
+            path.read_bytes().replace(b"std_msgs/Header header", b"?td_msgs/Header header")
+        )
+    found = Bag(hurt)
+    said = []
+    for raw in found.messages(set(found.topics)):
+        try:
+            found.decode(raw)
+        except ValueError as error:
+            said.append(str(error))
+    assert said
+    assert all(text.startswith("no definition of ") for text in said)

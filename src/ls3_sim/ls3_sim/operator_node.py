@@ -8,7 +8,6 @@ name, drives, and marks the stop; what cannot be driven to its end is marked as 
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 import time
 from pathlib import Path
@@ -20,12 +19,13 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from dvrk_cable_env.plan_message import unplanned
 from dvrk_cable_env.recording import RECORDER, header_stamp
 from dvrk_cable_env.teleop import Motion, Pilot
 from ls3_common import topics
 from ls3_common.errors import UserError
 from ls3_common.parameters import parameter
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run, to_time
+from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_env import MAX_STEP
@@ -182,19 +182,7 @@ class OperatorNode(Node):
         if tool is None:
             return  # its pose is on its way
         order = play.order(self._pilot, tool, now)
-        nobody = math.nan  # a script estimates none of these
-        plan = Plan(
-            episode=order.episode,
-            step=order.step,
-            feasible=True,
-            action=list(order.action),
-            action_sequence=list(order.action),
-            safe_probability=nobody,
-            constraint_probability=nobody,
-            value=nobody,
-            delta_safe=nobody,
-        )
-        plan.header.stamp = to_time(order.stamp)
+        plan = unplanned(order.episode, order.step, order.stamp, order.action)
         self._plans.publish(plan)
 
     def _end(self, mark: str, now: float) -> None:
