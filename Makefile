@@ -24,7 +24,7 @@ PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init_
 # The stand-in is neither installed nor tested where there is a real ROS
 TEST_FOLDERS := $(wildcard src/*/test test) $(if $(ROS_DISTRO),,$(wildcard tools/*/test))
 
-.PHONY: run test results bench demonstrations lint unit build format clean help
+.PHONY: run test results bench demonstrations faults lint unit build format clean help
 
 run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
 	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -45,17 +46,20 @@ def main(args: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words[:ros])
     try:
         with contextlib.ExitStack() as stack:
-            live = None
+            live: Any = None
             if not asked.source or asked.touch:
                 from dvrk_cable_env.calibrate_live import Live
                 from ls3_common.ros import beside
 
                 live = stack.enter_context(beside(lambda: Live(asked.arm, asked.wait), words[ros:]))
-            rgb = read_frame(asked.source) if asked.source else live.frame()  # type: ignore[union-attr]
+            rgb = read_frame(asked.source) if asked.source else live.frame()
             return calibrate(asked, rgb, live)
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except FrameError as error:  # of a later frame, in the window
+        print(UserError(str(error), where="the frame"), file=sys.stderr)
+        return UserError.exit_code
     except KeyboardInterrupt:
         return 130
 
@@ -201,6 +205,13 @@ def _show(rgb: Image, config: NodeConfig, path: str) -> None:
     print(f"masks: {path}")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text} is not finite")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="calibrate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -214,17 +225,27 @@ def _parser() -> argparse.ArgumentParser:
     many("--range", nargs=7, metavar=bounds, help="lower and upper bound as given")
     add("--crop", nargs=3, type=int, metavar=("LEFT", "TOP", "SIDE"), help="the scene's square, px")
     point = ("U", "V", "X", "Y")
-    many("--point", nargs=4, type=float, metavar=point, help="pixel and robot's position, metres")
-    many("--touch", nargs=2, type=float, metavar=("U", "V"), help="pixel; position of measured_cp")
-    many("--marker", nargs=3, type=float, metavar=("ID", "X", "Y"), help="ArUco marker, centre, m")
+    many("--point", nargs=4, type=_finite, metavar=point, help="pixel and robot's position, metres")
+    many(
+        "--touch", nargs=2, type=_finite, metavar=("U", "V"), help="pixel; position of measured_cp"
+    )
+    many(
+        "--marker", nargs=3, type=_finite, metavar=("ID", "X", "Y"), help="ArUco marker, centre, m"
+    )
     add("--dictionary", default="DICT_4X4_50", help="of the markers (%(default)s)")
-    add("--limit", type=float, default=1000 * LIMIT, help="of the residuals, mm (%(default)s)")
+    add("--limit", type=_finite, default=1000 * LIMIT, help="of the residuals, mm (%(default)s)")
     view = ("X", "Y", "WIDTH")
-    add("--view", nargs=3, type=float, metavar=view, help="rectified square: centre, width, metres")
+    add(
+        "--view",
+        nargs=3,
+        type=_finite,
+        metavar=view,
+        help="rectified square: centre, width, metres",
+    )
     add("--side", type=int, help="pixels of its side (that of the crop)")
     add("--preview", default="calibration.png", metavar="PNG", help="to write (%(default)s)")
     add("--arm", default="PSM1", help="whose measured_cp (%(default)s)")
-    add("--wait", type=float, default=10.0, help="seconds for the first message (%(default)s)")
+    add("--wait", type=_finite, default=10.0, help="seconds for the first message (%(default)s)")
     return parser
 
 

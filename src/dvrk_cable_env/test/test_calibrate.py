@@ -192,3 +192,13 @@ def test_from_the_topics_of_a_compressed_camera_and_a_robot(bench: Any, tmp_path
     assert child.returncode == 0, told + rest
     found = read_section(path, "segmentation_node")["homography"]
     np.testing.assert_allclose(to_robot(found, (100, 70)), to_robot(FLAT, (100, 70)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "words", [["--marker", "nan", "0", "0"], ["--point", "1", "2", "inf", "0"]]
+)
+def test_numbers_that_are_not_finite_are_no_arguments(tmp_path, png, capsys, words):
+    with pytest.raises(SystemExit) as end:
+        main([str(tmp_path / "robot.yaml"), "--from", png, *words])
+    assert end.value.code == 2
+    assert "not finite" in capsys.readouterr().err
