@@ -90,15 +90,9 @@ def streams(config: RecordingConfig) -> list[Stream]:
         *(Stream(topic, "sensor_msgs/msg/Joy") for topic in pedals),
         Stream(f"{master}/following", "std_msgs/msg/Bool"),
         Stream(f"{master}/scale", "std_msgs/msg/Float64"),
-        Stream(_beside(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"),
+        Stream(topics.beside(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"),
         Stream("/tf_static", "tf2_msgs/msg/TFMessage"),
     ]
-
-
-def _beside(camera: str, name: str) -> str:
-    """A topic next to the camera's."""
-    base = camera.removesuffix("/compressed").rpartition("/")[0]
-    return f"{base}/{name}" if base else name
 
 
 def header_stamp(data: bytes) -> int:

@@ -26,10 +26,19 @@ class FrameError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class SegmentationConfig:
-    """Colours of the scene and sizes. A lower hue above the upper one wraps through red."""
+    """Colours of the scene and sizes. A lower hue above the upper one wraps through red.
+
+    The functions here take frames whose lens is corrected already where `undistort` says so:
+    `lens.Lens` does it, once, as soon as a frame has come.
+    """
 
     width: int = parameter(128, description="Width of the camera frames", unit="px", low=8)
     height: int = parameter(128, description="Height of the camera frames", unit="px", low=8)
+    undistort: bool = parameter(
+        False,
+        description="correct the lens by the camera_info beside the camera's topic, before crop "
+        "and colours; no mask without a valid one. For raw frames, where no image_proc runs",
+    )
     crop_left: int = parameter(0, description="Left edge of the square crop", unit="px", low=0)
     crop_top: int = parameter(0, description="Top edge of the square crop", unit="px", low=0)
     crop_side: int = parameter(

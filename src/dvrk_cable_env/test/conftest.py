@@ -11,11 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ls3_common import transport
+
+sys.path.insert(0, str(Path(__file__).parent))  # lenses
 
 # of arm_node: a test machine may be busy with other things for a second
 PATIENT = {

@@ -39,6 +39,15 @@ def arm(name: str, topic: str) -> str:
     return f"{name}/{topic}"
 
 
+def beside(topic: str, name: str) -> str:
+    """A topic next to a camera's, e.g. ``beside("left/image_raw/compressed", "camera_info")``.
+
+    image_transport's rule: in the name space of the picture, compressed or not.
+    """
+    base, slash, _ = topic.removesuffix("/compressed").rpartition("/")
+    return f"{base}{slash}{name}"
+
+
 def controller(interface: str) -> str:
     """Commands (std_msgs/Float64MultiArray) of ros2_control's forward controller.
 

@@ -16,6 +16,13 @@ def test_names_are_relative_and_distinct() -> None:
     assert topics.arm("PSM1", "measured_cp") == "PSM1/measured_cp"
 
 
+def test_a_topic_beside_a_cameras() -> None:
+    assert topics.beside(topics.CAMERA_IMAGE, "camera_info") == "camera/camera_info"
+    assert topics.beside("/left/image_raw/compressed", "camera_info") == "/left/camera_info"
+    assert topics.beside("image", "camera_info") == "camera_info"
+    assert topics.beside("/image", "camera_info") == "/camera_info"
+
+
 def test_only_the_ros_side_imports_ros() -> None:
     folder = Path(topics.__file__).parent
     importing = set()
