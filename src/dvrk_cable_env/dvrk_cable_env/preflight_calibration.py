@@ -1,4 +1,4 @@
-"""The check that camera and arm look at the same table."""
+"""The check that camera and arm look at the same table, through a lens that is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from dvrk_cable_env.segmentation_view import to_pixels
 
 
 def calibration(seen: Seen, _config: PreflightConfig) -> Verdict:
-    """The camera sees all of the box in which the arm may work, by the workspace calibration."""
+    """The lens is corrected where that is asked for, and the camera sees all of the box in which
+    the arm may work, by the workspace calibration.
+    """
+    if seen.segmentation is not None and seen.segmentation.undistort and seen.lens_fault:
+        do = "have the driver publish camera_info, or set undistort: false and calibrate anew"
+        return Verdict("calibration", FAILED, seen.lens_fault, do)
     if seen.arm is None or seen.segmentation is None:
         silent = "arm_node" if seen.arm is None else "segmentation_node"
         return Verdict("calibration", FAILED, f"{silent} does not answer", START)

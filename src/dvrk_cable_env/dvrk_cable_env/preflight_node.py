@@ -24,6 +24,7 @@ from crtk_msgs.msg import OperatingState
 from dvrk_cable_env.arm import ArmConfig
 from dvrk_cable_env.crtk_arm import POSE_QOS, STATE_QOS, is_rotation
 from dvrk_cable_env.guard_topics import ANY_QOS, MOTION_TOPICS, GuardTopics
+from dvrk_cable_env.lens_topic import LensTopic
 from dvrk_cable_env.preflight import judge
 from dvrk_cable_env.preflight_files import SIM_TIME, differences, model_of, parameter_files, section
 from dvrk_cable_env.preflight_seen import (
@@ -68,6 +69,7 @@ class PreflightNode(Node):
         }
         self._remotes |= {name: Remote(self, name, ["model"]) for name in LEARNERS}
         self._cameras = [Ear(self, *camera_topic(kind), IMAGE_QOS) for kind in (False, True)]
+        self._lenses = [LensTopic(self, camera_topic(kind)[1]) for kind in (False, True)]
         self._mask = Ear(self, Image, topics.MASK, IMAGE_QOS)
         self._task = Ear(self, TaskState, topics.TASK_STATE, RELIABLE_QOS)
         self._latent = Ear(self, Latent, topics.LATENT, IMAGE_QOS)
@@ -103,8 +105,21 @@ class PreflightNode(Node):
     @property
     def _camera(self) -> Ear:
         """That of the topic which segmentation_node takes."""
+        return self._cameras[self._segmentation_has("compressed")]
+
+    def _segmentation_has(self, name: str) -> bool:
         values = self._remotes["segmentation_node"].values() or {}
-        return self._cameras[bool(values.get("compressed"))]
+        return bool(values.get(name))
+
+    @property
+    def _lens(self) -> LensTopic | None:
+        """Of that camera, where it is to be corrected."""
+        lens = self._lenses[self._segmentation_has("compressed")]
+        return lens if self._segmentation_has("undistort") else None
+
+    def _lens_fault(self) -> str:
+        lens, pixels = self._lens, self._camera.picture().pixels
+        return "" if lens is None or pixels is None else lens.fault(pixels)
 
     def _look(self) -> None:
         for remote in self._remotes.values():
@@ -128,7 +143,9 @@ class PreflightNode(Node):
     def _complete(self) -> bool:
         ears = (self._camera, self._mask, self._task, self._state, self._motion)
         heard = all(ear.newest is not None for ear in (*ears, self._setpoint, self._measured))
-        return heard and all(self._remotes[name].values() is not None for name in NODES)
+        lens = self._lens
+        known = lens is None or lens.calibration is not None
+        return known and heard and all(self._remotes[name].values() is not None for name in NODES)
 
     def _finish(self, begin: int) -> None:
         verdicts = judge(self._see(begin), self._config)
@@ -155,6 +172,7 @@ class PreflightNode(Node):
             camera=self._camera.stream(),
             frame=self._camera.picture(),
             segmentation=self._read("segmentation_node", NodeConfig),
+            lens_fault=self._lens_fault(),
             mask=self._mask.stream(),
             mask_picture=self._mask.picture(),
             task=self._task.stream(),

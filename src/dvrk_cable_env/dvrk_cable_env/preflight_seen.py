@@ -148,6 +148,7 @@ class Seen:
     camera: Stream = Stream("camera/image_raw")
     frame: Picture = Picture()
     segmentation: SegmentationConfig | None = None
+    lens_fault: str = ""  # why this frame's lens cannot be corrected, where `undistort` wants it
     mask: Stream = Stream("segmentation/mask")
     mask_picture: Picture = Picture()
     task: Stream = Stream("task_state")

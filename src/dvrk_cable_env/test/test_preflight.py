@@ -132,6 +132,12 @@ def test_all_is_well_and_each_check_has_one_line() -> None:
     assert all(verdict.seen and "\n" not in str(verdict) for verdict in verdicts)
 
 
+def test_a_lens_that_nobody_corrects_needs_no_camera_info() -> None:
+    assert of("calibration", dataclasses.replace(GOOD, lens_fault="no camera_info")).level == OK
+    corrected = dataclasses.replace(GOOD, **seen_by(undistort=True))
+    assert of("calibration", corrected).level == OK
+
+
 BROKEN = {
     "clock": [
         ({"clock": (0, 0)}, "stands still"),
@@ -144,6 +150,7 @@ BROKEN = {
         (seen_by(crop_side=64), "does not see (0.05, 0.02)"),
         (seen_by(view_width=0.12, view_centre=(0.0, 0.05)), "does not see (0.05, 0.12)"),
         ({"segmentation": None}, "segmentation_node does not answer"),
+        (seen_by(undistort=True) | {"lens_fault": "no camera_info"}, "no camera_info -> have the"),
     ],
     "camera": [
         ({"camera": Stream("camera/image_raw")}, "nothing arrives on camera/image_raw"),
