@@ -58,11 +58,16 @@ def read_episodes(
     frame of the camera's topic.
     """
     frames: Iterator[Frame | Gap]
+    undistort = rules.segmentation.undistort
+    if videos and undistort:
+        why = "undistort is true, and a video has no camera_info"
+        yield from (BagEpisode(segment, why) for segment in segments)
+        return
     if videos:
         streams = dataclasses.replace(streams, has_states=False)
         frames = video_frames(videos, *streams.span)
     elif streams.camera:
-        frames = bag_frames(bag, streams.camera)
+        frames = bag_frames(bag, streams.camera, undistort)
     else:
         yield from (BagEpisode(segment, streams.camera_fault) for segment in segments)
         return
