@@ -27,16 +27,12 @@ from dvrk_cable_env.calibrate_colours import (
     propose,
 )
 from dvrk_cable_env.calibrate_file import save
+from dvrk_cable_env.calibrate_given import SECTION, given_in, read_frame, sized, undistorted
 from dvrk_cable_env.calibrate_panel import Panel, by_hand
 from dvrk_cable_env.calibrate_workspace import LIMIT, fit, marker_points
 from dvrk_cable_env.segmentation import FrameError, Image, NodeConfig
-from ls3_common.errors import ConfigError, UserError
-from ls3_common.parameters import build, read_section, to_dict
-
-SECTION = "segmentation_node"
-KEPT = ("width", "height", "crop_left", "crop_top", "crop_side")
-"""Always written: the other numbers hold for this frame only."""
-Values = dict[str, Any]
+from ls3_common.errors import UserError
+from ls3_common.parameters import build, to_dict
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -45,14 +41,21 @@ def main(args: Sequence[str] | None = None) -> int:
     ros = words.index("--ros-args") if "--ros-args" in words else len(words)
     asked = _parser().parse_args(words[:ros])
     try:
+        undistort = undistorted(asked, given_in(Path(asked.file)))
         with contextlib.ExitStack() as stack:
             live: Any = None
             if not asked.source or asked.touch:
                 from dvrk_cable_env.calibrate_live import Live
                 from ls3_common.ros import beside
 
-                live = stack.enter_context(beside(lambda: Live(asked.arm, asked.wait), words[ros:]))
-            rgb = read_frame(asked.source) if asked.source else live.frame()
+                live = stack.enter_context(
+                    beside(lambda: Live(asked.arm, asked.wait, undistort), words[ros:])
+                )
+            rgb = read_frame(asked.source, asked.camera_info) if asked.source else live.frame()
+            if asked.write_frame:
+                _write(asked.write_frame, rgb)
+                print(f"the frame, {rgb.shape[1]} x {rgb.shape[0]}: {asked.write_frame}")
+                return 0
             return calibrate(asked, rgb, live)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -71,8 +74,10 @@ def calibrate(asked: argparse.Namespace, rgb: Image, live: Any = None) -> int:
         UserError: something is wrong with what was asked; nothing was saved.
     """
     path = Path(asked.file)
-    given = _given(path)
+    given = given_in(path)
     values = sized(given, rgb, asked.crop)
+    if asked.undistort is not None or asked.camera_info:
+        values["undistort"] = undistorted(asked, given)
     points = [((u, v), (x, y)) for u, v, x, y in asked.point]
     for u, v in asked.touch:
         _wait_for_enter(f"guide the tip to the table at pixel ({u:g}, {v:g}), then Enter ")
@@ -101,6 +106,10 @@ def calibrate(asked: argparse.Namespace, rgb: Image, live: Any = None) -> int:
         found = fit([p for p, _ in points], [p for _, p in points], asked.limit / 1000)
         print("\n".join(found.lines()))
         values["homography"] = tuple(map(float, found.homography.ravel()))
+    lens_changes = values.get("undistort", False) != given.get("undistort", False)
+    if "undistort" in values and lens_changes and given.get("homography") and not points:
+        do = "measure the points anew, with the same call"
+        raise UserError("the homography was found with the lens otherwise", where=str(path), do=do)
     if asked.view:
         *centre, width = asked.view
         values |= {"view_centre": tuple(centre), "view_width": width}
@@ -110,55 +119,6 @@ def calibrate(asked: argparse.Namespace, rgb: Image, live: Any = None) -> int:
     save(path, SECTION, values)
     print(f"saved {', '.join(values)} in {path}")
     return 0
-
-
-def sized(given: Values, rgb: Image, crop: Sequence[int] | None) -> Values:
-    """Size and crop for a frame: as asked, as they are, or the largest square in the middle.
-
-    Raises:
-        UserError: the workspace was calibrated with frames of another size.
-    """
-    height, width = rgb.shape[:2]
-    known = to_dict(NodeConfig()) | given
-    if (known["width"], known["height"]) != (width, height):
-        if known["view_width"] or known["homography"]:
-            raise UserError(
-                f"the frame is {width} x {height}, the homography was found with frames of "
-                f"{known['width']} x {known['height']}",
-                do="take homography, view_width and view_centre out of the file, calibrate anew",
-            )
-        side = min(width, height)
-        known |= {"crop_left": (width - side) // 2, "crop_top": (height - side) // 2}
-        known |= {"width": width, "height": height, "crop_side": side}
-    if crop:
-        known |= dict(zip(("crop_left", "crop_top", "crop_side"), crop, strict=True))
-    return {key: known[key] for key in KEPT}
-
-
-def read_frame(path: str) -> Image:
-    """A picture from a file, uint8 (height, width, 3), RGB.
-
-    Raises:
-        UserError: there is none.
-    """
-    pixels = cv2.imread(path, cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise UserError("no picture that OpenCV can read", where=path)
-    return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
-
-
-def _given(path: Path) -> Values:
-    """What the file says of segmentation_node; nothing where it does not exist or says nothing."""
-    if not path.exists():
-        return {}
-    try:
-        given = read_section(path, SECTION)
-    except ConfigError as error:
-        if error.what.startswith("no section"):
-            return {}
-        raise
-    given.pop("use_sim_time", None)
-    return given
 
 
 def _named(
@@ -200,9 +160,17 @@ def _show(rgb: Image, config: NodeConfig, path: str) -> None:
             print(f"warning: nothing of the {target} is seen")
     for pair in clashes(config):
         print(f"warning: the ranges of {pair} share a colour")
-    if not cv2.imwrite(path, picture[..., ::-1]):
-        raise UserError("cannot be written", where=path)
+    _write(path, picture)
     print(f"masks: {path}")
+
+
+def _write(path: str, rgb: Image) -> None:
+    try:
+        done = cv2.imwrite(path, np.ascontiguousarray(rgb[..., ::-1]))
+    except cv2.error:  # of a name that ends like no picture
+        done = False
+    if not done:
+        raise UserError("cannot be written", where=path, do="give a name that ends in .png")
 
 
 def _finite(text: str) -> float:
@@ -220,6 +188,14 @@ def _parser() -> argparse.ArgumentParser:
     many = partial(add, action="append", default=[])
     add("file", help="ROS parameter file to read and to save in; other keys stay")
     add("--from", dest="source", metavar="PNG", help="a picture instead of the camera's topic")
+    add(
+        "--undistort",
+        action=argparse.BooleanOptionalAction,
+        help="see frames without their lens, by camera_info, and have segmentation_node do so\n"
+        "(as the file has it)",
+    )
+    add("--camera-info", metavar="YAML", help="camera_calibration's file, with --from: --undistort")
+    add("--write-frame", metavar="PNG", help="only write the frame in which pixels are counted")
     many("--pick", nargs=3, metavar=("WHAT", "U", "V"), help="a pixel of cable, obstacle or goal")
     bounds = ("WHAT", "H", "S", "V", "H", "S", "V")
     many("--range", nargs=7, metavar=bounds, help="lower and upper bound as given")

@@ -1,8 +1,12 @@
-"""What `calibrate` asks ROS for: frames of the camera, and where the robot's tip is."""
+"""What `calibrate` asks ROS for: frames of the camera, and where the robot's tip is.
+
+Frames are those that segmentation_node works with: with `undistort` without their lens.
+"""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -10,6 +14,7 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from dvrk_cable_env.lens_topic import LensTopic, refuse_corrected
 from dvrk_cable_env.segmentation import Image as Pixels
 from dvrk_cable_env.segmentation_frames import camera_topic, pixels_of
 from ls3_common import topics
@@ -23,7 +28,7 @@ STILL = 0.0005
 class Live(Node):
     """Keeps the camera's newest frame and the newest poses of one arm; publishes nothing."""
 
-    def __init__(self, arm: str, patience: float) -> None:
+    def __init__(self, arm: str, patience: float, undistort: bool = False) -> None:
         super().__init__("calibrate")
         self._patience = patience
         self._frame: Pixels | None = None
@@ -31,7 +36,11 @@ class Live(Node):
         self._poses: list[PoseStamped] = []
         for compressed in (False, True):
             kind, topic = camera_topic(compressed)
-            self.create_subscription(kind, topic, self._on_image, IMAGE_QOS)
+            lens = None
+            if undistort:
+                refuse_corrected(self, topic)
+                lens = LensTopic(self, topic)
+            self.create_subscription(kind, topic, partial(self._on_image, lens), IMAGE_QOS)
         self._pose_topic = topics.arm(arm, "measured_cp")
         self.create_subscription(PoseStamped, self._pose_topic, self._on_pose, RELIABLE_QOS)
 
@@ -69,9 +78,10 @@ class Live(Node):
             time.sleep(0.02)
         return tip_of(self._poses[:count])
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, lens: LensTopic | None, message: Image | CompressedImage) -> None:
         try:
-            self._frame = pixels_of(message)
+            rgb = pixels_of(message)
+            self._frame = lens.correct(rgb) if lens is not None else rgb
         except ValueError as error:
             self._fault = f"a frame that is none: {error}"
 
