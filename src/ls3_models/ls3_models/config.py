@@ -41,6 +41,17 @@ class LearnerConfig:
     dynamics_hidden: int = parameter(128, low=1, description="width of its two hidden layers")
     value_members: int = parameter(5, low=1, description="networks in the value ensemble")
     hidden: int = parameter(256, low=1, description="width of the three hidden layers of a head")
+    head_noise: float = parameter(
+        0.0,
+        low=0,
+        description="std of noise on the latents that V, f_S, f_C and f_G learn from; paper: none",
+    )
+    imagined_weight: float = parameter(
+        0.0,
+        low=0,
+        description="weight of imagined latents, as outside, in the loss of f_S; paper: none",
+    )
+    imagined_steps: int = parameter(5, low=1, description="most steps that those are imagined")
     target_interval: int = parameter(100, low=1, description="updates between target copies")
 
     vae_batch_size: int = parameter(

@@ -48,7 +48,7 @@ class Learner:
     """
 
     def __init__(self, config: LearnerConfig, channels: int, action_dim: int, seed: int) -> None:
-        self.config = config
+        self.config, self._actions = config, action_dim
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.models = Models(config, channels, action_dim)
@@ -107,9 +107,10 @@ class Learner:
 
     def head_step(self, replay: Replay) -> dict[str, float]:
         """One step of dynamics (8), safe set (11), constraint and goal estimators."""
-        size, heads = self.config.batch_size, self.models.heads
-        members = self.config.dynamics_members
+        config, heads = self.config, self.models.heads
+        size, members = config.batch_size, config.dynamics_members
         batch = replay.transitions((members, size), self.generator)
+        starts = batch.latents[:, : max(1, size // members)]
         change = batch.next_latents - batch.latents
         losses = {
             "dynamics": self.models.dynamics.negative_log_likelihood(
@@ -119,11 +120,17 @@ class Learner:
         batch = replay.transitions((1, size), self.generator)
         with torch.no_grad():
             ahead = torch.sigmoid(self.target_safe(batch.next_latents)[..., 0])
-            target = torch.maximum(batch.in_safe_set, self.config.gamma_safe * ahead)
-        losses["safe"] = _cross_entropy(heads.safe(batch.latents), target)
+            target = torch.maximum(batch.in_safe_set, config.gamma_safe * ahead)
+        losses["safe"] = _cross_entropy(heads.safe(self._blurred(batch.latents)), target)
+        if config.imagined_weight:
+            outside = heads.safe(self._blurred(self._imagined(starts)))
+            losses["safe"] += config.imagined_weight * _cross_entropy(
+                outside, torch.zeros_like(outside[..., 0])
+            )
         frames = replay.frames((1, size), self.generator)
-        losses["constraint"] = _cross_entropy(heads.constraint(frames.latents), frames.constraint)
-        losses["goal"] = _cross_entropy(heads.goal(frames.latents), frames.success)
+        latents = self._blurred(frames.latents)
+        losses["constraint"] = _cross_entropy(heads.constraint(latents), frames.constraint)
+        losses["goal"] = _cross_entropy(heads.goal(latents), frames.success)
         for name, loss in losses.items():
             self._descend(name, loss)
         self._count_update("safe")
@@ -139,10 +146,40 @@ class Learner:
             with torch.no_grad():
                 ahead = self.target_value(batch.next_latents)[..., 0]
                 target = batch.rewards + self.config.gamma * ahead
-        loss = (self.models.heads.value(batch.latents)[..., 0] - target).square().mean()
+        value = self.models.heads.value(self._blurred(batch.latents))[..., 0]
+        loss = (value - target).square().mean()
         self._descend("value", loss)
         self._count_update("value")
         return {"value": float(loss.detach())}
+
+    def _blurred(self, latents: Tensor) -> Tensor:
+        """Latents as the planner asks the heads of them: a little beside those of any frame.
+
+        Imagined latents leave the thin set of encoded ones, whose posteriors are narrow. There a
+        head is whatever it happens to be, and a planner that maximises goes where it is best.
+        With noise a head learns to ignore what no frame tells apart.
+        """
+        if not self.config.head_noise:
+            return latents
+        noise = torch.randn(latents.shape, generator=self.generator)
+        return latents + self.config.head_noise * noise
+
+    @torch.no_grad()
+    def _imagined(self, latents: Tensor) -> Tensor:
+        """Where each member of the dynamics takes its rows of latents (member, row, d) by actions
+        that nobody took, as one batch (1, member x row, d).
+
+        Counted as outside, they make f_S tell frames from imagination. Where few data say what is
+        outside, f_S is high wherever nothing was seen, and plans go there. Where demonstrations
+        are as frequent as imagination, they still win.
+        """
+        actions = 2 * torch.rand((*latents.shape[:2], self._actions), generator=self.generator) - 1
+        most = self.config.imagined_steps
+        for _ in range(int(torch.randint(1, most + 1, (), generator=self.generator))):
+            latents = latents + self.models.dynamics(latents, actions)[0]
+            wander = 0.5 * torch.randn(actions.shape, generator=self.generator)
+            actions = (actions + wander).clamp(-1, 1)
+        return latents.flatten(0, 1)[None]
 
     def _count_update(self, name: str) -> None:
         """Copy a network to its lagged twin of (10) or (11) every `target_interval` steps."""

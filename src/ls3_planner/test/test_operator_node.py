@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 STEPS = 3
+PATIENCE = 10.0  # s; on a busy computer DDS needs seconds to find the robot
 
 
 @pytest.fixture
@@ -92,9 +93,9 @@ def test_an_arm_that_does_not_answer_costs_one_episode(
 
 
 def test_nothing_is_driven_that_nobody_records(operate: Callable[..., Any], robot: Any) -> None:
-    node, marks = operate(recorded=True, start_timeout=3.0)
+    node, marks = operate(recorded=True, start_timeout=PATIENCE)
     assert node.wait(60) == 2
-    assert "waited 3 s: no recorder listens to camera/image_raw" in node.output
+    assert f"waited {PATIENCE:g} s: no recorder listens to camera/image_raw" in node.output
     assert not robot.plans
     assert not marks
 
@@ -104,8 +105,8 @@ def test_an_arm_that_is_not_ready_is_not_driven(
 ) -> None:
     robot.ready = False
     robot.publish_state(moving=False)
-    node, marks = operate(start_timeout=3.0)
+    node, marks = operate(start_timeout=PATIENCE)
     assert node.wait(60) == 2
-    assert "waited 3 s: the arm is not ready: the arm is in FAULT" in node.output
+    assert f"waited {PATIENCE:g} s: the arm is not ready: the arm is in FAULT" in node.output
     assert not robot.plans
     assert not marks

@@ -1,0 +1,75 @@
+"""On which latents each part learns."""
+
+import pytest
+import torch
+from small import SPEC, config, episode
+
+from ls3_models.learner import Learner
+from ls3_models.replay import Replay
+
+HEADS = ("value", "safe", "constraint", "goal")
+
+
+def spread_of_inputs(head_noise):
+    """Standard deviation of what each part is shown, where all frames have the same latent."""
+    settings = config(latent_dim=8, batch_size=512, head_noise=head_noise)
+    learner = Learner(settings, channels=1, action_dim=2, seed=0)
+    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    for seed in range(2):
+        replay.add(episode(seed), torch.ones(7, 8), torch.full((7, 8), 0.01))
+    seen = {}
+
+    def watch(name):
+        def note(module, inputs):
+            seen[name] = float(inputs[0][..., :8].std())
+
+        return note
+
+    heads, dynamics = learner.models.heads, learner.models.dynamics.mlp
+    for name in HEADS:
+        getattr(heads, name).register_forward_pre_hook(watch(name))
+    dynamics.register_forward_pre_hook(watch("dynamics"))
+    learner.target_safe.register_forward_pre_hook(watch("target_safe"))
+    learner.target_value.register_forward_pre_hook(watch("target_value"))
+    learner.head_step(replay)
+    learner.value_step(replay, monte_carlo=False)
+    return seen
+
+
+@pytest.mark.parametrize("head_noise", [0.0, 0.3])
+def test_heads_alone_learn_beside_the_frames(head_noise):
+    """Targets and dynamics are those of the frames themselves."""
+    seen = spread_of_inputs(head_noise)
+    for name in HEADS:
+        assert seen.pop(name) == pytest.approx(max(head_noise, 0.01), rel=0.05), name
+    assert seen == pytest.approx(dict.fromkeys(seen, 0.01), rel=0.05)
+    assert seen.keys() == {"dynamics", "target_safe", "target_value"}
+
+
+def safe_set_of(imagined_weight):
+    """f_S on frames and on what is imagined from them, all data being demonstrations on a line."""
+    settings = config(
+        latent_dim=4, batch_size=60, learning_rate=3e-3, imagined_weight=imagined_weight
+    )
+    learner = Learner(settings, channels=1, action_dim=2, seed=0)
+    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    line = torch.linspace(-2, 2, 31)[:, None] * torch.ones(4)
+    for seed in range(4):
+        replay.add(episode(seed, steps=30, goal_from=29), line, torch.full_like(line, 0.01))
+    for _ in range(300):
+        learner.head_step(replay)
+    with torch.no_grad():
+        learner.models.dynamics.mlp.biases[-1][:, :, :2] += 1.0  # away from the line
+        imagined = learner._imagined(line.expand(5, -1, -1))
+        safe = learner.models.heads.safe
+        return [float(torch.sigmoid(safe(points)).mean()) for points in (line[None], imagined)]
+
+
+def test_what_is_only_imagined_is_outside_the_safe_set():
+    """Without a single example of outside f_S takes everything for safe."""
+    frames, imagined = safe_set_of(0.0)
+    assert frames > 0.95
+    assert imagined > 0.95
+    frames, imagined = safe_set_of(0.3)
+    assert frames > 0.7
+    assert imagined < 0.5
