@@ -94,7 +94,7 @@ def calibrate(asked: argparse.Namespace, rgb: Image, live: Any = None) -> int:
                 values |= parameters_of(target, Range(bounds[:3], bounds[3:]))
     if not (points or asked.pick or asked.range or asked.crop or asked.view):
         config = build(NodeConfig, {**given, **values}, str(path))
-        panel = Panel(config, live.tip if live else None)
+        panel = Panel(config, live.tip if live else None, asked.limit / 1000)
         by_hand(panel, _frames(rgb, live))
         if not panel.saving:
             print("nothing was saved")

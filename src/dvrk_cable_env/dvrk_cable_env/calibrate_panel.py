@@ -20,6 +20,7 @@ from dvrk_cable_env.calibrate_colours import (
     propose,
     ranges_of,
 )
+from dvrk_cable_env.calibrate_workspace import LIMIT, fit
 from dvrk_cable_env.segmentation import Image, NodeConfig
 from ls3_common.errors import UserError
 from ls3_common.parameters import build, to_dict
@@ -35,19 +36,24 @@ class Panel:
     Args:
         config: where it begins.
         tip: reads where the robot's tip is, metres; None where there is no robot.
+        limit: of the residuals of points, metres.
     """
 
     def __init__(
-        self, config: NodeConfig, tip: Callable[[], NDArray[np.float64]] | None = None
+        self,
+        config: NodeConfig,
+        tip: Callable[[], NDArray[np.float64]] | None = None,
+        limit: float = LIMIT,
     ) -> None:
         self.config = config
         self.target = TARGETS[0]
         self.message = HELP
         self.points: list[Point] = []
         self.leaving = self.saving = False
-        self._tip = tip
+        self._tip, self._limit = tip, limit
         self._pointing = False
-        self._picks: dict[str, list[Pick]] = {target: [] for target in TARGETS}
+        # with the range before each, for undo
+        self._picks: dict[str, list[tuple[Pick, Range]]] = {target: [] for target in TARGETS}
 
     @property
     def sliders(self) -> tuple[int, ...]:
@@ -67,10 +73,10 @@ class Panel:
             if self._pointing:
                 self._point(pick)
                 return
-            picks = [*self._picks[self.target], pick]
-            self._choose(propose(rgb, picks))
-            self._picks[self.target] = picks
-            self.message = f"{self.target}: {len(picks)} picks"
+            done, before = self._picks[self.target], ranges_of(self.config)[self.target]
+            self._choose(propose(rgb, [*(other for other, _ in done), pick]))
+            done.append((pick, before))
+            self.message = f"{self.target}: {len(done)} picks"
         except UserError as error:
             self.message = error.what
 
@@ -85,12 +91,9 @@ class Panel:
             if not self._pointing:
                 self.message = "no robot here: give points as --point U V X Y"
         elif key == "u":
-            undone = self.points if self._pointing else self._picks[self.target]
-            if undone:
-                undone.pop()
-                self.message = f"undone, {len(undone)} left"
+            self._undo()
         elif key == "s":
-            self.saving = self.leaving = True
+            self._save()
         elif key == "q":
             self.leaving = True
 
@@ -99,6 +102,27 @@ class Panel:
         x, y = self._tip()
         self.points.append((pick, (float(x), float(y))))
         self.message = f"point {len(self.points)}: ({x:.4f}, {y:.4f}) m"
+
+    def _undo(self) -> None:
+        if self._pointing and self.points:
+            self.points.pop()
+            self.message = f"undone, {len(self.points)} points left"
+        elif not self._pointing and self._picks[self.target]:
+            _, before = self._picks[self.target].pop()
+            self._choose(before)
+            self.message = f"undone, {len(self._picks[self.target])} picks left"
+
+    def _save(self) -> None:
+        """Leave to save; stay where the points are not good enough, so that nothing is lost."""
+        try:
+            if self.points:
+                pixels, places = zip(*self.points, strict=True)
+                found = fit(pixels, places, self._limit).homography
+                values = to_dict(self.config) | {"homography": found.ravel().tolist()}
+                build(NodeConfig, values, "calibrate")
+            self.saving = self.leaving = True
+        except UserError as error:
+            self.message = f"{error.what.splitlines()[0]}: {error.do or 'p, then u undoes points'}"
 
     def _choose(self, chosen: Range) -> None:
         values = {**to_dict(self.config), **parameters_of(self.target, chosen)}
@@ -109,6 +133,14 @@ def has_window() -> bool:
     """Whether this OpenCV can open windows, and there is a display to open them on."""
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return bool(cv2.currentUIFramework()) and bool(display)
+
+
+def _is_closed(name: str) -> bool:
+    """Whether the window was closed by its button; Qt's then is no window that can be asked."""
+    try:
+        return bool(cv2.getWindowProperty(name, cv2.WND_PROP_VISIBLE) < 1)
+    except cv2.error:
+        return True
 
 
 def by_hand(panel: Panel, frame: Callable[[], Image], height: int = 640) -> None:
@@ -155,7 +187,7 @@ def by_hand(panel: Panel, frame: Callable[[], Image], height: int = 640) -> None
             pressed = cv2.waitKey(50)
             if pressed > 0:
                 panel.key(chr(pressed & 0xFF))
-            if cv2.getWindowProperty(name, cv2.WND_PROP_VISIBLE) < 1:  # closed by its button
+            if _is_closed(name):
                 panel.leaving = True
     finally:
         with contextlib.suppress(cv2.error):

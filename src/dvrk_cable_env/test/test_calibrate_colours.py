@@ -15,7 +15,7 @@ from dvrk_cable_env.calibrate_colours import (
     preview,
     propose,
 )
-from dvrk_cable_env.calibrate_panel import SLIDERS, Panel
+from dvrk_cable_env.calibrate_panel import SLIDERS, Panel, _is_closed
 from dvrk_cable_env.segmentation import NodeConfig, SegmentationConfig, in_range
 from ls3_common.errors import UserError
 from ls3_common.parameters import build
@@ -118,10 +118,32 @@ def test_the_panel_does_by_clicks_sliders_and_keys_what_it_says():
     panel.click(rgb, (8, 9))
     panel.key("u")
     assert panel.points == [((7, 9), (0.01, 0.02))]
+    panel.key("s")
+    assert not panel.leaving and "takes four" in panel.message, "nothing is lost by one point"
+    panel.key("u")
     panel.key("1")
     assert panel.target == TARGETS[0] and not panel.leaving
     panel.key("s")
     assert panel.saving and panel.leaving
+
+
+def test_undo_gives_back_the_range_before_the_pick():
+    rgb = frame(60)
+    panel = Panel(NodeConfig())
+    panel.key("3")
+    panel.slide(SLIDERS.index("hue low"), 30)
+    ranges = [panel.sliders]
+    for pick in ((20, 53), (100, 54)):
+        rgb[50:58, 60:] = hsv_patch(66)  # the second pick widens the range
+        panel.click(rgb, pick)
+        ranges.append(panel.sliders)
+    assert len(set(ranges)) == 3
+    panel.key("1")
+    panel.key("u")
+    panel.key("3")
+    for before in (ranges[1], ranges[0], ranges[0]):
+        panel.key("u")
+        assert panel.sliders == before
 
 
 def test_a_panel_without_a_robot_takes_no_points():
@@ -129,3 +151,8 @@ def test_a_panel_without_a_robot_takes_no_points():
     panel.key("p")
     panel.click(frame(0), (50, 54))
     assert panel.points == []
+
+
+def test_a_window_that_is_no_more_counts_as_closed():
+    """Qt's raises when it is asked, where others say that it is not to be seen."""
+    assert _is_closed("calibrate")
