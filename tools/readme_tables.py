@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
+PAPER = ROOT / "src/ls3_planner/paper/results.yaml"
 DOCUMENTS = ("README.md", "docs/robot.md")
 ROWS = {
     "ros": "LS3 through the ROS graph, `realtime`",
@@ -117,7 +120,45 @@ def masks_text(results: dict[str, Any]) -> str:
     )
 
 
-WRITERS = {"faults": faults_text, "masks": masks_text, "bench": bench_table}
+def demonstrations_text(results: dict[str, Any]) -> str:
+    """What training from bags alone comes to."""
+    data, metrics = results["data"], results["metrics"]
+    sources = data["sources"]
+    steps = "" if metrics["mean_steps"] is None else f" in {metrics['mean_steps']:.1f} steps"
+    return (
+        f"Trained from {data['bags']} bags alone ({sources['demonstration']} demonstrations, "
+        f"{sources['random']} random episodes, {sources['constraint']} that go for the obstacle), "
+        f"{metrics['success_rate']:.0%} of {metrics['episodes']} episodes reach the goal{steps}, "
+        f"{metrics['violation_rate']:.0%} violate. `make demonstrations` measures this again."
+    )
+
+
+def training_table() -> str:
+    """Rates over all online episodes, and the paper's: a row for each training_*.json."""
+    paper = yaml.safe_load(PAPER.read_text())
+    rows = []
+    for path in sorted((ROOT / "results").glob("training_*.json")):
+        results = json.loads(path.read_text())
+        metrics, domain, method = results["metrics"], results["domain"], results["method"]
+        cells = [f"{domain.replace('_', ' ')}, {results['label']}"]
+        cells += [str(len(metrics["seeds"])), str(metrics["episodes"])]
+        for rate, error in (("success_rate", "success_se"), ("violation_rate", "violation_se")):
+            printed = paper["tables"][rate]["cells"].get(domain, {}).get(method)
+            beside = f" ({printed[0]:.3f} ± {printed[1]:.3f})" if printed else ""
+            cells.append(f"{metrics[rate]:.3f} ± {metrics[error]:.3f}{beside}")
+        cells += [f"{metrics['return_last_20']:.1f}", f"{metrics['demonstrator_return']:.1f}"]
+        rows.append(f"| {' | '.join(cells)} |")
+    head = "| | seeds | episodes | success | violations | return, last 20 | demonstrator |"
+    rule = "| --- | --- | --- | --- | --- | --- | --- |"
+    return "\n".join((head, rule, *rows)) if rows else ""
+
+
+WRITERS = {
+    "faults": faults_text,
+    "masks": masks_text,
+    "bench": bench_table,
+    "demonstrations": demonstrations_text,
+}
 """By the first word of a result's name; `table` for all others."""
 
 
@@ -125,6 +166,8 @@ def filled(text: str) -> str:
     """A document with every marked place filled from its results file."""
 
     def place(match: re.Match[str]) -> str:
+        if match["name"] == "training":
+            return f"{match['begin']}\n{training_table()}\n{match['end']}"
         path = ROOT / "results" / f"{match['name']}.json"
         write = WRITERS.get(match["name"].split("_")[0], table)
         body = write(json.loads(path.read_text())) if path.exists() else ""
