@@ -85,7 +85,7 @@ def test_a_disabled_arm_a_homed_one_and_no_camera(simulation: None) -> None:
         assert "arm pose" in failed[1] and "0, which means invalid" in failed[1]
         home()
         assert preflight() == (0, [])
-        code, failed = preflight("-r", "camera/image_raw:=another/camera", timeout=3.0)
+        code, failed = preflight("-r", "camera/image_raw:=another/camera", timeout=8.0)
         assert code == 1 and len(failed) == 1
         assert "nothing arrives on /another/camera" in failed[0]
 

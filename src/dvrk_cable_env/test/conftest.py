@@ -176,7 +176,7 @@ class Bench:
         return received
 
     @staticmethod
-    def until(condition: Callable[[], Any], timeout: float = 15.0) -> Any:
+    def until(condition: Callable[[], Any], timeout: float = 60.0) -> Any:
         """Wait for a condition and return its value."""
         deadline = time.monotonic() + timeout
         while not (value := condition()):
