@@ -48,7 +48,7 @@ class Learner:
     """
 
     def __init__(self, config: LearnerConfig, channels: int, action_dim: int, seed: int) -> None:
-        self.config, self._actions = config, action_dim
+        self.config, self._action_dim = config, action_dim
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.models = Models(config, channels, action_dim)
@@ -173,7 +173,8 @@ class Learner:
         outside, f_S is high wherever nothing was seen, and plans go there. Where demonstrations
         are as frequent as imagination, they still win.
         """
-        actions = 2 * torch.rand((*latents.shape[:2], self._actions), generator=self.generator) - 1
+        shape = (*latents.shape[:2], self._action_dim)
+        actions = 2 * torch.rand(shape, generator=self.generator) - 1
         most = self.config.imagined_steps
         for _ in range(int(torch.randint(1, most + 1, (), generator=self.generator))):
             latents = latents + self.models.dynamics(latents, actions)[0]
