@@ -88,15 +88,19 @@ def declare(node: Node, cls: type[Config]) -> Config:
     return parameters.build(cls, {**values, **extra}, node.get_fully_qualified_name())
 
 
-def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
+def run(
+    factory: Callable[[], Node], args: list[str] | None = None, *, frames: bool = False
+) -> int:
     """Run one node until SIGINT or SIGTERM and return the exit code of the process.
+
+    frames: a camera's frames come or go (ls3_common.transport).
 
     The node's `close()`, where it has one, runs while the context still works, so that an
     arm can be told to hold; rclpy's own handlers would have torn the context down by then.
     """
     stop: list[int] = []
     _die_with_launch()
-    transport.configure()
+    transport.configure(frames=frames)
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # a parameter file that rcl cannot read, --ros-args it lacks
@@ -150,13 +154,15 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
 
 
 @contextmanager
-def beside(factory: Callable[[], Node], args: list[str] | None = None) -> Iterator[Node]:
+def beside(
+    factory: Callable[[], Node], args: list[str] | None = None, *, frames: bool = False
+) -> Iterator[Node]:
     """A node whose callbacks run in a thread of their own, beside the caller's work.
 
-    The caller keeps the signals.
+    The caller keeps the signals. frames: see `run`.
     """
     _die_with_launch()
-    transport.configure()
+    transport.configure(frames=frames)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     executor = executors.make()
     node: Node | None = None
