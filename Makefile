@@ -53,16 +53,8 @@ lint: build ## ruff and mypy
 	@$(WITH_ENV) MYPYPATH=src/ls3_planner/test:tools/bench mypy tools/bench/*.py
 	@$(WITH_ENV) python tools/readme_tables.py --check
 
-# Tests that start nodes must not meet other runs: a ROS domain of its own, this host only.
-# Of the pytest plugins that colcon and ROS bring none is wanted, and some fit older versions only.
 unit: build ## The tests alone
-	@$(WITH_ENV) \
-	export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 100 + 1))}; \
-	if [ "$${ROS_DISTRO:-}" = humble ]; then export ROS_LOCALHOST_ONLY=1; \
-	else export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST; fi; \
-	echo "ROS_DOMAIN_ID=$$ROS_DOMAIN_ID"; \
-	export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1; \
-	exec python -m pytest -p pytest_timeout $(TEST_FOLDERS) $(PYTEST_ARGS)
+	@$(WITH_ENV) exec tools/test.sh $(TEST_FOLDERS) $(PYTEST_ARGS)
 
 build: ## System packages, .venv and the colcon workspace, as far as needed
 	@tools/bootstrap.sh

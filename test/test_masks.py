@@ -12,6 +12,8 @@ import pytest
 
 from ls3_sim.cable_env import CableEnv
 
+pytestmark = pytest.mark.background
+
 TOOL = Path(__file__).parents[1] / "tools" / "masks.py"
 
 

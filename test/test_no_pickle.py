@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.background
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(
     path

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.background
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ls3_common", "dvrk_cable_env", "ls3_sim", "ls3_models", "ls3_planner")
 

@@ -88,9 +88,7 @@ def declare(node: Node, cls: type[Config]) -> Config:
     return parameters.build(cls, {**values, **extra}, node.get_fully_qualified_name())
 
 
-def run(
-    factory: Callable[[], Node], args: list[str] | None = None, *, frames: bool = False
-) -> int:
+def run(factory: Callable[[], Node], args: list[str] | None = None, *, frames: bool = False) -> int:
     """Run one node until SIGINT or SIGTERM and return the exit code of the process.
 
     frames: a camera's frames come or go (ls3_common.transport).

@@ -12,6 +12,8 @@ from ls3_models.memory import keep_freed_memory
 from ls3_models.offline import make_replay
 from ls3_models.plain import make_plain
 
+pytestmark = pytest.mark.background
+
 
 def test_plain_steps_equal_ours():
     ours = Learner(config(), 1, 2, seed=0)

@@ -7,6 +7,8 @@ from small import SPEC, config, episode
 from ls3_models.learner import Learner
 from ls3_models.replay import Replay
 
+pytestmark = pytest.mark.background
+
 HEADS = ("value", "safe", "constraint", "goal")
 
 

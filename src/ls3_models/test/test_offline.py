@@ -22,6 +22,8 @@ from ls3_models.progress import Interrupted
 from ls3_models.resume import CHECKPOINT
 from ls3_models.validation import Validation
 
+pytestmark = pytest.mark.background
+
 
 def train(directory, **changes):
     return OfflineTraining(

@@ -25,6 +25,8 @@ from ls3_planner.collect import collect
 from ls3_planner.domains import domain_names, load_domain
 from ls3_planner.model_files import write_bundle
 
+pytestmark = pytest.mark.background
+
 SMALL = [
     "algorithm.demonstrations=3",
     "algorithm.random=2",

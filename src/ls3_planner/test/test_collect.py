@@ -11,6 +11,8 @@ from ls3_models.episodes import list_episodes, read_episodes
 from ls3_planner.collect import ATTEMPTS, collect
 from ls3_planner.domains import load_domain
 
+pytestmark = pytest.mark.background
+
 T = 12
 COUNTS = {"demonstrations": 3, "random": 2, "constraint": 2}
 

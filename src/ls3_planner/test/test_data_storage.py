@@ -13,6 +13,8 @@ from test_data_import import data_import, make_bag
 from ls3_models.episodes import list_episodes, read_episode
 from ls3_planner.commands import run
 
+pytestmark = pytest.mark.background
+
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_compressed_images_of_either_storage(tmp_path: Path, storage: str) -> None:

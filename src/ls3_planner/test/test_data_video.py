@@ -18,6 +18,8 @@ from dvrk_cable_env.bag_video import TYPE
 from dvrk_cable_env.segmentation import segment_cable
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
+pytestmark = pytest.mark.background
+
 LATENCY = 7_000_000
 """Nanoseconds from the source to the recorder."""
 STEPS = 4

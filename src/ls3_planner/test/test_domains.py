@@ -12,6 +12,8 @@ from ls3_planner.cli import main
 from ls3_planner.collect import collect
 from ls3_planner.domains import domain_names, load_domain
 
+pytestmark = pytest.mark.background
+
 TINY = [
     "algorithm.demonstrations=2",
     "algorithm.constraint=3",

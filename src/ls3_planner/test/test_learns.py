@@ -22,6 +22,8 @@ from ls3_sim.behaviours import Behaviour
 from ls3_sim.navigation_env import MAX_STEP, NavigationEnv
 from ls3_sim.navigation_scene import NavigationLayout
 
+pytestmark = pytest.mark.background
+
 NAME = "LS3/ShortNavigation-v0"
 STEPS = 30
 EPISODES = 4

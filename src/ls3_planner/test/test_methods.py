@@ -16,6 +16,8 @@ from ls3_planner.domains import load_domain
 from ls3_planner.methods import METHODS, load_method, run_name
 from ls3_planner.run_directory import exclusive
 
+pytestmark = pytest.mark.background
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

@@ -12,6 +12,8 @@ from ls3_planner import environment, figures, maps, tables
 from ls3_planner.cli import main
 from ls3_planner.results import read_results
 
+pytestmark = pytest.mark.background
+
 RUNS = (
     ("ls3", 0, ()),
     ("ls3", 1, ()),

@@ -20,6 +20,8 @@ from ls3_models.learner import Learner
 from ls3_planner import results
 from ls3_planner.cli import main
 
+pytestmark = pytest.mark.background
+
 
 @pytest.fixture(autouse=True)
 def one_thread():

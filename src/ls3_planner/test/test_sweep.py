@@ -14,6 +14,8 @@ from ls3_common.errors import ConfigError, UserError
 from ls3_planner import sweep
 from ls3_planner.cli import main
 
+pytestmark = pytest.mark.background
+
 
 def test_data_and_training_are_shared():
     tasks = sweep.Sweep(["navigation", "cable_routing"], ["ls3", "no_safe_set"], [0, 1]).tasks()

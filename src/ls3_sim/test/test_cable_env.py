@@ -15,6 +15,8 @@ from ls3_common.errors import UserError
 from ls3_sim.behaviours import BEHAVIOURS
 from ls3_sim.registration import CABLE_ROUTING, HORIZON
 
+pytestmark = pytest.mark.background
+
 T = HORIZON[CABLE_ROUTING]
 INTO_THE_OBSTACLE = np.array([0.015, 0.0], np.float32)
 

@@ -10,6 +10,8 @@ from dvrk_cable_env.segmentation import cable_pixels, segment_cable, task_masks,
 from ls3_sim.cable_scene import LINK_LENGTH, LINKS, CableLayout, CableScene
 from ls3_sim.gl import mujoco, release, renderer
 
+pytestmark = pytest.mark.background
+
 
 @pytest.fixture(scope="module")
 def scene():

@@ -12,6 +12,8 @@ from ls3_sim.behaviours import BEHAVIOURS
 from ls3_sim.pushing_env import PushingEnv
 from ls3_sim.registration import HORIZON, SEQUENTIAL_PUSHING
 
+pytestmark = pytest.mark.background
+
 T = HORIZON[SEQUENTIAL_PUSHING]
 STILL = np.zeros(2, np.float32)
 START = np.array([[-0.159, -0.03, 0.04], [0.0, -0.03, 0.04], [0.159, -0.03, 0.04]])

@@ -7,6 +7,8 @@ import pytest
 
 from ls3_sim.pushing_scene import PushingLayout, PushingScene
 
+pytestmark = pytest.mark.background
+
 START = np.array([[-0.159, -0.03, 0.04], [0.0, -0.03, 0.04], [0.159, -0.03, 0.04]])
 FORWARD = np.array([0.0, -0.02])
 COLOURS = {"left": (217, 26, 26), "middle": (242, 204, 26), "right": (191, 38, 191)}

@@ -13,6 +13,8 @@ from ls3_sim.reacher_env import ReacherEnv
 from ls3_sim.reacher_scene import ReacherLayout, ReacherScene
 from ls3_sim.registration import HORIZON, REACHER
 
+pytestmark = pytest.mark.background
+
 T = HORIZON[REACHER]
 STILL = np.zeros(2, np.float32)
 FORWARD = np.array([1.0, -0.5], np.float32)
