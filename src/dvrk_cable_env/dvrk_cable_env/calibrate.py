@@ -49,7 +49,7 @@ def main(args: Sequence[str] | None = None) -> int:
                 from ls3_common.ros import beside
 
                 live = stack.enter_context(
-                    beside(lambda: Live(asked.arm, asked.wait, undistort), words[ros:], frames=True)
+                    beside(lambda: Live(asked.arm, asked.wait, undistort), words[ros:])
                 )
             rgb = read_frame(asked.source, asked.camera_info) if asked.source else live.frame()
             if asked.write_frame:

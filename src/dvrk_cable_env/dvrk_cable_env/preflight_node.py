@@ -249,7 +249,7 @@ def main() -> None:
         made.append(PreflightNode(parameter_files(sys.argv[1:])))
         return made[0]
 
-    code = run(make, frames=True)
+    code = run(make)
     sys.exit(code or EXIT_CODES[made[0].passed])
 
 

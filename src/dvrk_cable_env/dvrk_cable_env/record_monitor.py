@@ -128,7 +128,7 @@ def _message(stream: Stream) -> Any:
 
 
 def main(args: list[str] | None = None) -> None:
-    sys.exit(run(RecordMonitor, args, frames=True))
+    sys.exit(run(RecordMonitor, args))
 
 
 if __name__ == "__main__":

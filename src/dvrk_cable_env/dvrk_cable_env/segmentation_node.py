@@ -94,7 +94,7 @@ class SegmentationNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
-    sys.exit(run(SegmentationNode, args, frames=True))
+    sys.exit(run(SegmentationNode, args))
 
 
 if __name__ == "__main__":

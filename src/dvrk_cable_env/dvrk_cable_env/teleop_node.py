@@ -214,7 +214,7 @@ class TeleopNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
-    sys.exit(run(TeleopNode, args, frames=True))
+    sys.exit(run(TeleopNode, args))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ PATIENT = {
 
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-transport.configure(frames=True)
+transport.configure()
 
 
 class FakeArm:

@@ -88,17 +88,15 @@ def declare(node: Node, cls: type[Config]) -> Config:
     return parameters.build(cls, {**values, **extra}, node.get_fully_qualified_name())
 
 
-def run(factory: Callable[[], Node], args: list[str] | None = None, *, frames: bool = False) -> int:
+def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     """Run one node until SIGINT or SIGTERM and return the exit code of the process.
-
-    frames: a camera's frames come or go (ls3_common.transport).
 
     The node's `close()`, where it has one, runs while the context still works, so that an
     arm can be told to hold; rclpy's own handlers would have torn the context down by then.
     """
     stop: list[int] = []
     _die_with_launch()
-    transport.configure(frames=frames)
+    transport.configure()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # a parameter file that rcl cannot read, --ros-args it lacks
@@ -152,15 +150,13 @@ def run(factory: Callable[[], Node], args: list[str] | None = None, *, frames: b
 
 
 @contextmanager
-def beside(
-    factory: Callable[[], Node], args: list[str] | None = None, *, frames: bool = False
-) -> Iterator[Node]:
+def beside(factory: Callable[[], Node], args: list[str] | None = None) -> Iterator[Node]:
     """A node whose callbacks run in a thread of their own, beside the caller's work.
 
-    The caller keeps the signals. frames: see `run`.
+    The caller keeps the signals.
     """
     _die_with_launch()
-    transport.configure(frames=frames)
+    transport.configure()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     executor = executors.make()
     node: Node | None = None

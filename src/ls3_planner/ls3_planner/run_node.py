@@ -290,7 +290,7 @@ def main() -> NoReturn:
         made.append(RunNode())
         return made[0]
 
-    code = ros.run(make, frames=True)
+    code = ros.run(make)
     ros.leave(code or (0 if made[0].complete else INTERRUPTED))
 
 

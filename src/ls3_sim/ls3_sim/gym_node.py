@@ -137,7 +137,7 @@ class GymNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
-    sys.exit(run(GymNode, args, frames=True))
+    sys.exit(run(GymNode, args))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,6 @@ TIMEOUTS = {
 LEASE_S = 3
 """Seconds after which DDS forgets a process that was killed; 20 is its default, and until then
 nobody believes the new one, as there are two of a name."""
-NAMESPACE = "http://www.eprosima.com"  # of a profile of Fast DDS
 
 
 def limits() -> ArmLimits:
@@ -145,22 +144,10 @@ def _plain(value: Any) -> Any:
 
 def isolate(work: Path, domain_id: int) -> None:
     """A ROS domain for this process and its children, on this computer only, with `LEASE_S`."""
-    ET.register_namespace("", NAMESPACE)
-    directory = work / "transport"
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in (transport.FRAMES, transport.SMALL):
-        _with_lease(transport.DIRECTORY / name).write(
-            directory / name, encoding="UTF-8", xml_declaration=True
-        )
-    os.environ[transport.ELSEWHERE] = str(directory)
-    os.environ["ROS_DOMAIN_ID"] = str(domain_id)
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    transport.configure()  # whoever watches is one of them
-
-
-def _with_lease(profile: Path) -> ET.ElementTree:
-    tree = ET.parse(profile)
-    rtps = tree.getroot().find(f".//{{{NAMESPACE}}}rtps")
+    namespace = "http://www.eprosima.com"
+    ET.register_namespace("", namespace)
+    tree = ET.parse(transport.PROFILE)
+    rtps = tree.getroot().find(f".//{{{namespace}}}rtps")
     assert rtps is not None
     discovery = ET.SubElement(ET.SubElement(rtps, "builtin"), "discovery_config")
     ET.SubElement(ET.SubElement(discovery, "leaseDuration"), "sec").text = str(LEASE_S)
@@ -168,5 +155,10 @@ def _with_lease(profile: Path) -> ET.ElementTree:
     ET.SubElement(announcement, "sec").text = "1"
     for element in tree.iter():  # made here without it
         if not element.tag.startswith("{"):
-            element.tag = f"{{{NAMESPACE}}}{element.tag}"
-    return tree
+            element.tag = f"{{{namespace}}}{element.tag}"
+    work.mkdir(parents=True, exist_ok=True)
+    path = work / "fastdds.xml"
+    tree.write(path, encoding="UTF-8", xml_declaration=True)
+    os.environ[transport.VARIABLE] = str(path)
+    os.environ["ROS_DOMAIN_ID"] = str(domain_id)
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
