@@ -101,7 +101,8 @@ def faults_text(results: dict[str, Any]) -> str:
         f"{metrics['holds_measured']} over 200 ms); where `arm_node` itself must send the hold, "
         f"{metrics['hold_sent_ms_median']:.0f} and {metrics['hold_sent_ms_max']:.0f} ms. "
         "After re-arming the task went on in "
-        f"{metrics['recovered']} of {metrics['rows']}. `make faults` measures this again."
+        f"{metrics['recovered']} of {metrics['rows']}, and with the graph begun anew in "
+        f"{metrics['recovered_anew']} more. `make faults` measures this again."
     )
 
 

@@ -170,14 +170,17 @@ def test_figures_count_what_they_are_named_after() -> None:
         row(index=1, faults=["a"], hold_ms=50.0),
         row(index=2, hold_ms=250.0, violations=["x", "y"]),
         row(index=3, hold_ms="never", hangs=["z"], unreadable=["f"], recovered=False),
+        row(index=4, recovered=False, recovered_anew=True),
+        row(index=5, recovered=False, recovered_anew=False),
     ]
     figures = report.metrics(rows)
-    assert (figures["combinations"], figures["faults"], figures["rows"]) == (2, 5, 4)
+    assert (figures["combinations"], figures["faults"], figures["rows"]) == (4, 9, 6)
     assert figures["limit_violations"] == 2
     assert figures["hold_sent_ms_max"] is None, "of these no fault takes the arm"
-    assert (figures["hold_ms_median"], figures["hold_ms_max"]) == (150.0, 250.0)
+    assert (figures["hold_ms_median"], figures["hold_ms_max"]) == (30.0, 250.0)
     assert (figures["holds_over_200_ms"], figures["holds_missing"]) == (1, 1)
-    assert (figures["hangs"], figures["unreadable_episodes"], figures["recovered"]) == (1, 1, 3)
+    assert (figures["hangs"], figures["unreadable_episodes"]) == (1, 1)
+    assert (figures["recovered"], figures["recovered_anew"]) == (3, 1)
 
 
 def test_holds_that_arm_node_must_send_have_figures_of_their_own() -> None:

@@ -93,8 +93,6 @@ def go_on(
                 break
             report.append_row(path, row)
             rows.append(row)
-            if not row["recovered"] or row["hangs"]:
-                campaign.restart()
             progress.advance()
     return rows
 

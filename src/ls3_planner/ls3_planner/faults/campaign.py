@@ -49,6 +49,8 @@ class Row:
     recovered: bool = False
     recover_s: float | None = None
     took_s: float = 0.0
+    recovered_anew: bool | None = None
+    """Where the arm did not move again, or something hung: with all of the graph begun anew."""
 
 
 class Campaign:
@@ -127,6 +129,9 @@ class Campaign:
         row.hold_ms = None if hold is None else round(hold, 1)
         row.rest_ms = None if rest is None else round(rest, 1)
         row.took_s = round(time.monotonic() - began, 2)
+        if not row.recovered or row.hangs:
+            self.restart()
+            row.recovered_anew = self.ready()
         return row
 
     def _break(self, combination: Combination) -> tuple[list[check.Loss], list[str]]:

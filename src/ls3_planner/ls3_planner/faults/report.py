@@ -93,6 +93,7 @@ def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "episodes_read": sum(row["episodes"] for row in rows),
         "unreadable_episodes": sum(len(row["unreadable"]) for row in rows),
         "recovered": sum(row["recovered"] for row in rows),
+        "recovered_anew": sum(bool(row.get("recovered_anew")) for row in rows),
         "failed": [row["index"] for row in rows if not passed(row)],
     }
 
