@@ -116,6 +116,16 @@ def test_an_arm_that_was_held_already_or_is_gone_sends_none() -> None:
     assert check.hold_ms(gone, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=False) == pytest.approx(900)
 
 
+def test_the_hold_of_an_earlier_loss_counts_once() -> None:
+    losses = [Loss(HOLD, 10 * S), Loss(HOLD, 10 * S + 130 * MS)]
+    seen = Seen(holds=[10 * S + 120 * MS], states=[Ready(5 * S, True, "")])
+    assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == pytest.approx(120.0)
+    seen.moves = [point(10.125, 0.0)]
+    assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == math.inf, "it moved after that"
+    other = [Loss(NO_MOVE, 10 * S), losses[1]]
+    assert check.hold_ms(seen, other, 11 * S, arm_lives=True) == math.inf, "no cause to hold"
+
+
 def test_of_what_a_step_needs_the_last_goal_after_the_loss_counts() -> None:
     seen = Seen(moves=[point(9.0, 0.0), point(10.05, 0.01), point(10.7, 0.02), point(12.0, 0.03)])
     assert check.hold_ms(seen, [Loss(NO_MOVE, 10 * S)], 11 * S, True) == pytest.approx(700.0)

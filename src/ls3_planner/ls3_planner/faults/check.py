@@ -114,8 +114,24 @@ def hold_ms(seen: Seen, losses: Sequence[Loss], end: int, arm_lives: bool) -> fl
         end: when the faults were taken back (ns of wall time).
         arm_lives: whether arm_node is there to send a hold.
     """
-    times = [_one_hold(seen, loss, end, arm_lives) for loss in losses]
+    times = [
+        _one_hold(seen, loss, end, arm_lives)
+        for loss in losses
+        if not _held_before(seen, loss, losses)
+    ]
     return max((time for time in times if time is not None), default=None)
+
+
+def _held_before(seen: Seen, loss: Loss, losses: Sequence[Loss]) -> bool:
+    """Whether the arm was told to hold, and not to move after that, because of an earlier loss.
+
+    Only then: arm_node's own word that it is not ready may come a little after its `hold`.
+    """
+    earlier = [one.began for one in losses if one.takes == HOLD and one.began < loss.began]
+    if not earlier or loss.takes != HOLD:
+        return False
+    hold = max((sent for sent in seen.holds if min(earlier) <= sent <= loss.began), default=None)
+    return hold is not None and not any(hold <= move.sent <= loss.began for move in seen.moves)
 
 
 def _one_hold(seen: Seen, loss: Loss, end: int, arm_lives: bool) -> float | None:
