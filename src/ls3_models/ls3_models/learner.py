@@ -137,7 +137,11 @@ class Learner:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def value_step(self, replay: Replay, *, monte_carlo: bool) -> dict[str, float]:
-        """One step of the value ensemble: offline on returns (9), online on TD-1 targets (10)."""
+        """One step of the value ensemble: offline on returns (9), online on TD-1 targets (10).
+
+        Beyond the goal nothing is paid: V is 0 there. An episode that ends at the goal has no
+        step from its last frame, so that V would be anything there, and the steps before follow.
+        """
         shape = (self.config.value_members, self.config.batch_size)
         batch = replay.transitions(shape, self.generator, on_policy=True)
         if monte_carlo:
@@ -145,7 +149,7 @@ class Learner:
         else:
             with torch.no_grad():
                 ahead = self.target_value(batch.next_latents)[..., 0]
-                target = batch.rewards + self.config.gamma * ahead
+                target = batch.rewards + self.config.gamma * (1 - batch.arrives) * ahead
         value = self.models.heads.value(self._blurred(batch.latents))[..., 0]
         loss = (value - target).square().mean()
         self._descend("value", loss)

@@ -24,12 +24,16 @@ class Frames:
 
 @dataclass(frozen=True)
 class Transitions:
-    """A batch of transitions: z, z' (..., d), actions in [-1, 1] (..., A) and labels (...)."""
+    """A batch of transitions: z, z' (..., d), actions in [-1, 1] (..., A) and labels (...).
+
+    arrives: whether z' is in the goal.
+    """
 
     latents: Tensor
     next_latents: Tensor
     actions: Tensor
     rewards: Tensor
+    arrives: Tensor
     in_safe_set: Tensor
     cost_to_go: Tensor
 
@@ -66,6 +70,7 @@ class Replay:
             "index": torch.arange(steps) + self._frames,
             "actions": 2 * (actions - self.action_low) / span - 1,
             "rewards": torch.from_numpy(episode.rewards),
+            "arrives": labels[1, 1:],
             "in_safe_set": torch.from_numpy(safe_set_labels(episode)),
             "cost_to_go": torch.from_numpy(discounted_returns(episode.rewards, self.gamma)),
             "on_policy": torch.full((steps,), on_policy),
@@ -125,6 +130,7 @@ class Replay:
             self._latents(index + 1, generator),
             self._get("actions")[draw],
             self._get("rewards")[draw],
+            self._get("arrives")[draw].float(),
             self._get("in_safe_set")[draw].float(),
             self._get("cost_to_go")[draw],
         )

@@ -5,7 +5,7 @@ import torch
 from small import SPEC, config, episode
 
 from ls3_models.learner import Learner
-from ls3_models.replay import Replay
+from ls3_models.replay import Replay, discounted_returns
 
 pytestmark = pytest.mark.background
 
@@ -75,3 +75,20 @@ def test_what_is_only_imagined_is_outside_the_safe_set():
     frames, imagined = safe_set_of(0.3)
     assert frames > 0.7
     assert imagined < 0.5
+
+
+def test_episodes_that_end_at_the_goal_teach_their_returns():
+    """Where V of the last frame, from which no step begins, had a say, all would follow it."""
+    settings = config(batch_size=64, learning_rate=3e-3, hidden=64, target_interval=20)
+    learner = Learner(settings, channels=1, action_dim=2, seed=0)
+    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    line = torch.linspace(-2, 2, 11)[:, None] * torch.ones(4)
+    ending = episode(steps=10, goal_from=9)
+    replay.add(ending, line, torch.full_like(line, 0.01))
+    for _ in range(1500):
+        learner.value_step(replay, monte_carlo=False)
+    with torch.no_grad():
+        value = learner.models.heads.value(line[None].expand(5, -1, -1))[..., 0].mean(dim=0)
+    torch.testing.assert_close(
+        value[:-1], torch.from_numpy(discounted_returns(ending.rewards, 0.99)), rtol=0, atol=0.3
+    )

@@ -37,6 +37,11 @@ def test_transitions_join_consecutive_frames_of_one_episode():
     assert set(batch.latents[:, 0].int().tolist()) == {*range(6), *range(100, 106)}
 
 
+def test_arrivals_are_steps_whose_next_frame_is_in_the_goal():
+    batch = make_replay(episode(goal_from=4)).transitions((200,), torch.Generator().manual_seed(0))
+    assert torch.equal(batch.arrives > 0, batch.next_latents[:, 0] >= 5)
+
+
 def test_actions_are_scaled_to_one():
     one = episode(0)
     one.actions[:] = [[0.01, -0.01]] * 6
