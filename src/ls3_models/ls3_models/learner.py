@@ -119,7 +119,7 @@ class Learner:
         }
         batch = replay.transitions((1, size), self.generator)
         with torch.no_grad():
-            ahead = torch.sigmoid(self.target_safe(batch.next_latents)[..., 0])
+            ahead = torch.sigmoid(self.target_safe(self._blurred(batch.next_latents))[..., 0])
             target = torch.maximum(batch.in_safe_set, config.gamma_safe * ahead)
         losses["safe"] = _cross_entropy(heads.safe(self._blurred(batch.latents)), target)
         if config.imagined_weight:
@@ -148,7 +148,7 @@ class Learner:
             target = batch.cost_to_go
         else:
             with torch.no_grad():
-                ahead = self.target_value(batch.next_latents)[..., 0]
+                ahead = self.target_value(self._blurred(batch.next_latents))[..., 0]
                 target = batch.rewards + self.config.gamma * (1 - batch.arrives) * ahead
         value = self.models.heads.value(self._blurred(batch.latents))[..., 0]
         loss = (value - target).square().mean()
@@ -161,7 +161,9 @@ class Learner:
 
         Imagined latents leave the thin set of encoded ones, whose posteriors are narrow. There a
         head is whatever it happens to be, and a planner that maximises goes where it is best.
-        With noise a head learns to ignore what no frame tells apart.
+        With noise a head learns to ignore what no frame tells apart. In many dimensions noise is
+        never small, so a head learns about a shell around each frame and not about the frame:
+        targets, too, ask it there. Asked at the frames V fed on its own error and grew for ever.
         """
         if not self.config.head_noise:
             return latents

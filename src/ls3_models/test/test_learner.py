@@ -40,12 +40,11 @@ def spread_of_inputs(head_noise):
 
 @pytest.mark.parametrize("head_noise", [0.0, 0.3])
 def test_heads_alone_learn_beside_the_frames(head_noise):
-    """Targets and dynamics are those of the frames themselves."""
+    """And are asked there for their targets; the dynamics learn from the frames themselves."""
     seen = spread_of_inputs(head_noise)
-    for name in HEADS:
-        assert seen.pop(name) == pytest.approx(max(head_noise, 0.01), rel=0.05), name
-    assert seen == pytest.approx(dict.fromkeys(seen, 0.01), rel=0.05)
-    assert seen.keys() == {"dynamics", "target_safe", "target_value"}
+    assert seen.pop("dynamics") == pytest.approx(0.01, rel=0.05)
+    assert seen.keys() == {*HEADS, "target_safe", "target_value"}
+    assert seen == pytest.approx(dict.fromkeys(seen, max(head_noise, 0.01)), rel=0.05)
 
 
 def safe_set_of(imagined_weight):
@@ -92,3 +91,21 @@ def test_episodes_that_end_at_the_goal_teach_their_returns():
     torch.testing.assert_close(
         value[:-1], torch.from_numpy(discounted_returns(ending.rewards, 0.99)), rtol=0, atol=0.3
     )
+
+
+def test_value_of_a_walk_without_an_end_falls():
+    """Targets asked where V does not learn would hold it up, or let it grow."""
+    settings = config(latent_dim=32, batch_size=64, hidden=64, learning_rate=1e-3, head_noise=0.3)
+    learner = Learner(settings, channels=1, action_dim=2, seed=0)
+    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(4):
+        walk = torch.randn((51, 32), generator=generator).mul(0.1).cumsum(dim=0)
+        walk -= walk.mean(dim=0)
+        replay.add(episode(seed, 50, goal_from=99), walk, torch.full_like(walk, 0.01))
+    for _ in range(1000):
+        learner.value_step(replay, monte_carlo=False)
+    frames = replay.transitions((5, 500), generator).latents
+    with torch.no_grad():
+        value = learner.models.heads.value(frames)
+    assert value.max() < -90
