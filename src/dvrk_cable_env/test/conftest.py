@@ -195,8 +195,12 @@ class Bench:
         client = self._clients.get(name) or self.node.create_client(Trigger, name)
         self._clients[name] = client
         self.until(client.service_is_ready)
-        future = client.call_async(Trigger.Request())
-        return self.until(lambda: future.done() and future.result())
+        # an answer to a client whom the server has only just met may be lost
+        for patience in (10, 10, 60):
+            future = client.call_async(Trigger.Request())
+            with contextlib.suppress(AssertionError):
+                return self.until(lambda future=future: future.done() and future.result(), patience)
+        raise AssertionError(f"no answer from {name}")
 
 
 class Rig:

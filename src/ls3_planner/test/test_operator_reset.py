@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import time
@@ -87,9 +88,13 @@ class Table:
     def call(self, name: str) -> Any:
         client = self._clients[name]
         self.until(client.service_is_ready)
-        future = client.call_async(self.trigger())
-        self.until(future.done)
-        return future.result()
+        # an answer to a client whom the server has only just met may be lost
+        for patience in (10, 10, 60):
+            future = client.call_async(self.trigger())
+            with contextlib.suppress(AssertionError):
+                self.until(future.done, patience)
+                return future.result()
+        raise AssertionError(f"no answer from {name}")
 
     def send(self, episode: int) -> Any:
         future = self.episodes.send_goal_async(self.goal(episode=episode, seed=3))
