@@ -92,6 +92,8 @@ def bench_table(results: dict[str, Any]) -> str:
 def faults_text(results: dict[str, Any]) -> str:
     """The fault campaign in a sentence each for what held and what did not."""
     metrics = results["metrics"]
+    again = metrics["recovered_anew"]
+    anew = f", and with the graph begun anew in {again} more" if again else ""
     return (
         f"{metrics['rows']} rows of faults, {metrics['combinations']} of them seeded combinations: "
         f"{metrics['limit_violations']} commands outside a limit, {metrics['hangs']} hangs, "
@@ -101,8 +103,7 @@ def faults_text(results: dict[str, Any]) -> str:
         f"{metrics['holds_measured']} over 200 ms); where `arm_node` itself must send the hold, "
         f"{metrics['hold_sent_ms_median']:.0f} and {metrics['hold_sent_ms_max']:.0f} ms. "
         "After re-arming the task went on in "
-        f"{metrics['recovered']} of {metrics['rows']}, and with the graph begun anew in "
-        f"{metrics['recovered_anew']} more. `make faults` measures this again."
+        f"{metrics['recovered']} of {metrics['rows']}{anew}. `make faults` measures this again."
     )
 
 

@@ -1,6 +1,7 @@
 from setuptools import find_packages, setup
 
 PACKAGE = "ls3_common"
+PROFILES = ["fastdds.xml", "fastdds_udp.xml"]
 
 setup(
     name=PACKAGE,
@@ -8,9 +9,9 @@ setup(
     packages=find_packages(exclude=["test"]),
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
-        (f"share/{PACKAGE}", ["package.xml", f"{PACKAGE}/fastdds.xml"]),
+        (f"share/{PACKAGE}", ["package.xml", *(f"{PACKAGE}/{name}" for name in PROFILES)]),
     ],
-    package_data={PACKAGE: ["fastdds.xml"]},
+    package_data={PACKAGE: PROFILES},
     install_requires=["setuptools", "PyYAML", "numpy"],
     zip_safe=False,
     maintainer="LS3 maintainers",

@@ -1,6 +1,6 @@
-"""Who may hear and command a graph: discovery on this computer only, and SROS 2 enclaves.
+"""Who may hear and command a graph, and by what: discovery, SROS 2 enclaves, Fast DDS's transport.
 
-docs/security.md says what either is good for, and how a keystore is made.
+docs/security.md says what the first two are good for, and how a keystore is made.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 
+from ls3_common import transport
 from ls3_common.errors import UserError
 
 RANGES = {"localhost": "LOCALHOST", "subnet": "SUBNET"}
@@ -39,6 +40,14 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="SROS 2 keystore with an enclave /ls3/<node> for every node; none starts "
             "without it. Empty: as the environment says",
         ),
+        DeclareLaunchArgument(
+            "transport",
+            default_value="auto",
+            choices=["auto", *transport.PROFILES],
+            description="what Fast DDS carries messages by: udp, which nobody's end disturbs, or "
+            "shared_memory, which frames over 64 kB need; auto: shared_memory with a robot's camera"
+            ". A profile of your own in the environment goes before",
+        ),
     ]
 
 
@@ -48,7 +57,7 @@ def environment(given: Mapping[str, str]) -> list[SetEnvironmentVariable]:
     Raises:
         UserError: there is no keystore where `security` says.
     """
-    settings = discovery(given.get("discovery", "auto"))
+    settings = discovery(given.get("discovery", "auto")) | transport.settings(carrier(given))
     if given.get("security"):
         keystore = _keystore(given["security"])
         settings |= {
@@ -67,6 +76,14 @@ def discovery(wanted: str = "auto") -> dict[str, str]:
     else:
         name, value = "ROS_AUTOMATIC_DISCOVERY_RANGE", RANGES.get(wanted, "LOCALHOST")
     return {name: os.environ.get(name, value) if wanted == "auto" else value}
+
+
+def carrier(given: Mapping[str, str]) -> str:
+    """The key of `transport.PROFILES` for a graph; a simulated camera's frames fit a datagram."""
+    wanted = given.get("transport", "auto")
+    if wanted != "auto":
+        return wanted
+    return "shared_memory" if given.get("sim") == "false" else "udp"
 
 
 def ros_arguments(given: Mapping[str, str], name: str) -> list[str]:

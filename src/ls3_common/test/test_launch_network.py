@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ls3_common import launch_network
+from ls3_common import launch_network, transport
 from ls3_common.errors import UserError
 
 RANGE = "ROS_AUTOMATIC_DISCOVERY_RANGE"
@@ -69,6 +69,25 @@ def test_a_graph_is_found_on_this_computer_only_unless_it_is_opened(
     result = launched(*words, **environment)
     assert f"{RANGE}={expected}" in result.stdout + result.stderr
     assert "ROS_SECURITY_ENABLE=true" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({}, "udp"),
+        ({"sim": "true"}, "udp"),
+        ({"sim": "false"}, "shared_memory"),
+        ({"sim": "false", "transport": "udp"}, "udp"),
+        ({"transport": "shared_memory"}, "shared_memory"),
+    ],
+)
+def test_a_camera_s_large_frames_go_by_shared_memory(given: dict[str, str], kind: str) -> None:
+    assert launch_network.carrier(given) == kind
+
+
+def test_a_launched_process_has_the_transport_s_profile() -> None:
+    result = launched(**dict.fromkeys(transport.THEIRS, ""))
+    assert f"{transport.VARIABLE}={transport.PROFILES['udp']}" in result.stdout + result.stderr
 
 
 def test_humble_is_closed_by_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:

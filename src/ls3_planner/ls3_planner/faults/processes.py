@@ -146,7 +146,7 @@ def isolate(work: Path, domain_id: int) -> None:
     """A ROS domain for this process and its children, on this computer only, with `LEASE_S`."""
     namespace = "http://www.eprosima.com"
     ET.register_namespace("", namespace)
-    tree = ET.parse(transport.PROFILE)
+    tree = ET.parse(transport.PROFILES["udp"])  # as a simulated graph is launched
     rtps = tree.getroot().find(f".//{{{namespace}}}rtps")
     assert rtps is not None
     discovery = ET.SubElement(ET.SubElement(rtps, "builtin"), "discovery_config")
