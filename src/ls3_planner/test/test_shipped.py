@@ -10,6 +10,8 @@ from ls3_planner.cem import Planner
 from ls3_planner.domains import find_shared, load_domain
 from ls3_planner.evaluate import PlannerPolicy
 
+pytestmark = pytest.mark.background
+
 MODELS = sorted(path.name for path in find_shared("models").iterdir())
 
 
@@ -27,6 +29,24 @@ def test_a_model_fits_its_domain(name):
     assert bundle.observation_shape == spec.observation_shape
     assert (bundle.action_low, bundle.action_high) == (spec.action_low, spec.action_high)
     assert bundle.config == domain.learner  # the YAML is what it was trained with
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_reaches_its_domain_s_goal_in_one_of_three_episodes(name):
+    bundle, domain = shipped(name), load_domain(name)
+    policy = PlannerPolicy(bundle, Planner(bundle, domain.planner))
+    env = environment.make(domain.algorithm.environment)
+    tried = []
+    for seed in range(3):
+        policy.reset(seed)
+        tried.append(
+            environment.run_episode(env, policy, source="online", seed=seed, stop_on_success=True)
+        )
+        if tried[-1].succeeded:
+            break
+    env.close()
+    assert tried[-1].succeeded
+    assert not any(episode.violated for episode in tried)
 
 
 @pytest.fixture(scope="module")
