@@ -43,7 +43,7 @@ def table(results: dict[str, Any]) -> str:
     lines += [
         "",
         f"Seeds {results['seeds'][0]} and on, used nowhere else; {machine['cores']} cores of "
-        f"{machine['cpu']}. `make results` measures this again.",
+        f"{machine['cpu']}. `{results['command']}` measures this again.",
     ]
     return "\n".join(lines)
 
