@@ -9,9 +9,12 @@ SPIN = "GOMP_SPINCOUNT"
 
 
 def let_threads_spin() -> None:
-    """Spare waiting threads their sleep, in a process that has the cores to itself.
+    """Spare waiting threads their sleep, where the cores have little else to do.
 
     To be called before torch is imported. Training steps then take two thirds of the time on idle
-    cores, and up to one and a half times as long on busy ones.
+    cores, and up to one and a half times as long on busy ones. There a plan took 3.1 s instead of
+    1.8, and an encoding 111 ms instead of 2 (two cores, beside three trainings).
     """
-    os.environ.setdefault(SPIN, "300000")
+    busy = os.getloadavg()[0]  # processes that wanted a core, over the last minute
+    if busy < (os.cpu_count() or 1) / 2:
+        os.environ.setdefault(SPIN, "300000")
