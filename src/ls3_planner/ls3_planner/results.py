@@ -66,6 +66,7 @@ def summarise_runs(directory: Path) -> dict[str, Any] | None:
         for description, _ in runs.values()
     )
     lengths = {seed: len(rows) for seed, (_, rows) in runs.items()}
+    commits = {name for run, _ in runs.values() for name in run["commit"].split(", ")}
     return {
         "name": f"{PREFIX}{first['domain']}_{first['name']}",
         "domain": first["domain"],
@@ -73,7 +74,7 @@ def summarise_runs(directory: Path) -> dict[str, Any] | None:
         "run_name": first["name"],
         "label": first["label"],
         "command": first["command"],
-        "commit": ", ".join(sorted({description["commit"] for description, _ in runs.values()})),
+        "commit": ", ".join(sorted(commits)),
         "machine": first["machine"],
         **{section: first[section] for section in SECTIONS},
         "metrics": {

@@ -16,7 +16,7 @@ from ls3_common.errors import DataError
 from ls3_models.episodes import Episode
 from ls3_planner.domains import Domain
 from ls3_planner.evaluate import episode_return, now
-from ls3_planner.files import write_json
+from ls3_planner.files import read_json, write_json
 from ls3_planner.measure import machine
 from ls3_planner.methods import find_method
 from ls3_planner.provenance import command_line, git_commit
@@ -59,7 +59,13 @@ def describe_run(
     data_hash: str,
     demonstrations: Sequence[Episode],
 ) -> None:
-    """Write ``run.json``: all that a table or figure of this run must say of it."""
+    """Write ``run.json``: all that a table or figure of this run must say of it.
+
+    Commits add up where a run is gone on with: what it has learned is all of theirs.
+    """
+    path = directory / DESCRIPTION
+    earlier = read_json(path).get("commit", "") if path.exists() else ""
+    commits = dict.fromkeys([*filter(None, earlier.split(", ")), git_commit()])
     returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
     document: dict[str, Any] = {
         "domain": domain.name,
@@ -68,7 +74,7 @@ def describe_run(
         "label": find_method(method).label,
         "seed": seed,
         "command": command_line(),
-        "commit": git_commit(),
+        "commit": ", ".join(commits),
         "machine": machine(),
         "called": now(),
         "data_hash": data_hash,
@@ -77,4 +83,4 @@ def describe_run(
         "learner": parameters.to_dict(domain.learner),
         "algorithm": parameters.to_dict(domain.algorithm),
     }
-    write_json(directory / DESCRIPTION, document)
+    write_json(path, document)

@@ -96,6 +96,16 @@ def test_seeds_with_other_settings_are_not_averaged(runs, tmp_path, capsys):
     assert "another planner.horizon" in capsys.readouterr().err
 
 
+def test_all_commits_that_worked_on_the_runs_are_named_once(runs, tmp_path):
+    copy = shutil.copytree(runs, tmp_path / "runs")
+    for seed, commit in ((0, "b, a"), (1, "a+, b")):
+        path = copy / "navigation" / tiny_runs.NAME / f"seed_{seed}" / "run.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "commit": commit}))
+    assert main(["results", "--runs", str(copy), "--out", str(tmp_path)]) == 0
+    (document,) = results.read_results(tmp_path)
+    assert document["commit"] == "a, a+, b"
+
+
 @pytest.mark.timeout(240)  # four starts of PyTorch
 def test_killed_at_any_moment_a_run_goes_on_to_the_same_curve(runs, data, tmp_path):
     whole = runs / "navigation" / tiny_runs.NAME / "seed_0"
