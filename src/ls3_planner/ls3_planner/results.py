@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ls3_common import parameters
 from ls3_common.errors import DataError
+from ls3_models.config import LearnerConfig
 from ls3_planner import stats
 from ls3_planner.algorithm import CURVE
+from ls3_planner.config import AlgorithmConfig, PlannerConfig
 from ls3_planner.files import read_json, write_json
 from ls3_planner.run_directory import DESCRIPTION
 
 PREFIX = "training_"
 LAST = 20  # episodes whose return says what was learned in the end
 CURVES = ("success", "violation", "total_reward", "steps", "holds")
-SECTIONS = ("planner", "learner", "algorithm")
+SECTIONS = {"planner": PlannerConfig, "learner": LearnerConfig, "algorithm": AlgorithmConfig}
 
 
 def gather(runs: Path, out: Path) -> list[Path]:
@@ -126,15 +129,18 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
 
 
 def _check_same(descriptions: dict[int, dict[str, Any]], directory: Path) -> None:
-    """Refuse to average over settings that differ; U may, and what decides nothing."""
+    """Refuse to average over settings that differ; U may, and what decides nothing.
+
+    A parameter that a run does not name yet, as it is older, had its default.
+    """
     (reference, first), *others = descriptions.items()
     may_differ = {"updates", "checkpoint_interval"}
     for seed, description in others:
-        for section in SECTIONS:
-            ours, theirs = first[section], description[section]
-            keys = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
-            for key in keys:
-                if key not in may_differ:
+        for section, kind in SECTIONS.items():
+            defaults = {leaf.name: leaf.default for leaf in parameters.leaves(kind)}
+            ours, theirs = defaults | first[section], defaults | description[section]
+            for key in sorted(ours.keys() | theirs.keys()):
+                if ours.get(key) != theirs.get(key) and key not in may_differ:
                     raise DataError(
                         f"seeds {reference} and {seed} were run with another {section}.{key}",
                         where=str(directory),

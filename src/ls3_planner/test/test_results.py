@@ -96,6 +96,19 @@ def test_seeds_with_other_settings_are_not_averaged(runs, tmp_path, capsys):
     assert "another planner.horizon" in capsys.readouterr().err
 
 
+def test_a_parameter_that_came_later_had_its_default(runs, tmp_path, capsys):
+    copy = shutil.copytree(runs, tmp_path / "runs")
+    path = copy / "navigation" / tiny_runs.NAME / "seed_0" / "run.json"
+    described = json.loads(path.read_text())
+    del described["learner"]["imagined_steps"]
+    path.write_text(json.dumps(described))
+    assert main(["results", "--runs", str(copy), "--out", str(tmp_path)]) == 0
+    del described["planner"]["horizon"]  # this one has none
+    path.write_text(json.dumps(described))
+    assert main(["results", "--runs", str(copy), "--out", str(tmp_path)]) == 2
+    assert "another planner.horizon" in capsys.readouterr().err
+
+
 def test_all_commits_that_worked_on_the_runs_are_named_once(runs, tmp_path):
     copy = shutil.copytree(runs, tmp_path / "runs")
     for seed, commit in ((0, "b, a"), (1, "a+, b")):
