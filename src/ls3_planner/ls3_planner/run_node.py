@@ -6,6 +6,7 @@ Exits with 0 only when every requested episode ran.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class RunNodeConfig:
     stop_on_success: bool = parameter(True, description="end an episode at the goal")
     arm: str = parameter("PSM1", description="name of the arm, for drawing the plan at its tool")
     start_timeout: float = parameter(
-        120.0, low=0.1, description="until episode_node is up, wall time", unit="s"
+        120.0, low=0.1, description="until the graph is up, wall time", unit="s"
     )
     film: FilmConfig
 
@@ -130,11 +131,12 @@ class RunNode(Node):
                 config.start_timeout,
                 f"action server {topics.RUN_EPISODE} (episode_node)",
             )
-            if self._film is not None:  # it shows every plan, those of the first episode too
+            # figures and film are of every step, those of the first episode too
+            for topic in (topics.CAMERA_IMAGE, topics.PLAN, topics.ARM_COMMAND):
                 await self._waiter.until(
-                    lambda: self.count_publishers(topics.PLAN) > 0,
+                    functools.partial(self._is_published, topic),
                     config.start_timeout,
-                    f"publisher of {topics.PLAN} (planner_node)",
+                    f"publisher of {topic}",
                 )
             for index in range(config.episodes):
                 row = await self._run_episode(index)
@@ -155,6 +157,9 @@ class RunNode(Node):
         ran, out = len(self._summary.ran), config.out
         _say(f"{ran} of {config.episodes} episodes ran; results in {out}")
         raise SystemExit(0 if self.complete else 1)
+
+    def _is_published(self, topic: str) -> bool:
+        return self.count_publishers(self.resolve_topic_name(topic)) > 0
 
     async def _run_episode(self, index: int) -> Row:
         reason = clash(self)

@@ -148,16 +148,17 @@ class Bench:
         return self.until(lambda: future.done() and future.result())
 
     def ready(self) -> None:
-        """Enable and home the arm."""
-        for command in ("enable", "home"):
-            self.commands.publish(self.command_type(string=command))
-        self.until(
-            lambda: (
-                self.states[-1].is_homed
-                and not self.states[-1].is_busy
-                and self.measured[-1].header.stamp.sec > 0
-            )
-        )
+        """Enable and home the arm; one that is already would tell of it at some later time."""
+
+        def done() -> bool:
+            state = self.states[-1]
+            moved = self.measured[-1].header.stamp.sec > 0
+            return state.state == "ENABLED" and state.is_homed and not state.is_busy and moved
+
+        if not done():
+            for command in ("enable", "home"):
+                self.commands.publish(self.command_type(string=command))
+            self.until(done)
 
     def pose(self, x: float, y: float, z: float = -0.12, frame: str = "PSM1_base") -> Any:
         message = self.pose_type()
