@@ -143,7 +143,8 @@ def training_table() -> str:
         results = json.loads(path.read_text())
         metrics, domain, method = results["metrics"], results["domain"], results["method"]
         cells = [f"{domain.replace('_', ' ')}, {results['label']}"]
-        cells += [str(len(metrics["seeds"])), str(metrics["episodes"])]
+        missing = "" if metrics["complete"] else f" of {metrics['episodes_planned']}"
+        cells += [str(len(metrics["seeds"])), f"{metrics['episodes']}{missing}"]
         for rate, error in (("success_rate", "success_se"), ("violation_rate", "violation_se")):
             printed = paper["tables"][rate]["cells"].get(domain, {}).get(method)
             beside = f" ({printed[0]:.3f} ± {printed[1]:.3f})" if printed else ""

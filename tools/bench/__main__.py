@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
         document |= {
             "name": f"bench_{options.device}",
             "command": "make bench",
-            "commit": git_commit(),
+            "commits": document.get("commits", {}) | {section: git_commit()},
             "machine": machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()},
         }
         if options.device != "cpu":

@@ -79,6 +79,11 @@ def leaves(cls: type, prefix: str = "") -> list[Leaf]:
     return found
 
 
+def defaults(cls: type) -> dict[str, Any]:
+    """Flat ``{dotted name: default}`` of a configuration class, REQUIRED where there is none."""
+    return {leaf.name: leaf.default for leaf in leaves(cls)}
+
+
 def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
     """Make a validated `cls` from nested or dotted `values`.
 

@@ -13,7 +13,7 @@ from ls3_models.config import LearnerConfig
 from ls3_models.learner import Learner
 
 CHECKPOINT = "checkpoint.safetensors"
-DEFAULTS = {leaf.name: leaf.default for leaf in parameters.leaves(LearnerConfig)}
+DEFAULTS = parameters.defaults(LearnerConfig)
 
 
 def is_same(ours: Any, theirs: Any) -> bool:

@@ -21,3 +21,8 @@ def git_commit() -> str:
         return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def commits(earlier: str = "") -> str:
+    """Those who worked on it before, and the commit at work: 'a, b', each once."""
+    return ", ".join(dict.fromkeys([*filter(None, earlier.split(", ")), git_commit()]))

@@ -137,7 +137,7 @@ def _check_same(descriptions: dict[int, dict[str, Any]], directory: Path) -> Non
     may_differ = {"updates", "checkpoint_interval"}
     for seed, description in others:
         for section, kind in SECTIONS.items():
-            defaults = {leaf.name: leaf.default for leaf in parameters.leaves(kind)}
+            defaults = parameters.defaults(kind)
             ours, theirs = defaults | first[section], defaults | description[section]
             for key in sorted(ours.keys() | theirs.keys()):
                 if ours.get(key) != theirs.get(key) and key not in may_differ:

@@ -19,7 +19,7 @@ from ls3_planner.evaluate import episode_return, now
 from ls3_planner.files import read_json, write_json
 from ls3_planner.measure import machine
 from ls3_planner.methods import find_method
-from ls3_planner.provenance import command_line, git_commit
+from ls3_planner.provenance import command_line, commits
 
 DESCRIPTION = "run.json"
 LOCK = ".lock"
@@ -65,7 +65,6 @@ def describe_run(
     """
     path = directory / DESCRIPTION
     earlier = read_json(path).get("commit", "") if path.exists() else ""
-    commits = dict.fromkeys([*filter(None, earlier.split(", ")), git_commit()])
     returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
     document: dict[str, Any] = {
         "domain": domain.name,
@@ -74,7 +73,7 @@ def describe_run(
         "label": find_method(method).label,
         "seed": seed,
         "command": command_line(),
-        "commit": ", ".join(commits),
+        "commit": commits(earlier),
         "machine": machine(),
         "called": now(),
         "data_hash": data_hash,

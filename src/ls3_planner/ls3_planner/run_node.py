@@ -131,8 +131,9 @@ class RunNode(Node):
                 config.start_timeout,
                 f"action server {topics.RUN_EPISODE} (episode_node)",
             )
-            # figures and film are of every step, those of the first episode too
-            for topic in (topics.CAMERA_IMAGE, topics.PLAN, topics.ARM_COMMAND):
+            # figures and film are of every step, those of the first episode too. Not so the camera:
+            # where its frames come compressed nobody publishes raw ones
+            for topic in (topics.PLAN, topics.ARM_COMMAND):
                 await self._waiter.until(
                     functools.partial(self._is_published, topic),
                     config.start_timeout,
@@ -159,7 +160,7 @@ class RunNode(Node):
         raise SystemExit(0 if self.complete else 1)
 
     def _is_published(self, topic: str) -> bool:
-        return self.count_publishers(self.resolve_topic_name(topic)) > 0
+        return self.count_publishers(topic) > 0
 
     async def _run_episode(self, index: int) -> Row:
         reason = clash(self)

@@ -10,7 +10,7 @@ import torch
 from ls3_common.errors import ConfigError, DataError
 from ls3_models import checkpoint
 from ls3_models.offline import Spec
-from ls3_planner import dataset, run_directory
+from ls3_planner import dataset, provenance
 from ls3_planner.cli import main
 from ls3_planner.domains import load_domain
 from ls3_planner.methods import METHODS, load_method, run_name
@@ -82,7 +82,7 @@ def test_a_runs_directory_names_domain_method_and_seed(data, tmp_path, monkeypat
     assert described["method"] == "no_safe_set" and described["seed"] == 3
     assert -100 < described["demonstrator_return"] < 0
     # gone on with by another commit: what was learned is of both
-    monkeypatch.setattr(run_directory, "git_commit", lambda: "another")
+    monkeypatch.setattr(provenance, "git_commit", lambda: "another")
     again = ["train", *tiny_runs.options(), "--method", "no_safe_set", "--seed", "3"]
     assert main(again) == 0 and main(again) == 0
     continued = json.loads((run / "run.json").read_text())

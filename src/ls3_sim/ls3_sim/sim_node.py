@@ -60,7 +60,12 @@ class SimConfig:
         10, description="rate of the camera, in simulated time", unit="Hz", low=1
     )
     image_size: int = parameter(
-        128, description="side of the camera's square frames", unit="px", low=16, high=640
+        128,
+        description="side of the camera's square frames; above 146 they do not fit a datagram: "
+        "launch with transport:=shared_memory",
+        unit="px",
+        low=16,
+        high=640,
     )
     remote_centre_height: float = parameter(
         0.12, description="remote centre of the arm above the table", unit="m", low=0.06, high=0.2
