@@ -191,8 +191,13 @@ class OfflineTraining:
 
     def curves(self) -> list[dict[str, Any]]:
         """Points logged so far."""
-        path = self.directory / CURVES
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return read_curves(self.directory)
+
+
+def read_curves(directory: Path) -> list[dict[str, Any]]:
+    """Points that a training in `directory` has logged, by stage and step."""
+    path = directory / CURVES
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _draw(frames: Tensor, learner: Learner) -> Tensor:

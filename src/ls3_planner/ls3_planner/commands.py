@@ -98,7 +98,7 @@ class Train(MethodOption, DataOption):
     goes on from there."""
     offline: Path | None = None
     """Another run's directory: what would be trained to the same is taken over from it, which is
-    only read. A run that has begun does not look there again."""
+    only read. Or a model's: its VAE is. A run that has begun does not look there again."""
 
     def execute(self) -> None:
         domain = self.load()

@@ -24,7 +24,9 @@ class LearnNodeConfig:
     config: str = parameter(description="parameter file of the domain")
     run: str = parameter(description="directory of this run; one begun before goes on")
     data: str = parameter(description="directory of the offline data, of `ls3 collect`")
-    offline: str = parameter("", description="a run of `ls3 train` to start from; empty: train")
+    offline: str = parameter(
+        "", description="run of `ls3 train`, or model, to start from; empty: train"
+    )
     updates: int = parameter(0, low=0, description="U; 0: that of the parameter file")
     seed: int = parameter(0, low=0, description="decides every random draw")
 

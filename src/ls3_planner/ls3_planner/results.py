@@ -1,13 +1,14 @@
 """Training runs as results: ``runs/<domain>/<name>/seed_*`` to ``results/training_*.json``.
 
 Success and violation rates are over all online episodes (Tables 1 and 2), means and standard errors
-over the seeds (section 5.2). A run that is not finished counts with the episodes that it has.
+over the seeds (section 5.2). A run that is not finished counts with the episodes that it has. Seeds
+that only the file of results has stay in it: each may have been run on a machine of its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +27,36 @@ CURVES = ("success", "violation", "total_reward", "steps", "holds")
 SECTIONS = {"planner": PlannerConfig, "learner": LearnerConfig, "algorithm": AlgorithmConfig}
 
 
+Curve = dict[str, list[float]]
+Runs = dict[int, tuple[dict[str, Any], Curve]]
+"""By seed: what the run was called and set with, and its learning curve."""
+
+
 def gather(runs: Path, out: Path) -> list[Path]:
     """Write a file of results for every domain and name that has an episode.
 
     Raises:
-        DataError: there is none, a run's file is damaged, or the seeds of a name were not run with
-            the same settings.
+        DataError: there is none, a file is damaged, or the seeds of a name were not run with the
+            same settings.
     """
     written = []
     for directory in sorted({path.parent for path in runs.glob("*/*/seed_*")}):
-        document = summarise_runs(directory)
-        if document is not None:
-            path = out / f"{document['name']}.json"
-            write_json(path, document)
+        found = dict(_read_runs(directory))
+        if found:
+            path = out / f"{_name(found)}.json"
+            write_json(path, summarise(_kept(path) | found, path))
             written.append(path)
     if not written:
         raise DataError("no run has an episode", where=str(runs), do="run `ls3 learn` first")
     return written
 
 
-def summarise_runs(directory: Path) -> dict[str, Any] | None:
-    """Results of all seeds under ``runs/<domain>/<name>``; None where no episode has ended."""
-    runs = dict(_read_runs(directory))
-    if not runs:
-        return None
+def summarise(runs: Runs, path: Path) -> dict[str, Any]:
+    """What the file of results at `path` says of all seeds of one name."""
+    runs = dict(sorted(runs.items()))
     first = next(iter(runs.values()))[0]
-    _check_same({seed: description for seed, (description, _) in runs.items()}, directory)
-    curves = {seed: _columns(rows) for seed, (_, rows) in runs.items()}
+    _check_same({seed: description for seed, (description, _) in runs.items()}, path)
+    curves = {seed: curve for seed, (_, curve) in runs.items()}
 
     def over(key: str, last: int | None = None) -> list[list[float]]:
         return [curve[key][-last:] if last else curve[key] for curve in curves.values()]
@@ -68,13 +72,13 @@ def summarise_runs(directory: Path) -> dict[str, Any] | None:
         description["algorithm"]["updates"] * algorithm["trajectories"]
         for description, _ in runs.values()
     )
-    lengths = {seed: len(rows) for seed, (_, rows) in runs.items()}
+    lengths = {seed: len(curve["success"]) for seed, curve in curves.items()}
     commits = {name for run, _ in runs.values() for name in run["commit"].split(", ")}
     return {
-        "name": f"{PREFIX}{first['domain']}_{first['name']}",
+        "name": path.stem,
         "domain": first["domain"],
         "method": first["method"],
-        "run_name": first["name"],
+        "run_name": first["run_name"],
         "label": first["label"],
         "command": first["command"],
         "commit": ", ".join(sorted(commits)),
@@ -106,14 +110,24 @@ def read_results(directory: Path) -> list[dict[str, Any]]:
     return [read_json(path) for path in sorted(directory.glob(f"{PREFIX}*.json"))]
 
 
-def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], list[dict]]]]:
-    def number(path: Path) -> int:
-        return int(path.name.removeprefix("seed_"))
+def _kept(path: Path) -> Runs:
+    """The seeds that a file of results has already."""
+    if not path.exists():
+        return {}
+    document = read_json(path)
+    try:
+        metrics = document["metrics"]
+        description = document | {"demonstrator_return": metrics["demonstrator_return"]}
+        return {int(seed): (description, curve) for seed, curve in metrics["curves"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DataError("no results of training", where=str(path), do="delete it") from None
 
-    numbered = [path for path in directory.glob("seed_*") if path.name[5:].isdecimal()]
-    for path in sorted(numbered, key=number):
+
+def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Curve]]]:
+    for path in directory.glob("seed_*"):
+        seed = path.name.removeprefix("seed_")
         curve = path / "online" / CURVE
-        if not curve.exists():
+        if not seed.isdecimal() or not curve.exists():
             continue
         try:
             rows = [json.loads(line) for line in curve.read_text().splitlines()]
@@ -121,14 +135,20 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], lis
             do = "delete it: the run's own command writes it again"
             raise DataError(f"damaged curve ({error})", where=str(curve), do=do) from None
         if rows:
-            yield number(path), (read_json(path / DESCRIPTION), rows)
+            description = read_json(path / DESCRIPTION)
+            description["run_name"] = description.pop("name")
+            yield (
+                int(seed),
+                (description, {key: [float(row[key]) for row in rows] for key in CURVES}),
+            )
 
 
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
-    return {key: [float(row[key]) for row in rows] for key in CURVES}
+def _name(runs: Runs) -> str:
+    description, _ = next(iter(runs.values()))
+    return f"{PREFIX}{description['domain']}_{description['run_name']}"
 
 
-def _check_same(descriptions: dict[int, dict[str, Any]], directory: Path) -> None:
+def _check_same(descriptions: Mapping[int, dict[str, Any]], path: Path) -> None:
     """Refuse to average over settings that differ; U may, and what decides nothing.
 
     A parameter that a run does not name yet, as it is older, had its default.
@@ -143,6 +163,7 @@ def _check_same(descriptions: dict[int, dict[str, Any]], directory: Path) -> Non
                 if ours.get(key) != theirs.get(key) and key not in may_differ:
                     raise DataError(
                         f"seeds {reference} and {seed} were run with another {section}.{key}",
-                        where=str(directory),
-                        do="move the runs that do not belong to a directory of their own",
+                        where=str(path),
+                        do="move the runs that do not belong to a directory of their own; "
+                        "delete the file if its seeds are those",
                     )

@@ -15,7 +15,7 @@ from ls3_planner.files import read_json
 
 @dataclass(kw_only=True)
 class Results:
-    """Gather training runs into results/training_<domain>_<method>.json."""
+    """Gather training runs into results/training_<domain>_<method>.json, beside seeds it has."""
 
     runs: Path = Path("runs")
     """Directory that holds <domain>/<method>/seed_<seed>."""

@@ -9,7 +9,8 @@ import torch
 
 from ls3_common.errors import ConfigError, DataError
 from ls3_models import checkpoint
-from ls3_models.offline import Spec
+from ls3_models.bundle import load_bundle, random_bundle, save_bundle
+from ls3_models.offline import Spec, read_curves
 from ls3_planner import dataset, provenance
 from ls3_planner.cli import main
 from ls3_planner.domains import load_domain
@@ -114,6 +115,22 @@ def test_a_method_that_differs_in_the_safe_set_takes_over_the_vae(data, trained,
     assert any(name.startswith("models.heads.safe") for name in ours.keys() - same)
 
 
+def test_a_models_vae_is_taken_over_for_other_data_too(data, trained, tmp_path):
+    other = shutil.copytree(data, tmp_path / "data")
+    next(other.glob("demonstration_*")).unlink()
+    words = ["train", *tiny_runs.options(), "--data", str(other), "--run", str(tmp_path / "run")]
+    model = trained / "offline_model"
+    assert main([*words, "--offline", str(model)]) == 0
+    ours, theirs = load_bundle(tmp_path / "run" / "offline_model"), load_bundle(model)
+    ours, theirs = ours.models.state_dict(), theirs.models.state_dict()
+    same = {name for name in ours if torch.equal(ours[name], theirs[name])}
+    assert all(name in same for name in ours if name.startswith(("encoder.", "decoder.")))
+    assert any(name.startswith("heads.safe") for name in ours.keys() - same)
+    assert json.loads((tmp_path / "run" / "offline.json").read_text())["stages"] == ["vae"]
+    stages = [row["stage"] for row in read_curves(tmp_path / "run")]
+    assert stages[0] == "vae" and "heads" in stages
+
+
 def test_what_does_not_fit_is_not_taken_over(data, trained, tmp_path, capsys):
     def refused(*more, source=trained):
         arguments = ["train", *tiny_runs.options(*more), "--data", str(data)]
@@ -121,6 +138,9 @@ def test_what_does_not_fit_is_not_taken_over(data, trained, tmp_path, capsys):
         return capsys.readouterr().err
 
     assert "another latent_dim" in refused("learner.latent_dim=8")
+    assert "another latent_dim" in refused("learner.latent_dim=8", source=trained / "offline_model")
+    save_bundle(random_bundle(domain="pushing"), tmp_path / "pushing")
+    assert "another domain" in refused(source=tmp_path / "pushing")
     assert "no such checkpoint" in refused(source=tmp_path / "nowhere")
     tensors, description = checkpoint.load(trained / "checkpoint.safetensors")
     half = tmp_path / "half"

@@ -56,6 +56,11 @@ def curve(run):
     return [json.loads(line) for line in (run / "online" / "curve.jsonl").read_text().splitlines()]
 
 
+def gathered(runs, out):
+    (path,) = results.gather(runs, out)
+    return json.loads(path.read_text())
+
+
 def test_results_count_all_episodes_of_all_seeds(runs, tmp_path, capsys):
     assert main(["results", "--runs", str(runs), "--out", str(tmp_path)]) == 0
     assert "2 seeds, 6 of 8 episodes" in capsys.readouterr().out
@@ -80,10 +85,35 @@ def test_a_run_on_its_way_counts_with_what_it_has(runs, tmp_path):
     copy = shutil.copytree(runs, tmp_path / "runs")
     seed = copy / "navigation" / tiny_runs.NAME / "seed_1"
     (seed / "online" / "curve.jsonl").unlink()
-    assert results.summarise_runs(seed.parent)["metrics"]["seeds"] == [0]
+    assert gathered(copy, tmp_path / "out")["metrics"]["seeds"] == [0]
     shutil.rmtree(seed.with_name("seed_0") / "online")
     with pytest.raises(DataError, match="no run has an episode"):
         results.gather(copy, tmp_path)
+
+
+def test_a_seed_that_only_the_results_have_stays_in_them(runs, tmp_path, capsys):
+    """As where each seed was run on a machine of its own."""
+    both = gathered(runs, tmp_path / "both")
+    for seed in (0, 1):
+        copy = shutil.copytree(runs, tmp_path / f"runs_{seed}")
+        shutil.rmtree(copy / "navigation" / tiny_runs.NAME / f"seed_{1 - seed}")
+        document = gathered(copy, tmp_path / "out")
+        assert document["metrics"]["seeds"] == [*range(seed + 1)]
+    assert {**document, "command": both["command"]} == both
+    # a run that is there counts, and not what the file has of it; it was begun anew, say
+    path = copy / "navigation" / tiny_runs.NAME / "seed_1" / "online" / "curve.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    again = gathered(copy, tmp_path / "out")["metrics"]
+    assert again["episodes_per_seed"] == {"0": 4, "1": 1}
+    # seeds of other settings are refused, and so is a file that is none
+    (kept,) = (tmp_path / "out").iterdir()
+    kept.write_text(json.dumps({**document, "planner": document["planner"] | {"horizon": 2}}))
+    assert main(["results", "--runs", str(copy), "--out", str(kept.parent)]) == 2
+    error = capsys.readouterr().err
+    assert "another planner.horizon" in error and str(kept) in error
+    kept.write_text('{"metrics": []}')
+    assert main(["results", "--runs", str(copy), "--out", str(kept.parent)]) == 2
+    assert "no results of training" in capsys.readouterr().err
 
 
 def test_seeds_with_other_settings_are_not_averaged(runs, tmp_path, capsys):
