@@ -210,7 +210,7 @@ def record_episode(
     episode = environment.run_episode(
         env, chosen, source=kind, seed=seed, steps=steps, options=options
     )
-    info = {"success": scene.at_goal(), "constraint": scene.violated}
+    info = {"success": scene.at_goal, "constraint": scene.violated}
     _finish(recording, scene, info, pending, number)
     return episode
 

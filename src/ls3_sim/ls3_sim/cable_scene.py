@@ -170,6 +170,7 @@ class CableScene:
             self.advance(goal, distance / self.layout.tool_speed)
         self.advance(goal, SETTLE)
 
+    @property
     def at_goal(self) -> bool:
         """Whether the cable's axis passes through the goal disc."""
         points = self.cable()

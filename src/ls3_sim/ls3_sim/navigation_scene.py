@@ -19,6 +19,7 @@ Image = NDArray[np.uint8]
 
 # Colours of figure 3.
 BACKGROUND, OBSTACLE, GOAL, ROBOT = (0, 0, 0), (255, 0, 0), (0, 160, 0), (0, 0, 255)
+RENDERED = (360, 300)  # pixels of `render`, width and height
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +92,13 @@ class NavigationScene:
         canvas = _canvas(self.layout, width, height, show_goal)
         disc = _disc(self.layout, width, height, self.position, self.layout.robot_radius)
         return np.rint(_blend(canvas, disc, ROBOT)).astype(np.uint8)
+
+    def render(self) -> Image:
+        """The window with the goal, uint8 (300, 360, 3)."""
+        return self.draw(*RENDERED, show_goal=True)
+
+    def close(self) -> None:
+        """There is nothing to release."""
 
 
 def _centres(layout: NavigationLayout, width: int, height: int) -> tuple[Vector, Vector, Vector]:

@@ -176,7 +176,7 @@ class SimNode(Node):
         self._task.publish(
             TaskState(
                 header=image.header,
-                success=self._scene.at_goal(),
+                success=self._scene.at_goal,
                 constraint=self._scene.violated,
             )
         )

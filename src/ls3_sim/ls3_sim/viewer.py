@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,15 @@ class Simulated(Protocol):
 
     model: Any
     data: Any
+
+
+class Window(Protocol):
+    """A view of what is simulated."""
+
+    def sync(self) -> None:
+        """Show how it is now."""
+
+    def close(self) -> None: ...
 
 
 def need_display() -> None:
@@ -55,14 +65,18 @@ class Viewer:
 
 
 class ImageViewer:
-    """A window that shows pictures of `width` x `height`; who closes it goes on without one.
+    """A window that shows what `draw` returns, uint8 (height, width, 3).
+
+    Who closes it goes on without one.
 
     Raises:
         UserError: there is no display, or it gives no window.
     """
 
-    def __init__(self, title: str, width: int, height: int) -> None:
+    def __init__(self, title: str, draw: Callable[[], NDArray[np.uint8]]) -> None:
         need_display()
+        self._draw = draw
+        height, width, _ = draw().shape
         # MuJoCo brings glfw; both modules are loaded where a window is wanted and nowhere else
         self._glfw: Any = importlib.import_module("glfw")
         self._gl: Any = importlib.import_module("OpenGL.GL")
@@ -73,11 +87,11 @@ class ImageViewer:
         if not self._window:
             raise UserError("the display gives no window", do="use render_mode='rgb_array'")
 
-    def show(self, picture: NDArray[np.uint8]) -> None:
-        """Show uint8 (height, width, 3), enlarged where a window has more pixels than points."""
+    def sync(self) -> None:
+        """Show a new picture, enlarged where a window has more pixels than points."""
         if self._window is None:
             return
-        glfw, gl = self._glfw, self._gl
+        glfw, gl, picture = self._glfw, self._gl, self._draw()
         glfw.make_context_current(self._window)
         rows = np.ascontiguousarray(picture[::-1])  # OpenGL counts from the bottom
         width, height = glfw.get_framebuffer_size(self._window)

@@ -31,7 +31,7 @@ def fly(scene, points, step=0.015):
         scene.move(scene.setpoint + gap * min(1.0, step / np.abs(gap).max()))
         if scene.violated:
             return 0
-        if scene.at_goal():
+        if scene.at_goal:
             return count
     raise AssertionError("never arrived")
 
@@ -67,7 +67,7 @@ def test_only_the_obstacle_makes_contacts(scene):
     """Also where the cable lies across itself and the goal, no contact but a violation's."""
     scene.reset(start=np.array(scene.layout.goal), bend=np.full(LINKS, 0.9))
     assert scene.data.ncon == 0
-    assert scene.at_goal()
+    assert scene.at_goal
     scene.reset(start=np.array(scene.layout.obstacle))
     assert scene.violated
     obstacle = scene.model.geom("obstacle").id
@@ -93,7 +93,7 @@ def test_a_layout_moves_obstacle_and_goal():
     assert scene.model.geom("obstacle").pos[:2] == pytest.approx([0.02, 0.03])
     assert scene.model.geom("obstacle").size[0] == pytest.approx(0.01)
     scene.reset(start=np.array([0.05, -0.05]))
-    assert scene.at_goal()
+    assert scene.at_goal
 
 
 def test_the_mask_is_what_mujoco_says_is_cable(env):
