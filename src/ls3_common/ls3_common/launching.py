@@ -17,7 +17,7 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -82,8 +82,16 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             description="write episodes.mp4",
         ),
         DeclareLaunchArgument(
+            "learning_seed",
+            default_value="0",
+            description="mode:=learn: decides every random draw, as `ls3 learn --seed`",
+        ),
+        DeclareLaunchArgument(
             "run",
-            default_value=os.path.join("runs", domain, "graph"),
+            default_value=[
+                os.path.join("runs", domain, "through_graph", "seed_"),
+                LaunchConfiguration("learning_seed"),
+            ],
             description="mode:=learn: directory of the learning run",
         ),
         DeclareLaunchArgument(
@@ -95,11 +103,6 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             "offline",
             default_value="",
             description="mode:=learn: run of `ls3 train` to start from; empty: train first",
-        ),
-        DeclareLaunchArgument(
-            "learning_seed",
-            default_value="0",
-            description="mode:=learn: decides every random draw, as `ls3 learn --seed`",
         ),
         DeclareLaunchArgument(
             "updates",

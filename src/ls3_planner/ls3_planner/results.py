@@ -2,7 +2,8 @@
 
 Success and violation rates are over all online episodes (Tables 1 and 2), means and standard errors
 over the seeds (section 5.2). A run that is not finished counts with the episodes that it has. Seeds
-that only the file of results has stay in it: each may have been run on a machine of its own.
+that only the file of results has stay in it: each may have been run on a machine of its own. <name>
+is the method with what was swept, unless who ran it named the directory otherwise.
 """
 
 from __future__ import annotations
@@ -136,7 +137,10 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
             raise DataError(f"damaged curve ({error})", where=str(curve), do=do) from None
         if rows:
             description = read_json(path / DESCRIPTION)
-            description["run_name"] = description.pop("name")
+            own, name = description.pop("name"), directory.name
+            description["run_name"] = name
+            if name != own:
+                description["label"] += f", {name.replace('_', ' ')}"
             yield (
                 int(seed),
                 (description, {key: [float(row[key]) for row in rows] for key in CURVES}),

@@ -17,6 +17,8 @@ import yaml
 from ls3_common.parameters import parse_overrides
 from ls3_models.bundle import load_bundle
 from ls3_models.episodes import list_episodes, read_episode
+from ls3_planner.files import read_json
+from ls3_planner.results import gather
 from ls3_planner.through_graph import stacked
 
 CONFIG = Path(__file__).parents[1] / "config" / "navigation.yaml"
@@ -56,10 +58,12 @@ def test_graph_learns_and_goes_on_after_a_kill(
     config: Path,
     tmp_path: Path,
     wait_until: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = tmp_path / "run"
-    words = ["mode:=learn", f"config:={config}", f"data:={data}", f"run:={run}"]
-    command = ["ros2", "launch", "ls3_sim", "navigation.launch.py", *words, f"out:={tmp_path}/out"]
+    monkeypatch.chdir(tmp_path)
+    run = Path("runs", "navigation", "through_graph", "seed_3")
+    words = ["mode:=learn", f"config:={config}", f"data:={data}", "learning_seed:=3"]
+    command = ["ros2", "launch", "ls3_sim", "navigation.launch.py", *words]
     first = child_of(command, domain)
     try:
         wait_until(lambda: len(rows(run)) > K, 150)  # in the second phase, with updated models
@@ -85,6 +89,10 @@ def test_graph_learns_and_goes_on_after_a_kill(
         assert f"[{node}]: model {phases[0]} from" in first.output
         assert f"[{node}]: model {phases[1]} from" in first.output + second.output
     assert load_bundle(run / "model").identity not in phases
+    (path,) = gather(Path("runs"), Path("results"))
+    assert path.name == "training_navigation_through_graph.json"
+    document = read_json(path)
+    assert document["label"] == "LS3, through graph" and document["metrics"]["complete"]
 
 
 def test_missing_data_are_named(
