@@ -57,6 +57,9 @@ class RunNodeConfig:
     start_timeout: float = parameter(
         120.0, low=0.1, description="until the graph is up, wall time", unit="s"
     )
+    answer_timeout: float = parameter(
+        20.0, low=0.1, description="until a request for an episode is answered", unit="s"
+    )
     film: FilmConfig
 
 
@@ -179,7 +182,12 @@ class RunNode(Node):
             self._film.begin(
                 f"episode {index + 1} of {config.episodes}, seed {seed}", self._tally()
             )
-        handle = await self._client.send_goal_async(goal, feedback_callback=self._progress)
+        sent = self._client.send_goal_async(goal, feedback_callback=self._progress)
+        sent.add_done_callback(lambda _future: self._waiter.wake())
+        # an answer may be lost, and with it all that could be known of the episode
+        answered = f"answer from {topics.RUN_EPISODE} (episode_node)"
+        await self._waiter.until(sent.done, config.answer_timeout, answered)
+        handle = sent.result()
         if not handle.accepted:
             raise Stop("episode_node runs an episode for someone else")
         answer = await handle.get_result_async()

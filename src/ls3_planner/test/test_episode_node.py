@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from goals import answered
 
 from ls3_models.episodes import read_episode
 
@@ -67,11 +68,9 @@ class Stage:
         until(self.client.server_is_ready)
 
     def send(self, **fields: Any) -> Any:
-        """Handle of an accepted goal."""
+        """Handle of a goal."""
         goal = self.goal(**{"seed": 7, "episode": 2, "stop_on_success": True, **fields})
-        future = self.client.send_goal_async(goal)
-        self.until(future.done)
-        return future.result()
+        return answered(self.client, goal, self.until)
 
     def run(self, **fields: Any) -> tuple[int, Any]:
         """Status and result of one episode."""
@@ -173,9 +172,7 @@ def test_absent_node_is_named(bench: Any, robot: Any, wait_until: Any, tmp_path:
     bench.start("ls3_planner.episode_node", horizon=6, start_timeout=1.0)
     client = bench.action_client(RunEpisode, "run_episode")
     wait_until(client.server_is_ready)
-    sent = client.send_goal_async(RunEpisode.Goal())
-    wait_until(sent.done)
-    answer = sent.result().get_result_async()
+    answer = answered(client, RunEpisode.Goal(), wait_until).get_result_async()
     wait_until(answer.done)
     assert answer.result().result.reason == "no subscriber of step_request within 1 s"
 

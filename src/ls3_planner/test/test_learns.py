@@ -94,6 +94,7 @@ def succeeded(domain: Domain, training: OfflineTraining, env: gymnasium.Env) -> 
     return sum(episode.succeeded for episode in episodes)
 
 
+@pytest.mark.timeout(400)  # a minute, if nothing else wants the processor
 def test_success_rises_above_the_untrained_planners(domain: Domain, tmp_path: Path) -> None:
     env = environment.make(NAME)
     collect(env, domain.algorithm, tmp_path / "data", seed=0)

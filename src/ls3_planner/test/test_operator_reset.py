@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from goals import answered
+
 SUCCEEDED, ABORTED = 4, 6  # action_msgs/GoalStatus
 STEP, SPEED = 0.005, 0.03
 CORNER = ([0.012, 0.0], [0.0, 0.012])
@@ -97,9 +99,8 @@ class Table:
         raise AssertionError(f"no answer from {name}")
 
     def send(self, episode: int) -> Any:
-        future = self.episodes.send_goal_async(self.goal(episode=episode, seed=3))
-        self.until(future.done)
-        return future.result().get_result_async()
+        goal = self.goal(episode=episode, seed=3)
+        return answered(self.episodes, goal, self.until).get_result_async()
 
     def asked(self, begin: str) -> str:
         """The request, once it is there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,32 @@ def test_interrupt_leaves_readable_files(run: Any, robot: Any, tmp_path: Path) -
     assert (summary["episodes"], summary["complete"]) == (0, False)
     assert frames_of(video) > 10
     assert [path.name for path in tmp_path.glob("*.part*")] == []
+
+
+def test_a_request_that_is_not_answered_ends_the_run(
+    bench: Any, robot: Any, model: Path, tmp_path: Path
+) -> None:
+    from rclpy.action import ActionServer, GoalResponse
+
+    from ls3_interfaces.action import RunEpisode
+    from ls3_interfaces.msg import Plan
+
+    answer = threading.Event()
+
+    def admit(_goal: Any) -> GoalResponse:
+        answer.wait(60)
+        return GoalResponse.REJECT
+
+    bench.node.create_publisher(Plan, "plan", 1)
+    server = ActionServer(
+        bench.node, RunEpisode, "run_episode", lambda _handle: None, goal_callback=admit
+    )
+    settings = {"model": str(model), "out": str(tmp_path), "max_steps": 5, "video": False}
+    child = bench.start("ls3_planner.run_node", **settings, episodes=1, answer_timeout=1.0)
+    try:
+        assert child.wait(60) == 2
+    finally:
+        answer.set()
+        server.destroy()
+    assert "no answer from run_episode (episode_node) within 1 s" in child.output
+    assert "Traceback" not in child.output
