@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -130,6 +132,8 @@ def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDes
             OpaqueFunction(function=check),
             # nodes end with this launch, also when it is killed
             SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
+            # what results name as their origin
+            SetEnvironmentVariable("LS3_LAUNCH_COMMAND", shlex.join(["ros2", *sys.argv[1:]])),
             SetEnvironmentVariable("PYTHONUNBUFFERED", "1"),
             OpaqueFunction(
                 function=lambda context: launch_network.environment(context.launch_configurations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 
 def command_line() -> str:
-    """The `ls3` command at work."""
-    return shlex.join(["ls3", *sys.argv[1:]])
+    """The `ls3` command at work, or the launch that started this node."""
+    launch = os.environ.get("LS3_LAUNCH_COMMAND")
+    return launch if launch and "--ros-args" in sys.argv else shlex.join(["ls3", *sys.argv[1:]])
 
 
 def git_commit() -> str:

@@ -92,6 +92,7 @@ def test_graph_learns_and_goes_on_after_a_kill(
     (path,) = gather(Path("runs"), Path("results"))
     assert path.name == "training_navigation_through_graph.json"
     document = read_json(path)
+    assert document["command"].startswith("ros2 launch ls3_sim navigation.launch.py mode:=learn ")
     assert document["label"] == "LS3, through graph" and document["metrics"]["complete"]
 
 
