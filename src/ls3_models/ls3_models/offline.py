@@ -195,9 +195,17 @@ class OfflineTraining:
 
 
 def read_curves(directory: Path) -> list[dict[str, Any]]:
-    """Points that a training in `directory` has logged, by stage and step."""
+    """Points that a training in `directory` has logged, by stage and step.
+
+    Raises:
+        DataError: the file is damaged.
+    """
     path = directory / CURVES
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    except ValueError as error:
+        do = "delete it: only the drawing of the curves is lost"
+        raise DataError(f"damaged curves ({error})", where=str(path), do=do) from None
 
 
 def _draw(frames: Tensor, learner: Learner) -> Tensor:

@@ -119,7 +119,10 @@ def _kept(path: Path) -> Runs:
     try:
         metrics = document["metrics"]
         description = document | {"demonstrator_return": metrics["demonstrator_return"]}
-        return {int(seed): (description, curve) for seed, curve in metrics["curves"].items()}
+        return {
+            int(seed): (description, {key: curve[key] for key in CURVES})
+            for seed, curve in metrics["curves"].items()
+        }
     except (KeyError, TypeError, ValueError, AttributeError):
         raise DataError("no results of training", where=str(path), do="delete it") from None
 

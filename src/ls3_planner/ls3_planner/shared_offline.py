@@ -82,7 +82,7 @@ def take_over(training: OfflineTraining, source: Path) -> None:
         tensors = training.learner.state() | kept
     training.learner.load_state(tensors)
     training.done |= {stage: totals[stage] for stage in stages}
-    lines = [json.dumps(row) + "\n" for row in curves if row["stage"] in stages]
+    lines = [json.dumps(row) + "\n" for row in curves if row.get("stage") in stages]
     replace_text(training.directory / CURVES, "".join(lines))
     record: dict[str, Any] = {"from": str(source), "stages": list(stages)}
     write_json(training.directory / RECORD, record)
@@ -104,4 +104,7 @@ def _of_model(source: Path) -> Source:
     tensors = {f"models.{name}": t for name, t in bundle.models.state_dict().items()}
     done = {"vae": config["vae_iterations"]}
     description = {"config": config, "domain": bundle.domain, "done": done}
-    return tensors, description, bundle.manifest.get("offline_curves", ())
+    curves = bundle.manifest.get("offline_curves", [])
+    if not isinstance(curves, list) or not all(isinstance(row, dict) for row in curves):
+        raise DataError("offline_curves is no list of objects", where=str(source / MANIFEST))
+    return tensors, description, curves

@@ -139,10 +139,16 @@ def test_what_does_not_fit_is_not_taken_over(data, trained, tmp_path, capsys):
 
     assert "another latent_dim" in refused("learner.latent_dim=8")
     assert "another latent_dim" in refused("learner.latent_dim=8", source=trained / "offline_model")
+    spoiled = save_bundle(load_bundle(trained / "offline_model"), tmp_path / "spoiled")
+    save_bundle(spoiled, tmp_path / "spoiled", offline_curves=5)
+    assert "offline_curves is no list of objects" in refused(source=tmp_path / "spoiled")
     save_bundle(random_bundle(domain="pushing"), tmp_path / "pushing")
     assert "another domain" in refused(source=tmp_path / "pushing")
     assert "no such checkpoint" in refused(source=tmp_path / "nowhere")
     tensors, description = checkpoint.load(trained / "checkpoint.safetensors")
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    (copy / "curves.jsonl").write_text('{"stage": "va')
+    assert "damaged curves" in refused(source=copy)
     half = tmp_path / "half"
     checkpoint.save(half / "checkpoint.safetensors", tensors, {**description, "done": {"vae": 1}})
     assert "stage 'vae' of the training there is not finished" in refused(source=half)

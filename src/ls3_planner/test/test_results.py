@@ -111,9 +111,11 @@ def test_a_seed_that_only_the_results_have_stays_in_them(runs, tmp_path, capsys)
     assert main(["results", "--runs", str(copy), "--out", str(kept.parent)]) == 2
     error = capsys.readouterr().err
     assert "another planner.horizon" in error and str(kept) in error
-    kept.write_text('{"metrics": []}')
-    assert main(["results", "--runs", str(copy), "--out", str(kept.parent)]) == 2
-    assert "no results of training" in capsys.readouterr().err
+    del document["metrics"]["curves"]["1"]["steps"]
+    for text in ('{"metrics": []}', json.dumps(document)):
+        kept.write_text(text)
+        assert main(["results", "--runs", str(copy), "--out", str(kept.parent)]) == 2
+        assert "no results of training" in capsys.readouterr().err
 
 
 def test_seeds_with_other_settings_are_not_averaged(runs, tmp_path, capsys):
