@@ -2,79 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from arm_rig import HOME, MS, SECOND, Rig
 
-from dvrk_cable_env.arm import ArmConfig, Status
-from dvrk_cable_env.controller import ArmController
-from dvrk_cable_env.limits import ArmLimits, ArmState, Decision, Request
-
-MS = 1_000_000
-SECOND = 1_000 * MS
-HOME = (0.0, 0.0, -0.1)
-
-
-class FakeArm:
-    """An arm whose state a test writes and whose commands it reads."""
-
-    def __init__(self) -> None:
-        self.now = SECOND
-        self.known = ArmState("ENABLED", True, False, self.now, "", HOME, HOME)
-        self.listening = True
-        self.sent: list[object] = []
-        self.sends: tuple[float, ...] | None = None  # instead of what it is asked for
-
-    def state(self) -> ArmState:
-        return self.known
-
-    def command(self, name: str) -> bool:
-        if self.listening:
-            self.sent.append(name)
-        return self.listening
-
-    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
-        self.sent.append(goal)
-        return goal if self.sends is None else self.sends
-
-    def flush(self, timeout: float) -> None:
-        pass
-
-    def hold(self) -> None:
-        self.sent.append("hold")
-
-    def set(self, **fields: object) -> None:
-        self.known = dataclasses.replace(self.known, **fields)  # type: ignore[arg-type]
-
-    def at(self, x: float, y: float) -> None:
-        self.set(setpoint=(x, y, -0.1), measured=(x, y, -0.1))
-
-
-class Rig:
-    """An arm, its controller and a clock."""
-
-    def __init__(self, **config: object) -> None:
-        self.arm = FakeArm()
-        self.controller = ArmController(self.arm, ArmConfig(**config))  # type: ignore[arg-type]
-        self.now = SECOND
-        if not config.get("auto_enable"):
-            self.controller.update(self.now)
-            self.controller.rearm()
-
-    def tick(self, milliseconds: int = 10, stale: bool = False, **fields: object) -> Status:
-        self.now += milliseconds * MS
-        self.arm.set(**({} if stale else {"stamp": self.now}), **fields)
-        return self.controller.update(self.now)
-
-    def plan(self, dx: float = 0.01, dy: float = 0.0, age_ms: int = 0, **more: bool) -> Decision:
-        request = Request((dx, dy), self.now - age_ms * MS, **more)
-        return self.controller.execute(request, self.now)
-
-    def finish(self, x: float, y: float) -> Status:
-        """The arm reports a whole motion to (x, y)."""
-        self.tick(is_busy=True)
-        self.arm.at(x, y)
-        return self.tick(200, is_busy=False)
+from dvrk_cable_env.limits import ArmLimits, Decision, Request
 
 
 @pytest.fixture
@@ -265,19 +196,6 @@ def test_a_stale_state_at_rest_does_not_latch_where_nobody_could_arm_again() -> 
     assert rig.tick().ready
 
 
-def test_it_begins_disarmed(rig: Rig) -> None:
-    controller = ArmController(rig.arm, ArmConfig())
-    assert "not armed" in controller.update(rig.now).reason
-    assert "not armed" in controller.execute(Request((0.01, 0.0), rig.now), rig.now).reason
-    rig.arm.set(state="DISABLED")
-    assert "DISABLED" in controller.update(rig.now).reason, "what to cure comes first"
-    assert controller.rearm() == "the arm is DISABLED, not ENABLED"
-    rig.arm.set(state="ENABLED")
-    assert not controller.update(rig.now).ready, "enabled since: that is not armed"
-    assert controller.rearm() == ""
-    assert controller.update(rig.now).ready
-
-
 def test_what_the_arm_says_it_sent_is_what_is_reported(rig: Rig) -> None:
     rig.arm.sends = (0.004, 0.001)
     decision = rig.plan(0.01, 0.0)
@@ -297,102 +215,6 @@ def test_steps_in_quick_succession_are_made_shorter() -> None:
     rig.tick(90, is_busy=False)
     second = rig.plan(0.01, 0.0)
     assert second.outcome == "clamped" and second.displacement == pytest.approx((0.005, 0.0))
-
-
-def test_pause_lets_the_motion_end_and_refuses_the_next(rig: Rig) -> None:
-    rig.plan(0.01, 0.0)
-    rig.controller.pause("paused")
-    assert not rig.finish(0.01, 0.0).moving
-    assert rig.arm.sent == [(0.01, 0.0)], "no hold"
-    assert rig.plan() == Decision("refused", "paused")
-    assert rig.controller.rearm() == ""
-    rig.tick()
-    assert rig.plan().outcome == "sent"
-
-
-def test_pause_does_not_hide_a_fault(rig: Rig) -> None:
-    rig.controller.stop("stopped")
-    rig.controller.pause("paused")
-    assert rig.controller.status().reason == "stopped"
-
-
-def test_reset_forgets_a_fault_and_stays_disarmed(rig: Rig) -> None:
-    rig.plan(0.01, 0.0)
-    assert "moving" in rig.controller.reset()
-    rig.controller.stop("stopped")
-    assert rig.controller.reset() == ""
-    assert "not armed" in rig.tick().reason
-    assert "not armed" in rig.plan().reason
-    assert rig.controller.rearm() == ""
-    assert rig.tick().ready
-
-
-def test_home_enables_and_homes_and_stays_disarmed() -> None:
-    rig = Rig()
-    rig.tick(state="DISABLED", is_homed=False)
-    assert rig.controller.home() == ""
-    rig.tick()
-    rig.tick(state="ENABLED")
-    rig.tick(is_busy=True)
-    assert "moving" in rig.controller.home()
-    rig.tick(is_busy=False, is_homed=True)
-    assert rig.arm.sent == ["enable", "home"]
-    assert "not armed" in rig.tick().reason
-    assert rig.controller.rearm() == ""
-    assert rig.tick().ready
-
-
-def test_stop_holds_and_latches(rig: Rig) -> None:
-    rig.plan(0.01, 0.0)
-    rig.tick(is_busy=True)
-    rig.controller.stop("stopped")
-    assert rig.arm.sent[-1] == "hold"
-    rig.tick(is_busy=False)
-    assert rig.plan() == Decision("refused", "stopped")
-    rig.controller.rearm()
-    rig.tick(300)
-    assert rig.plan().outcome == "sent"
-
-
-def test_start_enables_homes_and_tells_each_once() -> None:
-    rig = Rig(auto_enable=True)
-    rig.tick(state="", is_homed=False)
-    assert rig.arm.sent == [], "its state is not known yet"
-    rig.arm.listening = False
-    rig.tick(state="DISABLED")
-    rig.arm.listening = True
-    rig.tick(is_busy=True)
-    assert rig.arm.sent == [], "busy with something else"
-    rig.tick(is_busy=False)
-    for _ in range(3):
-        rig.tick()
-    assert rig.arm.sent == ["enable"]
-    for _ in range(3):
-        rig.tick(state="ENABLED")
-    assert rig.arm.sent == ["enable", "home"]
-    assert not rig.tick(is_busy=True, is_homed=True).ready, "still moving home"
-    assert rig.tick(is_busy=False).ready
-    assert rig.arm.sent == ["enable", "home"]
-
-
-def test_start_without_auto_enable_sends_nothing() -> None:
-    rig = Rig()
-    for state in ("DISABLED", "FAULT"):
-        assert not rig.tick(1_000, state=state, is_homed=False).ready
-    assert rig.arm.sent == []
-
-
-def test_start_gives_up_after_its_timeout() -> None:
-    rig = Rig(auto_enable=True, enable_timeout=3.0)
-    rig.tick(state="DISABLED", is_homed=False)
-    status = rig.tick(3_100)
-    assert "the arm is DISABLED, not enabled and homed within 3 s" in status.reason
-    rig.arm.sent.clear()
-    rig.tick(10_000)
-    assert rig.arm.sent == []
-    rig.controller.rearm()
-    rig.tick()
-    assert rig.arm.sent == ["enable"]
 
 
 def test_plans_before_the_first_clock_are_refused() -> None:
