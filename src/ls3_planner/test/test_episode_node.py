@@ -188,6 +188,7 @@ def test_cancel_busy_and_interrupt(stage: Stage) -> None:
     assert (status, result.reason) == (CANCELED, "cancelled")
     assert len(read_episode(result.file)) >= 2
 
+    stage.robot.motions = 0
     stage.send(**endless, episode=9)
     stage.until(lambda: stage.robot.motions > 2)
     stage.child.interrupt(signal.SIGTERM)
