@@ -48,7 +48,7 @@ def measure_plans(device: str, rounds: int) -> dict[str, Any]:
         for profile in ("paper", "realtime"):
             row = plans.compare(domain, bundle, profile, rounds=rounds, device=device)
             roof = plans.rooflines(device)  # again: a shared machine changes its pace
-            best = max(roof["float32"], roof.get("float16", 0.0))
+            best = max(roof.values())
             row["roofline_share"] = round(row["gflop_per_s_ungated"] / best, 3)
             figures[f"{domain.name}.{profile}"] = row
             print(json.dumps({f"{domain.name}.{profile}": row}))

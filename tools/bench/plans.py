@@ -83,15 +83,17 @@ def rooflines(device: str) -> dict[str, float]:
     rates = {"float32": rate(lambda: torch.mm(rows, weight, out=out), device)}
     half, half_weight = rows.bfloat16(), weight.bfloat16()
     rates["bfloat16"] = rate(lambda: torch.mm(half, half_weight), device)
-    if device == "cpu" and native.available(torch.float16):
-        rates["float16"] = native_rate()
+    for dtype in native.HALVES:
+        if device == "cpu" and native.available(dtype):
+            name = str(dtype).removeprefix("torch.")
+            rates[name] = max(native_rate(dtype), rates.get(name, 0.0))
     return {name: round(value / 1e9, 1) for name, value in rates.items()}
 
 
-def native_rate() -> float:
-    """Operations per second of f_V's hidden layers in float16, as plans compute them."""
+def native_rate(dtype: torch.dtype) -> float:
+    """Operations per second of f_V's hidden layers in `dtype`, as plans compute them."""
     bundle = random_bundle()
-    networks = native.CompiledNetworks(bundle.models, Workers(), torch.float16)
+    networks = native.CompiledNetworks(bundle.models, Workers(), dtype)
     rows = torch.rand(4 * ROOF_ROWS, bundle.config.latent_dim)
     value = bundle.models.heads.value
     work = per_row(value) * value.members * len(rows)

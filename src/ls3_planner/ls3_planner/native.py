@@ -35,6 +35,8 @@ OPTIONS = (
     "-shared",
     "-fPIC",
 )
+HALVES = (torch.float16, torch.bfloat16)
+"""What a search may compute in, the more exact one first; AMD's processors have the second only."""
 PART_ROWS = 512  # of a head that a thread takes on at a time, about
 
 
@@ -83,7 +85,7 @@ def _processor() -> str:
 
 
 def available(dtype: torch.dtype) -> bool:
-    """Whether networks can be compiled that compute in `dtype`, float32 or float16."""
+    """Whether networks can be compiled that compute in `dtype`: float32, float16 or bfloat16."""
     found = library()
     return found is not None and hasattr(found, f"make_{_name(dtype)}")
 

@@ -1,8 +1,8 @@
 // Multilayer perceptrons of many rows, a block of rows at a time from the first layer to the last,
-// so that activations stay in a core's nearest cache. In float32, and in float16 where the processor
-// computes in it. Compiled by ls3_planner.native for the processor it runs on.
+// so that activations stay in a core's nearest cache. In float32, and in float16 or bfloat16 where
+// the processor multiplies them. Compiled by ls3_planner.native for the processor it runs on.
 
-#ifdef __AVX512FP16__
+#if defined(__AVX512FP16__) || defined(__AVX512BF16__)
 #include <immintrin.h>
 #endif
 
@@ -21,14 +21,22 @@ constexpr int kOutputs = kBytes / 4;  // of a layer, per vector
 constexpr int kRows = 6;              // of a tile: its sums fill the registers
 constexpr int kBlock = 192;           // rows that go through all layers together
 
-// Numbers of 32 bits are broadcast: one float32, or two float16 that belong to neighbouring inputs.
+struct Bfloat16 {
+  uint16_t bits;
+};
+
+// Numbers of 32 bits are broadcast: one float32, or two of 16 bits of neighbouring inputs.
 // (Broadcasting 16 bits would take up one of two ports that multiply.)
 template <class T>
 struct Simd {
   static constexpr int pack = 4 / sizeof(T);
+  static constexpr int spread = pack;  // lanes of a sum that make up one output
   typedef T Vector __attribute__((vector_size(kBytes)));
+  typedef Vector Sum;
   typedef uint32_t Bits __attribute__((vector_size(kBytes)));
   typedef uint16_t Halves __attribute__((vector_size(kBytes)));
+
+  static T number(float x) { return T(x); }
 
   static Vector broadcast(const T* from) {
     if constexpr (pack == 1) return *from - Vector{};
@@ -37,42 +45,84 @@ struct Simd {
     return reinterpret_cast<Vector>(bits - Bits{});
   }
 
+  static Sum add(Sum sum, Vector x, Vector w) { return sum + x * w; }
+
   // The 2 kOutputs results in two sums, or their ReLU; NaN stays NaN.
-  static void store(Vector first, Vector second, T* to, bool relu) {
+  static void store(Sum first, Sum second, T* to, bool relu) {
     if constexpr (pack == 2) {
       Halves even, odd;
       for (int i = 0; i < 2 * kOutputs; ++i) even[i] = 2 * i, odd[i] = 2 * i + 1;
       first = __builtin_shuffle(first, second, even) + __builtin_shuffle(first, second, odd);
     }
-    if (relu) first = first < Vector{} ? Vector{} : first;
+    if (relu) first = first < Sum{} ? Sum{} : first;
     std::memcpy(to, &first, sizeof first);
     if constexpr (pack == 1) {
-      if (relu) second = second < Vector{} ? Vector{} : second;
+      if (relu) second = second < Sum{} ? Sum{} : second;
       std::memcpy(to + kOutputs, &second, sizeof second);
     }
   }
 };
 
+#ifdef __AVX512BF16__
+// Products of pairs are added to sums in float32.
+template <>
+struct Simd<Bfloat16> {
+  static constexpr int pack = 2, spread = 1;
+  typedef uint16_t Vector __attribute__((vector_size(kBytes)));
+  typedef float Sum __attribute__((vector_size(kBytes)));
+  typedef uint32_t Bits __attribute__((vector_size(kBytes)));
+
+  // To nearest, ties to even; NaN stays NaN.
+  static uint16_t number(float x) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    if (x != x) return uint16_t(bits >> 16 | 64);
+    return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+
+  static Vector broadcast(const Bfloat16* from) {
+    uint32_t bits;
+    std::memcpy(&bits, from, sizeof bits);
+    return reinterpret_cast<Vector>(bits - Bits{});
+  }
+
+  static Sum add(Sum sum, Vector x, Vector w) {
+    return reinterpret_cast<Sum>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum),
+                                                  reinterpret_cast<__m512bh>(x),
+                                                  reinterpret_cast<__m512bh>(w)));
+  }
+
+  static void store(Sum first, Sum second, Bfloat16* to, bool relu) {
+    if (relu) first = first < Sum{} ? Sum{} : first, second = second < Sum{} ? Sum{} : second;
+    const __m512bh both = _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(second),
+                                              reinterpret_cast<__m512>(first));
+    std::memcpy(to, &both, sizeof both);
+  }
+};
+#endif
+
 // Outputs are padded to pairs of vectors; panels of up to kWide vectors lie one after the other.
 template <class T>
 struct Layer {
   using Vector = typename Simd<T>::Vector;
+  using Sum = typename Simd<T>::Sum;
   int inputs, steps, vectors;
-  std::vector<Vector> weight, bias;
+  std::vector<Vector> weight;
+  std::vector<Sum> bias;
 
   Layer(int inputs, int outputs, const float* w, const float* b) : inputs(inputs) {
     constexpr int pack = Simd<T>::pack;
     steps = (inputs + pack - 1) / pack;
     vectors = 2 * ((outputs + 2 * kOutputs - 1) / (2 * kOutputs));
     weight.assign(size_t(steps) * vectors, Vector{});
-    bias.assign(vectors, Vector{});
+    bias.assign(vectors, Sum{});
     for (int j = 0; j < outputs; ++j) {
-      const int vector = j / kOutputs, lane = j % kOutputs * pack, panel = vector / kWide * kWide;
+      const int vector = j / kOutputs, lane = j % kOutputs, panel = vector / kWide * kWide;
       const int width = vectors - panel < kWide ? vectors - panel : kWide;
-      bias[vector][lane] = T(b[j]);
+      bias[vector][lane * Simd<T>::spread] = b[j];
       for (int k = 0; k < inputs; ++k)
         weight[size_t(panel) * steps + size_t(k / pack) * width + vector - panel]
-              [lane + k % pack] = T(w[size_t(k) * outputs + j]);
+              [lane * pack + k % pack] = Simd<T>::number(w[size_t(k) * outputs + j]);
     }
   }
 };
@@ -81,7 +131,7 @@ struct Layer {
 template <class T, int N>
 void tile(const Layer<T>& layer, int panel, const T* x, T* y, int stride, bool relu) {
   using Vector = typename Simd<T>::Vector;
-  Vector sum[kRows][N];
+  typename Simd<T>::Sum sum[kRows][N];
   const Vector* weight = &layer.weight[size_t(panel) * layer.steps];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
@@ -92,7 +142,7 @@ void tile(const Layer<T>& layer, int panel, const T* x, T* y, int stride, bool r
     for (int r = 0; r < kRows; ++r) {
       const Vector value = Simd<T>::broadcast(x + r * stride + k * Simd<T>::pack);
 #pragma GCC unroll 4
-      for (int c = 0; c < N; ++c) sum[r][c] += value * weight[c];
+      for (int c = 0; c < N; ++c) sum[r][c] = Simd<T>::add(sum[r][c], value, weight[c]);
     }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r)
@@ -132,6 +182,24 @@ inline void convert(const _Float16* __restrict from, float* __restrict to, int c
   for (; j + 16 <= count; j += 16)
     _mm512_storeu_ps(to + j, _mm512_cvtxph_ps(_mm256_loadu_ph(from + j)));
   for (; j < count; ++j) to[j] = float(from[j]);
+}
+#endif
+
+#ifdef __AVX512BF16__
+inline void convert(const float* __restrict from, Bfloat16* __restrict to, int count) {
+  int j = 0;
+  for (; j + 16 <= count; j += 16) {
+    const __m256bh part = _mm512_cvtneps_pbh(_mm512_loadu_ps(from + j));
+    std::memcpy(to + j, &part, sizeof part);
+  }
+  for (; j < count; ++j) to[j].bits = Simd<Bfloat16>::number(from[j]);
+}
+
+inline void convert(const Bfloat16* __restrict from, float* __restrict to, int count) {
+  for (int j = 0; j < count; ++j) {
+    const uint32_t bits = uint32_t(from[j].bits) << 16;
+    std::memcpy(to + j, &bits, sizeof bits);
+  }
 }
 #endif
 
@@ -185,7 +253,7 @@ const T* forward(const Network<T>& network, const Scratch<T>& scratch, int strid
 template <class T>
 void load(const float* from, int count, T* row, int at) {
   convert(from, row + at, count);
-  if ((at + count) % Simd<T>::pack) row[at + count] = 0;
+  if ((at + count) % Simd<T>::pack) row[at + count] = T{};
 }
 
 inline float dot(const float* row, const std::vector<float>& weight) {
@@ -299,5 +367,8 @@ extern "C" {
 EXPORT(float32, float)
 #ifdef __AVX512FP16__
 EXPORT(float16, _Float16)
+#endif
+#ifdef __AVX512BF16__
+EXPORT(bfloat16, Bfloat16)
 #endif
 }

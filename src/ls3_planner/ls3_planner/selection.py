@@ -2,8 +2,8 @@
 
 Three things save arithmetic. Heads are asked where the answer can matter and nowhere else. Of most
 candidates only a few particles are looked at (`ranking.Preview`), and those whose fate is within
-the measured error of that are looked at again. And where the processor computes in float16, the
-search does; what is executed is judged in float32, with all particles.
+the measured error of that are looked at again. And where the processor multiplies numbers of 16
+bits, the search does; what is executed is judged in float32, with all particles.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class Selector:
         if compiled and native.available(torch.float32):
             self._exact = CompiledNetworks(models, workers, torch.float32)
         self._fast = self._exact
-        if compiled and native.available(torch.float16):
-            self._fast = CompiledNetworks(models, workers, torch.float16)
+        half = next(filter(native.available, native.HALVES), None) if compiled else None
+        if half is not None:
+            self._fast = CompiledNetworks(models, workers, half)
         self._draws: Draws
 
     def elites(

@@ -21,9 +21,9 @@ DTYPES = [
             not native.available(dtype), reason=f"nothing compiled in {dtype}"
         ),
     )
-    for dtype in (torch.float32, torch.float16)
+    for dtype in (torch.float32, *native.HALVES)
 ]
-TOLERANCE = {torch.float32: 1e-5, torch.float16: 1e-2}  # of the spread
+TOLERANCE = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 3e-2}  # of the spread
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_heads_equal_torch_and_follow_the_weights(dtype, rows):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("action", [1, 2, 3])
 def test_rollouts_equal_torch(dtype, action):
-    """Odd numbers of inputs as well: float16 takes them in pairs."""
+    """Odd numbers of inputs as well: 16 bits are taken in pairs."""
     bundle = random_bundle(3, action_low=(-1.0,) * action, action_high=(1.0,) * action)
     draws = Draws.sample(torch.ones(2, 32) / 4, 4, 7, 5, torch.Generator().manual_seed(1))
     actions = 2 * torch.rand(201, 4, action, generator=torch.Generator().manual_seed(2)) - 1
@@ -77,10 +77,10 @@ def test_what_is_not_finite_stays_so_and_spoils_nothing_else(dtype):
     models = random_bundle(3).models
     rows = latents(64)
     rows[1, 7, 3] = torch.nan
-    rows[2, 9, 0] = 1e30
+    rows[2, 9, 0] = 1e30  # more than float16 can hold
     found = CompiledNetworks(models, Workers(), dtype).read("value", rows)
     assert not torch.isfinite(found[:, 1, 7]).any()
-    assert dtype == torch.float32 or not torch.isfinite(found[:, 2, 9]).any()
+    assert torch.isfinite(found[:, 2, 9]).any() == (dtype != torch.float16)
     due = FloatNetworks(models, Workers()).read("value", latents(64))
     kept = torch.ones(3, 64, dtype=torch.bool)
     kept[1, 7] = kept[2, 9] = False
@@ -111,7 +111,7 @@ def fresh():
 def test_without_a_compiler_torch_does_it_and_the_log_says_so(fresh, monkeypatch, caplog):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with caplog.at_level(logging.INFO):
-        assert not native.available(torch.float32) and not native.available(torch.float16)
+        assert not any(map(native.available, (torch.float32, *native.HALVES)))
     assert [r.message for r in caplog.records] == [
         "planning with torch's own layers: there is no C++ compiler"
     ]
@@ -150,12 +150,12 @@ def test_it_is_compiled_once(fresh, monkeypatch, tmp_path):
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names of x86-64 processors")
 @pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3", "x86-64-v4"])
 def test_other_processors(fresh, monkeypatch, tmp_path, processor):
-    """Without AVX, with AVX2, with AVX-512 but without float16."""
+    """Without AVX, with AVX2, with AVX-512 but without any numbers of 16 bits."""
     if processor == "x86-64-v4" and "avx512f" not in native._processor():
         pytest.skip("this one has no AVX-512")
     options = [o if o != "-march=native" else f"-march={processor}" for o in native.OPTIONS]
     monkeypatch.setattr(native, "OPTIONS", options)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert native.available(torch.float32) and not native.available(torch.float16)
+    assert native.available(torch.float32) and not any(map(native.available, native.HALVES))
     test_heads_equal_torch_and_follow_the_weights(torch.float32, 200)
     test_rollouts_equal_torch(torch.float32, 3)
