@@ -72,9 +72,10 @@ class Bar:
         now = time.monotonic()
         if now - self._printed >= LINE_INTERVAL_S or self.done == self.total:
             self._printed = now
-            rate = (self.done - self._first) / max(now - self._started, 1e-9)
-            eta = (self.total - self.done) / max(rate, 1e-9)
-            print(f"{self.name}: {self.done}/{self.total}, ETA {eta:.0f} s  {note}", flush=True)
+            new, eta = self.done - self._first, "unknown"
+            if new:
+                eta = f"{(now - self._started) / new * (self.total - self.done):.0f} s"
+            print(f"{self.name}: {self.done}/{self.total}, ETA {eta}  {note}", flush=True)
 
 
 @contextmanager

@@ -134,14 +134,16 @@ class OnlineLearning:
         total = algorithm.trajectories * algorithm.updates
         writer = SummaryWriter(str(self.directory), purge_step=len(self.rows) + 1)
         recent: list[Episode] = []
-        with StopRequest() as stop, bar("learn", total, len(self.rows)) as progress:
+        kept = sum(self._path(number).exists() for number in range(total))
+        with StopRequest() as stop, bar("learn", total, kept) as progress:
             while self.phase < algorithm.updates:
                 for index in range(algorithm.trajectories):
                     number = self.phase * algorithm.trajectories + index
+                    new = not self._path(number).exists()
                     episode = self._episode(number, lambda: stop.requested)
                     recent = [*recent[-19:], episode]
                     self._log(writer)
-                    progress.advance(f"last {len(recent)}: {describe(recent)}")
+                    progress.advance(f"last {len(recent)}: {describe(recent)}", steps=int(new))
                     if stop.requested:
                         raise Interrupted
                 progress.advance(f"update {self.phase + 1}", steps=0)
@@ -152,8 +154,7 @@ class OnlineLearning:
 
     def _episode(self, number: int, stopped: Callable[[], bool]) -> Episode:
         """Run episode `number`, or read it where an interrupted run has left it."""
-        name = f"online_{number:05d}"
-        path = self.directory / "episodes" / f"{name}{SUFFIX}"
+        path = self._path(number)
         if path.exists():
             episode = read_episode(path)
         else:
@@ -162,9 +163,12 @@ class OnlineLearning:
             episode = self.source(Ask(number, self.phase, seed, bundle, stopped))
             attributes = {**episode.attributes, "phase": self.phase}
             episode = replace(episode, attributes=attributes)
-            write_episode(path.parent, name, episode)
+            write_episode(path.parent, path.stem, episode)
         self._add(number, episode)
         return episode
+
+    def _path(self, number: int) -> Path:
+        return self.directory / "episodes" / f"online_{number:05d}{SUFFIX}"
 
     def _add(self, number: int, episode: Episode) -> None:
         add_to_replay(self.replay, self.learner, episode)
@@ -212,8 +216,7 @@ class OnlineLearning:
             return
         self.phase = int(description["phase"])
         for number in range(self.phase * self.domain.algorithm.trajectories):
-            name = f"online_{number:05d}{SUFFIX}"
-            self._add(number, read_episode(self.directory / "episodes" / name))
+            self._add(number, read_episode(self._path(number)))
 
     def curve(self) -> list[dict[str, Any]]:
         """The learning curve as plain rows."""
