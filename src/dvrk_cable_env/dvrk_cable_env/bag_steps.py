@@ -46,6 +46,7 @@ class CommandSteps:
     def __init__(self, segment: Segment, streams: Streams, rules: Rules) -> None:
         self._rules = rules
         commands = segment.commands
+        _refuse_lost(segment, streams.motions)
         first = segment.asked.stamp if segment.asked else commands[0].image_stamp
         self._due = [first]
         self._actions: list[np.ndarray] = []
@@ -214,6 +215,17 @@ def make_steps(segment: Segment, streams: Streams, rules: Rules) -> CommandSteps
         missing = [reason for topic, reason in faults.items() if topic.endswith("setpoint_cp")]
         raise BagFault("; ".join([faults.get("arm_command", ""), *(missing or ["no setpoint_cp"])]))
     return SetpointSteps(segment, streams, rules)
+
+
+def _refuse_lost(segment: Segment, motions: list[Motion]) -> None:
+    """An episode that went on after its last command here is not whole, and may have violated."""
+    last = segment.commands[-1]
+    if segment.unfinished:
+        return
+    for motion in motions:
+        follows = motion.episode == last.episode and motion.step > last.step
+        if follows and motion.moving and last.log <= motion.log <= segment.end:
+            raise BagFault(f"the command of step {motion.step} is missing")
 
 
 def _end(motions: list[Motion], command: Command, later: int) -> int:

@@ -26,6 +26,8 @@ from ls3_common import topics
 CAMERA_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 POSE = ("geometry_msgs/msg/PoseStamped",)
 MARK = ("crtk_msgs/msg/StringStamped", "std_msgs/msg/String")
+LATE = 10_000_000_000
+"""Nanoseconds by which a command may be recorded late: until what was lost has been sent again."""
 JUMP = 500_000_000
 """Nanoseconds back from which on a stamp out of order is a clock that jumped."""
 
@@ -80,6 +82,7 @@ class _Pass:
             self._take(raw)
         if self._pause_began:
             out.pauses.append((self._pause_began, self._log))
+        out.commands = _when_sent(out.commands, out.motions)
         return out
 
     def _route(self, topic: str, sink: Callable[[int, Any], None]) -> None:
@@ -177,3 +180,25 @@ class _Pass:
         elif not paused and self._pause_began:
             self._out.pauses.append((self._pause_began, log))
             self._pause_began = 0
+
+
+def _when_sent(commands: list[Command], motions: list[Motion]) -> list[Command]:
+    """The commands, in time where the recorder got them late.
+
+    A reliable topic sends again what was lost, seconds later, and holds back all that came after
+    it. MOTION_STATE then says by another way when the command was carried out.
+    """
+    begun: dict[tuple[int, int], list[Motion]] = {}
+    for motion in motions:
+        begun.setdefault((motion.episode, motion.step), []).append(motion)
+    found: list[Command] = []
+    for command in reversed(commands):
+        logs = [
+            motion.log
+            for motion in begun.get((command.episode, command.step), ())
+            if 0 <= motion.stamp - command.stamp <= LATE and 0 <= command.log - motion.log <= LATE
+        ]
+        later = found[-1:]  # the topic keeps their order
+        log = min([command.log, *logs, *(one.log for one in later)])
+        found.append(command._replace(log=log))
+    return found[::-1]

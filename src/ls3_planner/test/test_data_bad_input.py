@@ -161,6 +161,28 @@ class Late(Recording):
         self.offset -= delay
 
 
+class Resent(Recording):
+    """After the first one commands are lost; those of both episodes come at the end, or none."""
+
+    resend = True
+
+    def __enter__(self) -> Resent:
+        self._lost: list[Any] = []
+        super().__enter__()
+        return self
+
+    def send(self, topic: str, message: Any, kind: str = "") -> None:
+        held_back = topic == "arm_command" and (message.step or (self._lost and self.resend))
+        if not held_back:
+            super().send(topic, message, kind)
+        else:
+            self._lost.append(message)
+
+    def send_again(self) -> None:
+        for message in self._lost if self.resend else ():
+            super().send("arm_command", message)
+
+
 class Lossy(Recording):
     """A recorder that gets only every other end of a motion, as of a topic that keeps one."""
 
@@ -182,6 +204,36 @@ def test_ends_of_motions_that_were_lost(tmp_path: Path, out: Path) -> None:
     (path,) = list_episodes(out)
     assert np.array_equal(read_episode(path).observations, truth[1].observations)
     assert np.array_equal(read_episode(path).actions, truth[1].actions)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("resend", [True, False])
+def test_commands_that_are_sent_again(
+    tmp_path: Path, out: Path, marked: bool, resend: bool
+) -> None:
+    """They belong where the arm carried them out; an episode without them is not a shorter one."""
+    truth = []
+    with simulation() as env, Resent(tmp_path / "bag") as recording:
+        recording.resend = resend
+        for number in range(2):
+            if marked:
+                recording.mark("start")
+            recording.wait(1)
+            truth.append(record_episode(recording, env, "demonstration", number, number, 4))
+            recording.wait(1)
+            if marked:
+                recording.mark("stop")
+            recording.wait(500)
+        recording.send_again()
+    assert data_import(tmp_path / "bag", out) == (0 if resend else 2)
+    if not resend:
+        assert verdicts(out) == ["rejected", "rejected"]
+        assert set(reasons(out)) == {"the command of step 1 is missing"}
+        return
+    assert verdicts(out) == ["imported", "imported"]
+    for path, expected in zip(list_episodes(out), truth, strict=True):
+        assert np.array_equal(read_episode(path).observations, expected.observations)
+        assert np.array_equal(read_episode(path).actions, expected.actions)
 
 
 @pytest.mark.parametrize(
