@@ -39,21 +39,27 @@ def band(
     return mean, np.sqrt(squares / np.maximum(count - 1, 1) / count)
 
 
-def learning_curves(results: Sequence[dict[str, Any]], labels: Sequence[str], title: str) -> Figure:
+def learning_curves(
+    results: Sequence[dict[str, Any]],
+    labels: Sequence[str],
+    title: str,
+    episodes: int | None = None,
+) -> Figure:
     """Return, success and violation rate against the number of training episodes.
 
-    results: of one domain, as `ls3 results` writes them; labels: one for each.
+    results: of one domain, as `ls3 results` writes them; labels: one for each; episodes: how many
+    to show, by default all.
     """
     figure = Figure(figsize=(12, 3.4))
     axes = figure.subplots(1, len(PANELS))
     for (key, name), panel in zip(PANELS.items(), axes, strict=True):
         for result, label in zip(results, labels, strict=True):
             curves = result["metrics"]["curves"].values()
-            mean, error = band([curve[key] for curve in curves])
-            episodes = np.arange(1, len(mean) + 1)
-            (line,) = panel.plot(episodes, mean, label=f"{label} ({len(curves)})")
+            mean, error = band([curve[key][:episodes] for curve in curves])
+            number = np.arange(1, len(mean) + 1)
+            (line,) = panel.plot(number, mean, label=f"{label} ({len(curves)})")
             panel.fill_between(
-                episodes, mean - error, mean + error, color=line.get_color(), alpha=0.2, lw=0
+                number, mean - error, mean + error, color=line.get_color(), alpha=0.2, lw=0
             )
         if key == "total_reward":
             demonstrator = results[0]["metrics"]["demonstrator_return"]

@@ -126,8 +126,11 @@ def _sweep(
     found = False
     for domain in sorted({result["domain"] for result in results}):
         chosen = [r for r in results if r["domain"] == domain and _swept(r["run_name"], key)]
-        if not any("+" in r["run_name"] for r in chosen):
+        swept = [r for r in chosen if "+" in r["run_name"]]
+        if not swept:
             continue
+        curves = [curve for r in swept for curve in r["metrics"]["curves"].values()]
+        longest = max(len(curve["success"]) for curve in curves)
         found = True
         chosen.sort(key=lambda r: float(r["planner"][key]))
         labels = [f"{r['planner'][key]:g}" for r in chosen]
@@ -136,7 +139,7 @@ def _sweep(
         ]
         if key == "delta_constraint" and unconstrained:
             chosen, labels = [*chosen, *unconstrained], [*labels, "no constraints"]
-        figure = figures.learning_curves(chosen, labels, f"{domain}: {title}")
+        figure = figures.learning_curves(chosen, labels, f"{domain}: {title}", longest)
         report.picture(f"sweep_{domain}_{key}", figure, f"{where}: {title}, domain {domain}.")
     if not found:
         report.missing(f"{where}, {title}: no sweep has been run.")
