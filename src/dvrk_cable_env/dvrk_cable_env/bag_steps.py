@@ -222,9 +222,12 @@ def _refuse_lost(segment: Segment, motions: list[Motion]) -> None:
     last = segment.commands[-1]
     if segment.unfinished:
         return
-    for motion in motions:
+    first = bisect_left(motions, last.log, key=lambda motion: motion.log)
+    for motion in motions[first:]:
+        if motion.log > segment.end:
+            break
         follows = motion.episode == last.episode and motion.step > last.step
-        if follows and motion.moving and last.log <= motion.log <= segment.end:
+        if follows and motion.moving:
             raise BagFault(f"the command of step {motion.step} is missing")
 
 

@@ -27,22 +27,27 @@ struct Bfloat16 {
 
 // Numbers of 32 bits are broadcast: one float32, or two of 16 bits of neighbouring inputs.
 // (Broadcasting 16 bits would take up one of two ports that multiply.)
+typedef uint32_t Bits __attribute__((vector_size(kBytes)));
+
+inline Bits broadcast_bits(const void* from) {
+  uint32_t bits;
+  std::memcpy(&bits, from, sizeof bits);
+  return bits - Bits{};
+}
+
 template <class T>
 struct Simd {
   static constexpr int pack = 4 / sizeof(T);
   static constexpr int spread = pack;  // lanes of a sum that make up one output
   typedef T Vector __attribute__((vector_size(kBytes)));
   typedef Vector Sum;
-  typedef uint32_t Bits __attribute__((vector_size(kBytes)));
   typedef uint16_t Halves __attribute__((vector_size(kBytes)));
 
   static T number(float x) { return T(x); }
 
   static Vector broadcast(const T* from) {
     if constexpr (pack == 1) return *from - Vector{};
-    uint32_t bits;
-    std::memcpy(&bits, from, sizeof bits);
-    return reinterpret_cast<Vector>(bits - Bits{});
+    return reinterpret_cast<Vector>(broadcast_bits(from));
   }
 
   static Sum add(Sum sum, Vector x, Vector w) { return sum + x * w; }
@@ -70,7 +75,6 @@ struct Simd<Bfloat16> {
   static constexpr int pack = 2, spread = 1;
   typedef uint16_t Vector __attribute__((vector_size(kBytes)));
   typedef float Sum __attribute__((vector_size(kBytes)));
-  typedef uint32_t Bits __attribute__((vector_size(kBytes)));
 
   // To nearest, ties to even; NaN stays NaN.
   static uint16_t number(float x) {
@@ -81,9 +85,7 @@ struct Simd<Bfloat16> {
   }
 
   static Vector broadcast(const Bfloat16* from) {
-    uint32_t bits;
-    std::memcpy(&bits, from, sizeof bits);
-    return reinterpret_cast<Vector>(bits - Bits{});
+    return reinterpret_cast<Vector>(broadcast_bits(from));
   }
 
   static Sum add(Sum sum, Vector x, Vector w) {

@@ -327,3 +327,9 @@ def domain() -> int:
 @pytest.fixture(scope="session")
 def child_of() -> Callable[..., Child]:
     return Child
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where a command writes; nothing is there yet."""
+    return tmp_path / "out"

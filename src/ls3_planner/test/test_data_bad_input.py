@@ -8,25 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from recorded import IMAGE, STEP_MS, Recording, header, make, record_episode, simulation
-from test_data_import import data_import, make_bag, rows
+from test_data_import import data_import, make_bag, reasons, rows, verdicts
 
 from ls3_models.episodes import list_episodes, read_episode
 
 SETPOINTS = ["--actions", "setpoints", "--period", str(STEP_MS / 1000)]
 IMAGE_FAULT = "topic '/camera/image_raw' is std_msgs/msg/String, expected sensor_msgs/msg/Image"
-
-
-def verdicts(out: Path) -> list[str]:
-    return [row["verdict"] for row in rows(out)]
-
-
-def reasons(out: Path) -> list[str]:
-    return [row["reason"] for row in rows(out)]
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 @pytest.mark.parametrize("metadata", [True, False], ids=["file alone", "recorder killed"])
@@ -147,115 +134,6 @@ def test_two_arms(tmp_path: Path, out: Path) -> None:
     assert data_import(tmp_path / "bag", out, *SETPOINTS, "--arm", "PSM1") == 0
     assert verdicts(out) == ["imported", "imported"]
     assert np.abs(read_episode(list_episodes(out)[0]).actions).max() <= 0.015 + 1e-6
-
-
-class Late(Recording):
-    """A recorder so busy that it takes some topics a quarter of a second after others."""
-
-    late = ("motion_state",)
-
-    def send(self, topic: str, message: Any, kind: str = "") -> None:
-        delay = 250_000_000 if topic in self.late else 0
-        self.offset += delay
-        super().send(topic, message, kind)
-        self.offset -= delay
-
-
-class Resent(Recording):
-    """After the first one commands are lost; those of both episodes come at the end, or none."""
-
-    resend = True
-
-    def __enter__(self) -> Resent:
-        self._lost: list[Any] = []
-        super().__enter__()
-        return self
-
-    def send(self, topic: str, message: Any, kind: str = "") -> None:
-        held_back = topic == "arm_command" and (message.step or (self._lost and self.resend))
-        if not held_back:
-            super().send(topic, message, kind)
-        else:
-            self._lost.append(message)
-
-    def send_again(self) -> None:
-        for message in self._lost if self.resend else ():
-            super().send("arm_command", message)
-
-
-class Lossy(Recording):
-    """A recorder that gets only every other end of a motion, as of a topic that keeps one."""
-
-    def motion(self, number: int, step: int, moving: bool) -> None:
-        if moving or step % 2:
-            super().motion(number, step, moving)
-
-
-def test_ends_of_motions_that_were_lost(tmp_path: Path, out: Path) -> None:
-    """The frame that the next plan rests on tells; at the very end there is none."""
-    truth = []
-    with simulation() as env, Lossy(tmp_path / "bag") as recording:
-        for number, steps in enumerate((5, 4)):
-            truth.append(record_episode(recording, env, "demonstration", number, number, steps))
-            recording.wait(1)
-    assert data_import(tmp_path / "bag", out) == 0
-    assert verdicts(out) == ["rejected", "imported"]
-    assert "the recording ends within it" in reasons(out)[0]
-    (path,) = list_episodes(out)
-    assert np.array_equal(read_episode(path).observations, truth[1].observations)
-    assert np.array_equal(read_episode(path).actions, truth[1].actions)
-
-
-@pytest.mark.parametrize("marked", [True, False])
-@pytest.mark.parametrize("resend", [True, False])
-def test_commands_that_are_sent_again(
-    tmp_path: Path, out: Path, marked: bool, resend: bool
-) -> None:
-    """They belong where the arm carried them out; an episode without them is not a shorter one."""
-    truth = []
-    with simulation() as env, Resent(tmp_path / "bag") as recording:
-        recording.resend = resend
-        for number in range(2):
-            if marked:
-                recording.mark("start")
-            recording.wait(1)
-            truth.append(record_episode(recording, env, "demonstration", number, number, 4))
-            recording.wait(1)
-            if marked:
-                recording.mark("stop")
-            recording.wait(500)
-        recording.send_again()
-    assert data_import(tmp_path / "bag", out) == (0 if resend else 2)
-    if not resend:
-        assert verdicts(out) == ["rejected", "rejected"]
-        assert set(reasons(out)) == {"the command of step 1 is missing"}
-        return
-    assert verdicts(out) == ["imported", "imported"]
-    for path, expected in zip(list_episodes(out), truth, strict=True):
-        assert np.array_equal(read_episode(path).observations, expected.observations)
-        assert np.array_equal(read_episode(path).actions, expected.actions)
-
-
-@pytest.mark.parametrize(
-    "late", [("motion_state",), ("episode_mark",), ("camera/image_raw", "task_state")]
-)
-def test_topics_that_are_recorded_late(tmp_path: Path, out: Path, late: tuple[str, ...]) -> None:
-    """The end of a motion after the next command, a start after the first, frames after a stop."""
-    truth = []
-    with simulation() as env, Late(tmp_path / "bag") as recording:
-        recording.late = late
-        for number in range(2):
-            recording.mark("start")
-            recording.wait(1)
-            truth.append(record_episode(recording, env, "demonstration", number, number, 4))
-            recording.wait(1)
-            recording.mark("stop")
-            recording.wait(2000)
-    assert data_import(tmp_path / "bag", out) == 0
-    assert verdicts(out) == ["imported", "imported"]
-    for path, expected in zip(list_episodes(out), truth, strict=True):
-        assert np.array_equal(read_episode(path).observations, expected.observations)
-        assert np.array_equal(read_episode(path).actions, expected.actions)
 
 
 def test_two_cameras(tmp_path: Path, out: Path) -> None:

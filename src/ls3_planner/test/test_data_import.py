@@ -42,6 +42,14 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return [row for bag in document.values() for row in bag["episodes"]]
 
 
+def verdicts(out: Path) -> list[str]:
+    return [row["verdict"] for row in rows(out)]
+
+
+def reasons(out: Path) -> list[str]:
+    return [row["reason"] for row in rows(out)]
+
+
 def make_bag(path: Path, steps: int = 50, marks: bool = True, **settings: Any) -> list[Episode]:
     """A demonstration and an episode that touches the obstacle."""
     truth = []
