@@ -43,14 +43,14 @@ demonstrations: build ## Record bags by a scripted operator, import, train from 
 	@$(WITH_ENV) ls3 demonstrations $(ARGS)
 
 faults: build ## Break the running graph in every way and 500 combinations: results/faults.json
-	@$(WITH_ENV) OMP_NUM_THREADS=1 python -m ls3_planner.faults --combinations $(COMBINATIONS) $(ARGS)
+	@$(WITH_ENV) OMP_NUM_THREADS=1 python -m ls3_system_tests.faults --combinations $(COMBINATIONS) $(ARGS)
 
 lint: build ## ruff and mypy
 	@$(WITH_ENV) ruff check .
 	@$(WITH_ENV) ruff format --check .
 	@$(WITH_ENV) mypy $(foreach p,$(PYTHON_PACKAGES),-p $(p))
 	@$(WITH_ENV) mypy tools/*.py
-	@$(WITH_ENV) MYPYPATH=src/ls3_planner/test:tools/bench mypy tools/bench/*.py
+	@$(WITH_ENV) MYPYPATH=test/support:src/ls3_planner/test:tools/bench mypy tools/bench/*.py
 	@$(WITH_ENV) python tools/readme_tables.py --check
 
 unit: build ## The tests alone

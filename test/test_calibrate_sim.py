@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dvrk_cable_env.calibrate_colours import TARGETS, Range, propose
-from dvrk_cable_env.segmentation import in_range
+from dvrk_cable_env.calibrate.colours import TARGETS, Range, propose
+from dvrk_cable_env.camera.segmentation import in_range
 from ls3_sim.cable_scene import CableScene
 
 

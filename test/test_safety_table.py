@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dvrk_cable_env.arm import ArmConfig
+from dvrk_cable_env.arm.arm import ArmConfig
 from ls3_common.parameters import leaves
 
 ROOT = Path(__file__).parents[1]

@@ -21,10 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dvrk_cable_env.segmentation import SegmentationConfig, cable_pixels, task_masks, task_state
-from ls3_planner.files import write_json
-from ls3_planner.measure import machine
-from ls3_planner.provenance import git_commit
+from dvrk_cable_env.camera.segmentation import (
+    SegmentationConfig,
+    cable_pixels,
+    task_masks,
+    task_state,
+)
+from ls3.runs.provenance import git_commit
+from ls3.studies.measure import machine
+from ls3_common.files import write_json
 from ls3_sim.behaviours import BEHAVIOURS
 from ls3_sim.cable_env import CableEnv
 from ls3_sim.cable_scene import CableScene

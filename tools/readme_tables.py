@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-PAPER = ROOT / "src/ls3_planner/paper/results.yaml"
+PAPER = ROOT / "src/ls3/paper/results.yaml"
 DOCUMENTS = ("README.md", "docs/robot.md")
 ROWS = {
     "ros": "LS3 through the ROS graph, `realtime`",

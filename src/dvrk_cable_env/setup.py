@@ -20,6 +20,7 @@ setup(
         "opencv-python-headless<5",
         "mcap",
         "rosbags",
+        "PyYAML",
     ],
     zip_safe=True,
     maintainer="LS3 maintainers",

@@ -12,7 +12,12 @@ setup(
         (f"share/{PACKAGE}", ["package.xml", *(f"{PACKAGE}/{name}" for name in PROFILES)]),
     ],
     package_data={PACKAGE: PROFILES},
-    install_requires=["setuptools", "PyYAML", "numpy"],
+    install_requires=[
+        "setuptools",
+        "PyYAML",
+        "numpy",
+        "rich",
+    ],
     zip_safe=False,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",

@@ -18,7 +18,6 @@ setup(
         "h5py",
         "safetensors",
         "tensorboard",
-        "rich",
         "imageio",
     ],
     zip_safe=True,

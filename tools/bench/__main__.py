@@ -22,13 +22,13 @@ import ls3_models  # noqa: E402  before torch: settles how its threads wait
 import plans  # noqa: E402
 import torch  # noqa: E402
 
+from ls3.runs.domains import Domain, find_shared, load_domain  # noqa: E402
+from ls3.runs.provenance import git_commit  # noqa: E402
+from ls3.studies.measure import machine  # noqa: E402
 from ls3_common.errors import UserError  # noqa: E402
 from ls3_models import benchmark  # noqa: E402
 from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
 from ls3_models.offline import Spec  # noqa: E402
-from ls3_planner.domains import Domain, find_shared, load_domain  # noqa: E402
-from ls3_planner.measure import machine  # noqa: E402
-from ls3_planner.provenance import git_commit  # noqa: E402
 
 SECTIONS = ("plans", "training", "graph", "scaling")
 
@@ -75,7 +75,7 @@ def measure_training(device: str, rounds: int) -> dict[str, Any]:
 
 
 def measure_graph(device: str, rounds: int) -> dict[str, Any]:
-    from ls3_planner import latency
+    from ls3_system_tests import latency
 
     return latency.measure()
 

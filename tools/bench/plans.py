@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from reference import ReferencePlanner
 
+from ls3.learning import environment
+from ls3.runs.domains import Domain
+from ls3_common.progress import bar
 from ls3_models.bundle import Bundle, random_bundle
 from ls3_models.networks import StackedMLP
-from ls3_models.progress import bar
-from ls3_planner import environment, native
+from ls3_planner import native
 from ls3_planner.cem import Planner
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.domains import Domain
 from ls3_planner.selection import Elites
 from ls3_planner.workers import Workers
 

@@ -2,9 +2,9 @@
 
 from ls3_common.entry import node
 
-segmentation_node = node("dvrk_cable_env.segmentation_node")
-arm_node = node("dvrk_cable_env.arm_node")
-preflight = node("dvrk_cable_env.preflight_node")
-teleop_node = node("dvrk_cable_env.teleop_node")
-record_monitor = node("dvrk_cable_env.record_monitor")
-calibrate = node("dvrk_cable_env.calibrate")
+segmentation_node = node("dvrk_cable_env.camera.segmentation_node")
+arm_node = node("dvrk_cable_env.arm.arm_node")
+preflight = node("dvrk_cable_env.preflight.preflight_node")
+teleop_node = node("dvrk_cable_env.teleop.teleop_node")
+record_monitor = node("dvrk_cable_env.teleop.record_monitor")
+calibrate = node("dvrk_cable_env.calibrate.command")

@@ -18,9 +18,10 @@ from launch.actions import (
 )
 from launch_ros.actions import Node
 
-from dvrk_cable_env.recording import RecordingConfig, streams
-from ls3_common import launching, topics
-from ls3_common.launching import number, text
+from dvrk_cable_env.teleop.recording import RecordingConfig, streams
+from ls3_common import topics
+from ls3_launch import launching
+from ls3_launch.launching import number, text
 
 ARGUMENTS = [
     DeclareLaunchArgument(

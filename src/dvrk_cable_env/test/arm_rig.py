@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from dvrk_cable_env.arm import ArmConfig, Status
-from dvrk_cable_env.controller import ArmController
-from dvrk_cable_env.limits import ArmState, Decision, Request
+from dvrk_cable_env.arm.arm import ArmConfig, Status
+from dvrk_cable_env.arm.controller import ArmController
+from dvrk_cable_env.arm.limits import ArmState, Decision, Request
 
 MS = 1_000_000
 SECOND = 1_000 * MS

@@ -299,7 +299,7 @@ def rig_of(bench: Bench) -> Callable[..., Rig]:
 @pytest.fixture(scope="module")
 def running(bench: Bench) -> Iterator[Rig]:
     """One arm_node that the tests of a module share."""
-    with process("dvrk_cable_env.arm_node", auto_enable=True, **PATIENT) as child:
+    with process("dvrk_cable_env.arm.arm_node", auto_enable=True, **PATIENT) as child:
         rig = Rig(bench, child)
         rig.ready()
         assert bench.arm.commands == ["enable", "home"]

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dvrk_cable_env.lens import Calibration
+from dvrk_cable_env.camera.lens import Calibration
 
 WIDTH, HEIGHT = 640, 480
 RED, GREEN, BLUE = (200, 20, 20), (20, 180, 40), (20, 40, 200)

@@ -9,7 +9,7 @@ import pytest
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
-NODE = "dvrk_cable_env.arm_node"
+NODE = "dvrk_cable_env.arm.arm_node"
 INACTIVE = "the node is not active"
 
 

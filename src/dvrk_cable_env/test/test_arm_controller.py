@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arm_rig import HOME, MS, SECOND, Rig
 
-from dvrk_cable_env.limits import ArmLimits, Decision, Request
+from dvrk_cable_env.arm.limits import ArmLimits, Decision, Request
 
 
 @pytest.fixture

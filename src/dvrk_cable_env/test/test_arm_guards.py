@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from dvrk_cable_env.arm import ArmConfig
-from dvrk_cable_env.controller import ArmController
-from dvrk_cable_env.guards import DeadMan, Objection, SoleCommander, Teleoperation
-from dvrk_cable_env.limits import ArmState, Request
+from dvrk_cable_env.arm.arm import ArmConfig
+from dvrk_cable_env.arm.controller import ArmController
+from dvrk_cable_env.arm.guards import DeadMan, Objection, SoleCommander, Teleoperation
+from dvrk_cable_env.arm.limits import ArmState, Request
 
 MS = 1_000_000
 HOME = (0.0, 0.0, -0.1)

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvrk_cable_env.limits import (
+from dvrk_cable_env.arm.limits import (
     ROUNDING,
     ArmLimits,
     ArmState,
     Decision,
     Request,
 )
-from dvrk_cable_env.safety import decide, not_ready
+from dvrk_cable_env.arm.safety import decide, not_ready
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import build
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-NODE = "dvrk_cable_env.arm_node"
+NODE = "dvrk_cable_env.arm.arm_node"
 FAKE_API = Path(__file__).parent / "fake_api"
 
 

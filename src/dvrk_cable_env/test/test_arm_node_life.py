@@ -12,7 +12,7 @@ from rosgraph_msgs.msg import Clock
 
 from ls3_common.ros import nanoseconds
 
-NODE = "dvrk_cable_env.arm_node"
+NODE = "dvrk_cable_env.arm.arm_node"
 SECOND = 1_000_000_000
 
 
@@ -37,7 +37,7 @@ def test_a_signal_during_a_motion_holds_before_the_process_leaves(
 def test_an_exception_in_the_node_holds_before_the_process_leaves(bench: Any, rig_of: Any) -> None:
     """A bug is put into the callback of a plan; what the process does then is real."""
     program = (
-        "import dvrk_cable_env.arm_node as module\n"
+        "import dvrk_cable_env.arm.arm_node as module\n"
         "def broken(self, request, now): raise RuntimeError('a bug')\n"
         "module.ArmController.execute = broken\n"
         "module.main()\n"

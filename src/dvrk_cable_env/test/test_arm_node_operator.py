@@ -13,7 +13,7 @@ from std_msgs.msg import Bool
 
 from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS
 
-NODE = "dvrk_cable_env.arm_node"
+NODE = "dvrk_cable_env.arm.arm_node"
 PEDAL, FOLLOWING = "/footpedals/coag", "/MTMR_PSM1/following"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from arm_rig import Rig
 
-from dvrk_cable_env.arm import ArmConfig
-from dvrk_cable_env.controller import ArmController
-from dvrk_cable_env.limits import Decision, Request
+from dvrk_cable_env.arm.arm import ArmConfig
+from dvrk_cable_env.arm.controller import ArmController
+from dvrk_cable_env.arm.limits import Decision, Request
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CompressedImage
 
-from dvrk_cable_env.calibrate import main
-from dvrk_cable_env.calibrate_live import tip_of
-from dvrk_cable_env.segmentation import NodeConfig
-from dvrk_cable_env.segmentation_view import to_robot
+from dvrk_cable_env.calibrate.command import main
+from dvrk_cable_env.calibrate.live import tip_of
+from dvrk_cable_env.camera.segmentation import NodeConfig
+from dvrk_cable_env.camera.segmentation_view import to_robot
 from ls3_common.errors import UserError
 from ls3_common.parameters import build, read_section
 
@@ -168,7 +168,7 @@ def test_from_the_topics_of_a_compressed_camera_and_a_robot(bench: Any, tmp_path
     for u, v in SPREAD:
         words += ["--touch", str(u), str(v)]
     child = subprocess.Popen(
-        [sys.executable, "-u", "-m", "dvrk_cable_env.calibrate", *words],
+        [sys.executable, "-u", "-m", "dvrk_cable_env.calibrate.command", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

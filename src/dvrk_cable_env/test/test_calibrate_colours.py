@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dvrk_cable_env.calibrate_colours import (
+from dvrk_cable_env.calibrate.colours import (
     PAINT,
     TARGETS,
     Range,
@@ -15,8 +15,8 @@ from dvrk_cable_env.calibrate_colours import (
     preview,
     propose,
 )
-from dvrk_cable_env.calibrate_panel import SLIDERS, Panel, _is_closed
-from dvrk_cable_env.segmentation import NodeConfig, SegmentationConfig, in_range
+from dvrk_cable_env.calibrate.panel import SLIDERS, Panel, _is_closed
+from dvrk_cable_env.camera.segmentation import NodeConfig, SegmentationConfig, in_range
 from ls3_common.errors import UserError
 from ls3_common.parameters import build
 

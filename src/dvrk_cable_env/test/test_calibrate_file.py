@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from dvrk_cable_env.calibrate_file import save, with_values
+from dvrk_cable_env.calibrate.file import save, with_values
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import read_section
 

@@ -16,10 +16,10 @@ from sensor_msgs.msg import CameraInfo
 from test_lens import ost
 from test_lens_node import image
 
-from dvrk_cable_env.calibrate import main
-from dvrk_cable_env.lens import Lens
-from dvrk_cable_env.segmentation import NodeConfig, segment_cable
-from dvrk_cable_env.segmentation_view import to_robot
+from dvrk_cable_env.calibrate.command import main
+from dvrk_cable_env.camera.lens import Lens
+from dvrk_cable_env.camera.segmentation import NodeConfig, segment_cable
+from dvrk_cable_env.camera.segmentation_view import to_robot
 from ls3_common.parameters import build, read_section
 from ls3_common.ros import LATCHED_QOS
 
@@ -139,7 +139,7 @@ def test_from_the_topics_of_a_raw_camera(bench: Any, tmp_path: Path) -> None:
     timer = bench.node.create_timer(0.1, lambda: camera.publish(frame))
     path = tmp_path / "robot.yaml"
     words = [str(path), "--undistort", "--preview", str(tmp_path / "m.png"), *PICKS]
-    command = [sys.executable, "-m", "dvrk_cable_env.calibrate", *words]
+    command = [sys.executable, "-m", "dvrk_cable_env.calibrate.command", *words]
 
     def calibrate(*more: str) -> subprocess.CompletedProcess[str]:
         remap = ["--ros-args", "-r", "__ns:=/lens"]

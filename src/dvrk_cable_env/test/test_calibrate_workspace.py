@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from dvrk_cable_env.calibrate_workspace import fit, marker_points
-from dvrk_cable_env.segmentation import SegmentationConfig, scene_view
-from dvrk_cable_env.segmentation_view import rectified, to_pixels, to_robot
+from dvrk_cable_env.calibrate.workspace import fit, marker_points
+from dvrk_cable_env.camera.segmentation import SegmentationConfig, scene_view
+from dvrk_cable_env.camera.segmentation_view import rectified, to_pixels, to_robot
 from ls3_common.errors import ConfigError, UserError
 from ls3_common.parameters import build
 

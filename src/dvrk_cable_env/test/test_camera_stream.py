@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 
 from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS
 
-NODE = "dvrk_cable_env.segmentation_node"
+NODE = "dvrk_cable_env.camera.segmentation_node"
 WIDTH, HEIGHT, RATE_HZ, FRAMES = 640, 480, 30, 300
 ATTEMPTS = 3
 """One without a loss is asked for: a late reader is kept ten frames, 0.33 s, and a busy computer

@@ -12,14 +12,19 @@ import pytest
 import yaml
 from lenses import LENSES, WIDE, K, message_of, overlap, through, workspace
 
-from dvrk_cable_env.lens import (
+from dvrk_cable_env.camera.lens import (
     Calibration,
     Lens,
     LensError,
     calibration_of,
     read_calibration,
 )
-from dvrk_cable_env.segmentation import SegmentationConfig, cable_pixels, segment_cable, task_masks
+from dvrk_cable_env.camera.segmentation import (
+    SegmentationConfig,
+    cable_pixels,
+    segment_cable,
+    task_masks,
+)
 from ls3_common.errors import UserError
 
 CONFIG = SegmentationConfig(width=640, height=480, crop_left=80, crop_side=480)
@@ -146,7 +151,7 @@ def test_another_camera_info_makes_other_maps_and_the_same_one_none(
 ) -> None:
     made = []
     one, other = PLUMB, LENSES["rational_polynomial"]
-    from dvrk_cable_env import lens as module
+    from dvrk_cable_env.camera import lens as module
 
     real = module.undistortion_maps
     monkeypatch.setattr(module, "undistortion_maps", lambda k: made.append(k.model) or real(k))

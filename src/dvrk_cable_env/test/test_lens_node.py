@@ -14,13 +14,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lenses import HEIGHT, LENSES, WIDTH, message_of, overlap, through, workspace
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from dvrk_cable_env.lens import Lens
-from dvrk_cable_env.lens_topic import info_topic
-from dvrk_cable_env.segmentation import SegmentationConfig, segment_cable
+from dvrk_cable_env.camera.lens import Lens
+from dvrk_cable_env.camera.lens_topic import info_topic
+from dvrk_cable_env.camera.segmentation import SegmentationConfig, segment_cable
 from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS
 from ls3_interfaces.msg import TaskState
 
-NODE = "dvrk_cable_env.segmentation_node"
+NODE = "dvrk_cable_env.camera.segmentation_node"
 SIZES: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "crop_left": 80, "crop_side": 480}
 CONFIG = SegmentationConfig(**SIZES)
 PLUMB, OTHER = LENSES["plumb_bob"], LENSES["rational_polynomial"]
@@ -213,7 +213,7 @@ def test_camera_info_is_looked_for_beside_the_camera(
 
 
 def test_frames_that_image_proc_has_corrected_are_refused_at_once(capfd: Any) -> None:
-    from dvrk_cable_env.segmentation_node import main
+    from dvrk_cable_env.camera.segmentation_node import main
 
     words = ["-p", "undistort:=true", "-r", "camera/image_raw:=/left/image_rect_color"]
     with pytest.raises(SystemExit) as end:

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dvrk_cable_env.arm import ArmConfig
-from dvrk_cable_env.guards import GuardConfig
-from dvrk_cable_env.limits import ArmLimits
-from dvrk_cable_env.preflight import CHECKS, judge
-from dvrk_cable_env.preflight_files import (
+from dvrk_cable_env.arm.arm import ArmConfig
+from dvrk_cable_env.arm.guards import GuardConfig
+from dvrk_cable_env.arm.limits import ArmLimits
+from dvrk_cable_env.camera.segmentation import SegmentationConfig
+from dvrk_cable_env.preflight.checks import CHECKS, judge
+from dvrk_cable_env.preflight.files import (
     differences,
     model_of,
     parameter_files,
     read_model,
     section,
 )
-from dvrk_cable_env.preflight_seen import (
+from dvrk_cable_env.preflight.seen import (
     FAILED,
     OK,
     WARNING,
@@ -34,7 +35,6 @@ from dvrk_cable_env.preflight_seen import (
     Stream,
     Verdict,
 )
-from dvrk_cable_env.segmentation import SegmentationConfig
 from ls3_common.errors import ConfigError, DataError
 
 SECOND = 1_000_000_000

@@ -32,7 +32,7 @@ def camera(bench: Any, start: Any) -> Iterator[list[CameraInfo]]:
 
     bench.node.create_timer(0.1, tick)
     sizes = {"width": WIDTH, "height": HEIGHT, "crop_left": 80, "crop_side": 480}
-    with start("dvrk_cable_env.segmentation_node", undistort=True, **sizes) as child:
+    with start("dvrk_cable_env.camera.segmentation_node", undistort=True, **sizes) as child:
         bench.matched(pictures)
         yield said
         assert child.poll() is None, "segmentation_node died"
@@ -41,7 +41,13 @@ def camera(bench: Any, start: Any) -> Iterator[list[CameraInfo]]:
 def lines() -> dict[str, str]:
     """By check: there is no arm, so that preflight fails in any case."""
     words = ["-p", "timeout:=3.0", "-p", "watch:=1.0", "-p", "max_camera_age:=2.0"]
-    command = [sys.executable, "-m", "dvrk_cable_env.preflight_node", "--ros-args", *words]
+    command = [
+        sys.executable,
+        "-m",
+        "dvrk_cable_env.preflight.preflight_node",
+        "--ros-args",
+        *words,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1, done.stderr
     return {line[8:23].strip(): line for line in done.stdout.splitlines()[:-1]}

@@ -110,7 +110,7 @@ def well(table: Table) -> Table:
 
 
 def begin(file: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "dvrk_cable_env.preflight_node"]
+    command = [sys.executable, "-m", "dvrk_cable_env.preflight.preflight_node"]
     return subprocess.Popen(
         [*command, "--ros-args", "--params-file", str(file), *words],
         stdout=subprocess.PIPE,

@@ -16,12 +16,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from dvrk_cable_env.bag_reading import Bag
+from dvrk_cable_env.bags.reading import Bag
 from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS
 
 KEPT_QOS = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Of /rosout: also what was said before anybody listened."""
-NODE = "dvrk_cable_env.record_monitor"
+NODE = "dvrk_cable_env.teleop.record_monitor"
 LAUNCH = ["ros2", "launch", "dvrk_cable_env", "record.launch.py"]
 ONE_MARK = """
 import rclpy, sys, time

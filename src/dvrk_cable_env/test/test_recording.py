@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from dvrk_cable_env.recording import (
+from dvrk_cable_env.teleop.recording import (
     LATE,
     Meter,
     RecordingConfig,

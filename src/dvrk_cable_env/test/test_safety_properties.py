@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dvrk_cable_env.limits import ROUNDING, ArmLimits, ArmState, Decision, Request
-from dvrk_cable_env.safety import decide
+from dvrk_cable_env.arm.limits import ROUNDING, ArmLimits, ArmState, Decision, Request
+from dvrk_cable_env.arm.safety import decide
 
 CASES = int(os.environ.get("LS3_FILTER_CASES", "60000"))
 SEED = int(os.environ.get("LS3_FILTER_SEED", "0")) or secrets.randbits(32)

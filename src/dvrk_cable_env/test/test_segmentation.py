@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dvrk_cable_env.segmentation import (
+from dvrk_cable_env.camera.segmentation import (
     FrameError,
     SegmentationConfig,
     cable_pixels,

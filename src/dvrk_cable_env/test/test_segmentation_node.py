@@ -12,10 +12,10 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage, Image
 
-from dvrk_cable_env.segmentation import segment_cable
+from dvrk_cable_env.camera.segmentation import segment_cable
 from ls3_interfaces.msg import TaskState
 
-NODE = "dvrk_cable_env.segmentation_node"
+NODE = "dvrk_cable_env.camera.segmentation_node"
 RED, GREEN, BLUE = (200, 20, 20), (20, 180, 40), (20, 40, 200)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dvrk_cable_env.teleop import (
+from dvrk_cable_env.teleop.teleop import (
     ANSWER_TIMEOUT,
     BACK_OFF,
     FRAME_SILENCE,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvrk_cable_env.teleop_input import (
+from dvrk_cable_env.teleop.teleop_input import (
     STILL,
     InputFault,
     JoyConfig,
@@ -17,7 +17,7 @@ from dvrk_cable_env.teleop_input import (
     Pedal,
     displacement,
 )
-from dvrk_cable_env.teleop_keys import Keys
+from dvrk_cable_env.teleop.teleop_keys import Keys
 
 AXES, BUTTONS = [0.0, 0.0], [0] * 8
 START = JoyConfig().start_button

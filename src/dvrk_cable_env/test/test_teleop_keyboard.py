@@ -25,7 +25,7 @@ import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
-NODE = ["-m", "dvrk_cable_env.teleop_node"]
+NODE = ["-m", "dvrk_cable_env.teleop.teleop_node"]
 FAULTY = """
 from dvrk_cable_env import teleop_node
 def fail(self, now):

@@ -15,7 +15,7 @@ from std_msgs.msg import String
 from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
-ARM, TELEOP = "dvrk_cable_env.arm_node", "dvrk_cable_env.teleop_node"
+ARM, TELEOP = "dvrk_cable_env.arm.arm_node", "dvrk_cable_env.teleop.teleop_node"
 CLUTCH, FOOT = "/console/clutch", "/footpedals/camera"
 STEP = 0.004  # m
 QUIET = 0.8

@@ -21,12 +21,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ls3_common import parameters
 from ls3_common.errors import DataError
+from ls3_common.progress import Interrupted, StopRequest, bar
 from ls3_models import resume
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.learner import Learner
 from ls3_models.memory import keep_freed_memory
-from ls3_models.progress import Interrupted, StopRequest, bar
 from ls3_models.replay import Replay
 from ls3_models.validation import HELD_OUT_EVERY, Validation
 

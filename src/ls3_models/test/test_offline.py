@@ -15,10 +15,10 @@ import torch
 from small import SPEC, config, episode, episodes
 
 from ls3_common.errors import DataError
+from ls3_common.progress import Interrupted
 from ls3_models import checkpoint
 from ls3_models.learner import Learner, NonFiniteLoss
 from ls3_models.offline import OfflineTraining, make_replay
-from ls3_models.progress import Interrupted
 from ls3_models.resume import CHECKPOINT
 from ls3_models.validation import Validation
 

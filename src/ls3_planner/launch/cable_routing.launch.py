@@ -11,8 +11,9 @@ import os
 
 from launch.actions import DeclareLaunchArgument
 
-from ls3_common import launching, topics
-from ls3_common.launching import node, number, text
+from ls3_common import topics
+from ls3_launch import launching
+from ls3_launch.launching import node, number, text
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -89,7 +90,7 @@ def start(given):
         node(given, "ls3_models", "encoder_node", model),
         node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
         node(given, "dvrk_cable_env", "arm_node", clock, arm_settings),
-        node(given, "ls3_planner", "episode_node", clock, episode_settings | {"record": episodes}),
+        node(given, "ls3_episodes", "episode_node", clock, episode_settings | {"record": episodes}),
         *driver,
     ]
     if sim:

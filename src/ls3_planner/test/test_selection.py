@@ -8,11 +8,12 @@ import pytest
 import torch
 from reference import ReferencePlanner
 
+from ls3.learning import environment
+from ls3.runs.domains import find_shared, load_domain
 from ls3_models.bundle import load_bundle, random_bundle
-from ls3_planner import environment, native, ranking
+from ls3_planner import native, ranking
 from ls3_planner.cem import Planner
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.domains import find_shared, load_domain
 from ls3_planner.rollout import (
     Draws,
     FloatNetworks,

@@ -3,7 +3,7 @@
 `--show-args` lists the arguments.
 """
 
-from ls3_sim.launching import domain_graph
+from ls3_launch.gym_graph import domain_graph
 
 
 def generate_launch_description():

@@ -13,8 +13,8 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch_ros.actions import Node
 
-from ls3_common import launching
-from ls3_common.launching import number, text
+from ls3_launch import launching
+from ls3_launch.launching import number, text
 
 ARGUMENTS = [
     DeclareLaunchArgument("script", description="JSON file: a list of {kind, seed}"),

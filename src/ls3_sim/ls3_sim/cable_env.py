@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dvrk_cable_env.segmentation import SegmentationConfig, segment_cable
+from dvrk_cable_env.camera.segmentation import SegmentationConfig, segment_cable
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.cable_behaviours import make_behaviour
 from ls3_sim.cable_scene import LINKS, CableLayout, CableScene

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dvrk_cable_env.limits import ArmLimits
-from dvrk_cable_env.segmentation import Image
+from dvrk_cable_env.arm.limits import ArmLimits
+from dvrk_cable_env.camera.segmentation import Image
 from ls3_common.parameters import parameter
 from ls3_sim.camera import Camera
 from ls3_sim.gl import mujoco

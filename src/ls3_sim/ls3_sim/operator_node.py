@@ -19,12 +19,12 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from dvrk_cable_env.plan_message import unplanned
-from dvrk_cable_env.recording import RECORDER, header_stamp
-from dvrk_cable_env.teleop import Motion, Pilot
+from dvrk_cable_env.teleop.recording import RECORDER, header_stamp
+from dvrk_cable_env.teleop.teleop import Motion, Pilot
 from ls3_common import topics
 from ls3_common.errors import UserError
 from ls3_common.parameters import parameter
+from ls3_common.plan_message import unplanned
 from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
 from ls3_interfaces.srv import ResetScene

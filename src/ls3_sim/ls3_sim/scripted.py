@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvrk_cable_env.teleop import Order, Pilot
+from dvrk_cable_env.teleop.teleop import Order, Pilot
 from ls3_common.errors import ConfigError
 from ls3_sim.behaviours import BEHAVIOURS
 from ls3_sim.cable_behaviours import make_behaviour

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvrk_cable_env.teleop import Motion, Pilot
+from dvrk_cable_env.teleop.teleop import Motion, Pilot
 from ls3_common.errors import ConfigError
 from ls3_sim.cable_env import MAX_STEP, CableEnv
 from ls3_sim.cable_scene import CableLayout

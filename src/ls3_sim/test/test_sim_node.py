@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from dvrk_cable_env.segmentation import segment_cable
+from dvrk_cable_env.camera.segmentation import segment_cable
 from ls3_common.images import to_array
 
 ACTIONS = [(0.0, 0.015), (0.011, 0.009), (0.015, 0.015), (0.015, -0.004)]

@@ -1,0 +1,141 @@
+"""An arm behind CRTK topics: a da Vinci Research Kit or anything that speaks its protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Empty
+
+from crtk_msgs.msg import OperatingState, StringStamped
+from dvrk_cable_env.arm.limits import ArmState
+from ls3_common import topics
+from ls3_common.ros import RELIABLE_QOS, nanoseconds
+
+# Of a stream only the newest pose matters; of the operating state every change does: a short
+# motion is busy and idle again within one turn of the executor.
+POSE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+STATE_QOS = QoSProfile(
+    depth=20,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+class CrtkArm:
+    """Keeps the newest state of one arm and sends it commands; calls back after each news.
+
+    The Cartesian commands are absolute: CRTK has no relative ones on this robot. `move_cp`
+    follows a joint trajectory to the goal, which for steps of a centimetre is nearly straight.
+    """
+
+    def __init__(
+        self, node: Node, name: str, on_state: Callable[[], None], on_pose: Callable[[], None]
+    ) -> None:
+        self._clock = node.get_clock()
+        self._on_state, self._on_pose = on_state, on_pose
+        self._operating = OperatingState()
+        self._poses: dict[str, PoseStamped] = {}
+        self._heard = time.monotonic()
+        self._cache: ArmState | None = None
+        for topic in ("setpoint_cp", "measured_cp"):
+            node.create_subscription(
+                PoseStamped,
+                topics.arm(name, topic),
+                lambda pose, topic=topic: self._take_pose(topic, pose),
+                POSE_QOS,
+            )
+        node.create_subscription(
+            OperatingState,
+            topics.arm(name, "operating_state"),
+            self._take_state,
+            STATE_QOS,
+        )
+        self._state_command = node.create_publisher(
+            StringStamped, topics.arm(name, "state_command"), RELIABLE_QOS
+        )
+        self._move_cp = node.create_publisher(
+            PoseStamped, topics.arm(name, "move_cp"), RELIABLE_QOS
+        )
+        self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), RELIABLE_QOS)
+
+    def state(self) -> ArmState:
+        if self._cache is None:
+            self._cache = self._assemble()
+        return dataclasses.replace(self._cache, silence=time.monotonic() - self._heard)
+
+    def command(self, name: str) -> bool:
+        if self._state_command.get_subscription_count() == 0:
+            return False
+        message = StringStamped(string=name)
+        message.header.stamp = self._clock.now().to_msg()
+        self._state_command.publish(message)
+        return True
+
+    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
+        setpoint = self._poses.get("setpoint_cp")
+        if setpoint is None:
+            return ()
+        message = PoseStamped()
+        message.header.frame_id = setpoint.header.frame_id
+        message.header.stamp = self._clock.now().to_msg()
+        message.pose.position.x, message.pose.position.y = goal
+        message.pose.position.z = setpoint.pose.position.z
+        message.pose.orientation = setpoint.pose.orientation
+        self._move_cp.publish(message)
+        return (message.pose.position.x, message.pose.position.y)
+
+    def hold(self) -> None:
+        self._hold.publish(Empty())
+
+    def flush(self, timeout: float) -> None:
+        """Every subscriber has the last hold by then."""
+        self._hold.wait_for_all_acked(Duration(seconds=timeout))
+
+    def _take_pose(self, topic: str, pose: PoseStamped) -> None:
+        self._poses[topic] = pose
+        self._heard = time.monotonic()
+        self._cache = None
+        self._on_pose()
+
+    def _take_state(self, state: OperatingState) -> None:
+        self._operating = state
+        self._cache = None
+        self._on_state()
+
+    def _assemble(self) -> ArmState:
+        operating = self._operating
+        known = {
+            "state": operating.state,
+            "is_homed": operating.is_homed,
+            "is_busy": operating.is_busy,
+        }
+        setpoint, measured = self._poses.get("setpoint_cp"), self._poses.get("measured_cp")
+        if setpoint is None or measured is None:
+            return ArmState(**known)
+        stamps = [nanoseconds(pose.header.stamp) for pose in (setpoint, measured)]
+        frames = {pose.header.frame_id for pose in (setpoint, measured)}
+        return ArmState(
+            **known,
+            stamp=min(stamps) if is_rotation(setpoint) else 0,
+            frame=" and ".join(sorted(frames)),
+            setpoint=_position(setpoint),
+            measured=_position(measured),
+        )
+
+
+def _position(pose: PoseStamped) -> tuple[float, ...]:
+    position = pose.pose.position
+    return (position.x, position.y, position.z)
+
+
+def is_rotation(pose: PoseStamped) -> bool:
+    """Whether the orientation, which is sent back with every move, is a unit quaternion."""
+    q = pose.pose.orientation
+    return math.isclose(q.x**2 + q.y**2 + q.z**2 + q.w**2, 1.0, abs_tol=1e-2)

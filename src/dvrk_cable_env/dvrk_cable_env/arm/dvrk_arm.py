@@ -1,0 +1,145 @@
+"""An arm behind the dvrk-python API (2.3 and 2.4): what a lab's own programs use.
+
+The API runs on arm_node's own node, so that its callbacks and ours never meet in two threads;
+nothing that waits is called (enable, home, wait and the kinematics do).
+
+It leaves three things out, which are read from the arm's topics beside it: the state that the
+robot published before we came (it subscribes without asking for that), the frame of a pose, and
+in 2.3 its stamp.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.duration import Duration
+from rclpy.node import Node
+from std_msgs.msg import Empty
+
+from crtk_msgs.msg import OperatingState
+from dvrk_cable_env.arm.crtk_arm import POSE_QOS, STATE_QOS, is_rotation
+from dvrk_cable_env.arm.limits import ArmState
+from ls3_common import topics
+from ls3_common.errors import UserError
+from ls3_common.ros import RELIABLE_QOS, nanoseconds
+
+CONNECTION_TIMEOUT = 3600.0
+"""Seconds without a pose after which the API gives none: how old is too old, our limits say."""
+POSES = ("setpoint_cp", "measured_cp")
+
+
+class DvrkArm:
+    """One PSM as `dvrk.psm` has it."""
+
+    def __init__(
+        self, node: Node, name: str, on_state: Callable[[], None], on_pose: Callable[[], None]
+    ) -> None:
+        crtk, dvrk = _load("crtk"), _load("dvrk")
+        self._on_state, self._on_pose = on_state, on_pose
+        self._psm = dvrk.psm(
+            crtk.ral(node.get_name(), node=node), name, connection_timeout=CONNECTION_TIMEOUT
+        )
+        self._operating = OperatingState()
+        self._heads: dict[str, PoseStamped] = {}
+        self._heard = time.monotonic()
+        # the API's publishers cannot be asked whether they were heard
+        self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), RELIABLE_QOS)
+        node.create_subscription(
+            OperatingState, topics.arm(name, "operating_state"), self._take_state, STATE_QOS
+        )
+        for topic in POSES:
+            node.create_subscription(
+                PoseStamped,
+                topics.arm(name, topic),
+                lambda pose, topic=topic: self._take_head(topic, pose),
+                POSE_QOS,
+            )
+        self._state_topic = topics.arm(name, "state_command")
+        self._node = node
+
+    def state(self) -> ArmState:
+        operating = self._operating
+        known: dict[str, Any] = {
+            "state": operating.state,
+            "is_homed": operating.is_homed,
+            "is_busy": operating.is_busy,
+            "silence": time.monotonic() - self._heard,
+        }
+        setpoint, measured = (self._pose(topic) for topic in POSES)
+        if setpoint is None or measured is None:
+            return ArmState(**known)
+        return ArmState(
+            **known,
+            stamp=min(setpoint[1], measured[1]) if is_rotation(self._heads["setpoint_cp"]) else 0,
+            frame=" and ".join(sorted({head.header.frame_id for head in self._heads.values()})),
+            setpoint=_position(setpoint[0]),
+            measured=_position(measured[0]),
+        )
+
+    def command(self, name: str) -> bool:
+        if self._node.count_subscribers(self._state_topic) == 0:
+            return False
+        self._psm.state_command(name)
+        return True
+
+    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
+        pose = self._pose("setpoint_cp")
+        if pose is None:
+            return ()
+        setpoint = pose[0]
+        x, y = goal
+        # of the API's own classes (PyKDL), which need not be imported by name
+        target = type(setpoint)(setpoint.M, type(setpoint.p)(x, y, setpoint.p[2]))
+        self._psm.move_cp(target)
+        return (float(target.p[0]), float(target.p[1]))
+
+    def hold(self) -> None:
+        self._hold.publish(Empty())
+
+    def flush(self, timeout: float) -> None:
+        """Every subscriber has the last hold by then."""
+        self._hold.wait_for_all_acked(Duration(seconds=timeout))
+
+    def _take_state(self, state: OperatingState) -> None:
+        self._operating = state
+        self._on_state()
+
+    def _take_head(self, topic: str, pose: PoseStamped) -> None:
+        self._heads[topic] = pose
+        self._heard = time.monotonic()
+        self._on_pose()
+
+    def _pose(self, topic: str) -> tuple[Any, int] | None:
+        """A PyKDL.Frame and its stamp (ns); None while the API gives none."""
+        head = self._heads.get(topic)
+        if head is None:
+            return None
+        try:
+            answer = getattr(self._psm, topic)()
+        except TimeoutError:
+            return None
+        stamp = nanoseconds(head.header.stamp)
+        if isinstance(answer, tuple):  # 2.4: with its stamp in seconds, 0 for invalid
+            answer, seconds = answer
+            stamp = min(stamp, round(seconds * 1e9))
+        return answer, stamp
+
+
+def _load(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(
+            f"the dvrk backend needs the Python package '{module}': {error}",
+            where="arm_node",
+            do="source the robot's workspace (docs/robot.md), or use backend:=crtk, which needs "
+            "neither it nor PyKDL",
+        ) from None
+
+
+def _position(frame: Any) -> tuple[float, ...]:
+    return tuple(float(frame.p[axis]) for axis in range(3))

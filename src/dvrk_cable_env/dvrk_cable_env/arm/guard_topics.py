@@ -1,0 +1,75 @@
+"""Listens for pedal, teleoperation and other commanders on behalf of the guards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Joy
+from std_msgs.msg import Bool
+
+from dvrk_cable_env.arm.guards import DeadMan, Guard, GuardConfig, SoleCommander, Teleoperation
+from ls3_common import topics
+
+LOOK_PERIOD = 0.25
+"""Wall seconds between looks at who publishes what."""
+MOTION_TOPICS = (
+    *("move_cp", "move_jp", "move_jr"),
+    *("servo_cp", "servo_cv", "servo_jp", "servo_jr", "servo_jf"),
+    *("body/servo_cf", "spatial/servo_cf", "free"),
+)
+"""What moves an arm; a second publisher of `hold` or `state_command` does no harm."""
+# Matches every publisher that there may be, which a stricter subscription would not.
+ANY_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED_QOS = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+class GuardTopics:
+    """Makes the guards of one arm as its configuration says; `guards` are theirs who ask them."""
+
+    def __init__(self, node: Node, arm: str, config: GuardConfig) -> None:
+        self._node = node
+        self._motion_topics = [topics.arm(arm, name) for name in MOTION_TOPICS]
+        self._sole = SoleCommander() if config.sole_commander else None
+        self._watched: dict[str, DeadMan | Teleoperation] = {}
+        if config.pedal_topic:
+            pedal = DeadMan(config.pedal_topic, config.pedal_max_age)
+            self._watched[config.pedal_topic] = pedal
+            node.create_subscription(
+                Joy, config.pedal_topic, lambda message: pedal.hear(message.buttons), ANY_QOS
+            )
+        for topic in config.teleop_topics:
+            console = self._watched[topic] = Teleoperation(topic)
+            # a late listener hears what a latched topic said last, of the other kind what comes
+            for qos in (ANY_QOS, LATCHED_QOS):
+                node.create_subscription(
+                    Bool, topic, lambda message, console=console: console.hear(message.data), qos
+                )
+        sole: list[Guard] = [self._sole] if self._sole else []
+        self.guards: list[Guard] = [*sole, *self._watched.values()]
+        node.create_timer(LOOK_PERIOD, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.look()
+
+    def look(self) -> None:
+        """Ask the graph who is there."""
+        for topic, watched in self._watched.items():
+            watched.present = self._node.count_publishers(topic) > 0
+        if self._sole:
+            self._sole.see(self._others())
+
+    def _others(self) -> Iterator[str]:
+        own = (self._node.get_namespace(), self._node.get_name())
+        for topic in self._motion_topics:
+            name = self._node.resolve_topic_name(topic)
+            found = self._node.get_publishers_info_by_topic(name)
+            counts = Counter((info.node_namespace, info.node_name) for info in found)
+            counts[own] -= 1  # a second node of this name is another all the same
+            for namespace, node in counts.elements():
+                yield f"{namespace.rstrip('/')}/{node} ({topic})"

@@ -1,0 +1,1 @@
+"""Colours, crop and workspace of the camera, found with a person."""

@@ -1,0 +1,1 @@
+"""Camera frame to mask: the lens, the colours, and segmentation_node."""

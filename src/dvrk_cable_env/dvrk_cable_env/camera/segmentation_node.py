@@ -1,0 +1,101 @@
+"""segmentation_node: CAMERA_IMAGE -> MASK with the same stamp and frame; on a robot TASK_STATE too.
+
+A frame that is no picture of the scene (size, encoding, black) is dropped and counted, with its
+reason, and nothing is published for it: no decision downstream rests on a guess. With
+`undistort` that is also one whose camera_info has not come or is of no lens of such frames. Pixels
+come by numpy, not cv_bridge: two encodings need ten lines, and its PyPI build ties OpenCV and numpy
+down.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import Trigger
+
+from dvrk_cable_env.camera.lens import Calibration
+from dvrk_cable_env.camera.lens_topic import LensTopic, refuse_corrected
+from dvrk_cable_env.camera.segmentation import (
+    FrameError,
+    NodeConfig,
+    TaskMasks,
+    segment_cable,
+    task_masks,
+    task_state,
+)
+from dvrk_cable_env.camera.segmentation_frames import camera_topic, pixels_of
+from ls3_common import topics
+from ls3_common.health import Health
+from ls3_common.images import to_message
+from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
+from ls3_interfaces.msg import TaskState
+
+
+class SegmentationNode(Node):
+    """One frame in, one mask out, in the subscription's own callback (under a millisecond)."""
+
+    def __init__(self) -> None:
+        super().__init__("segmentation_node")
+        self._config = declare(self, NodeConfig)
+        self._reference: TaskMasks | None = None
+        self._health = Health(self)
+        # reliable offers match subscribers of either kind
+        self._masks = self.create_publisher(Image, topics.MASK, RELIABLE_QOS)
+        if self._config.publish_task_state:
+            self._states = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
+            self.create_service(Trigger, "~/reference", self._on_reference)
+        kind, topic = camera_topic(self._config.compressed)
+        self._lens: LensTopic | None = None
+        self._reference_lens: Calibration | None = None
+        if self._config.undistort:
+            refuse_corrected(self, topic)
+            self._lens = LensTopic(self, topic)
+        self.create_subscription(kind, topic, self._on_image, IMAGE_QOS)
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        try:
+            rgb = pixels_of(message)
+            if self._lens is not None:
+                rgb = self._lens.correct(rgb)
+            mask = segment_cable(rgb, self._config)
+            state = self._judge(rgb) if self._config.publish_task_state else None
+        except ValueError as error:  # of the message, LensError or FrameError
+            self._health.refuse(f"camera frame dropped: {error}")
+            return
+        self._health.accept()
+        self._masks.publish(to_message(mask[:, :, None], message.header))
+        if state is not None:
+            success, constraint = state
+            self._states.publish(
+                TaskState(header=message.header, success=success, constraint=constraint)
+            )
+
+    def _judge(self, rgb: np.ndarray) -> tuple[bool, bool]:
+        lens = self._lens.calibration if self._lens is not None else None
+        if self._reference is None:
+            self._reference, self._reference_lens = task_masks(rgb, self._config), lens
+            self.get_logger().info("took the reference frame of goal and obstacle")
+        elif lens != self._reference_lens:
+            raise FrameError(
+                "camera_info has changed since the reference frame: clear the scene, call "
+                "~/reference"
+            )
+        return task_state(rgb, self._reference, self._config)
+
+    def _on_reference(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        self._reference = None
+        response.success, response.message = True, "the next frame is the reference"
+        return response
+
+
+def main(args: list[str] | None = None) -> None:
+    sys.exit(run(SegmentationNode, args))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The checks before a first episode; none of them moves the arm."""

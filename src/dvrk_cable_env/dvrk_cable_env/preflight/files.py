@@ -1,0 +1,78 @@
+"""What `preflight` reads from disk: a model's description, and the nodes' parameter file."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dvrk_cable_env.preflight.seen import Model
+from ls3_common.errors import ConfigError, DataError
+from ls3_common.parameters import build, read_section, to_dict
+
+SIM_TIME = "use_sim_time"
+"""A parameter that every node has, and no configuration class."""
+
+
+def read_model(path: str | Path) -> Model:
+    """What is written beside the weights; the networks themselves are not loaded.
+
+    Raises:
+        DataError: a file is missing or says nothing that can be understood.
+    """
+    path = Path(path)
+    try:
+        manifest = json.loads((path / "manifest.json").read_text())
+        return Model(
+            str(path),
+            hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:12],
+            str(manifest["domain"]),
+            tuple(map(int, manifest["observation_shape"])),
+            tuple(map(float, manifest["action_low"])),
+            tuple(map(float, manifest["action_high"])),
+        )
+    except OSError as error:
+        raise DataError(f"{error.strerror}: {error.filename}", where=str(path)) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"damaged manifest.json ({error})", where=str(path)) from None
+
+
+def model_of(path: str | Path) -> Model | str:
+    """`read_model`, with its complaint as a text."""
+    try:
+        return read_model(path)
+    except DataError as error:
+        return str(error)
+
+
+def parameter_files(args: Sequence[str]) -> list[str]:
+    """The files of a command line's ``--params-file``, in their order."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--params-file", action="append", default=[])
+    return list(parser.parse_known_args(args)[0].params_file)
+
+
+def section(files: Sequence[str], name: str, kind: type) -> dict[str, Any]:
+    """What the files give one node, checked; a later file counts more."""
+    given: dict[str, Any] = {}
+    for file in files:
+        try:
+            given |= read_section(file, name)
+        except ConfigError as error:
+            if not error.what.startswith("no section"):
+                raise
+    given.pop(SIM_TIME, None)
+    checked = to_dict(build(kind, given, " and ".join(files))) if given else {}
+    return {key: checked[key] for key in given}
+
+
+def differences(given: Mapping[str, Any], running: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a parameter file gives and the node has otherwise; both by dotted name."""
+    return tuple(
+        f"{key} is {running.get(key)}, the file says {value}"
+        for key, value in given.items()
+        if running.get(key) != value
+    )

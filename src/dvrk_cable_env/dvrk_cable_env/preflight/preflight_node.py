@@ -1,0 +1,257 @@
+"""preflight: everything is as it must be before a first episode, or it exits with 1 and says what.
+
+It listens and reads parameters. It has no publisher of its own and calls no service that changes
+anything: it can move nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import Image, Joy
+
+from crtk_msgs.msg import OperatingState
+from dvrk_cable_env.arm.arm import ArmConfig
+from dvrk_cable_env.arm.crtk_arm import POSE_QOS, STATE_QOS, is_rotation
+from dvrk_cable_env.arm.guard_topics import ANY_QOS, MOTION_TOPICS, GuardTopics
+from dvrk_cable_env.camera.lens_topic import LensTopic
+from dvrk_cable_env.camera.segmentation import NodeConfig
+from dvrk_cable_env.camera.segmentation_frames import camera_topic
+from dvrk_cable_env.preflight.checks import judge
+from dvrk_cable_env.preflight.files import SIM_TIME, differences, model_of, parameter_files, section
+from dvrk_cable_env.preflight.seen import (
+    FAILED,
+    WARNING,
+    Model,
+    Pose,
+    PreflightConfig,
+    Seen,
+)
+from dvrk_cable_env.preflight.topics import Ear, Remote
+from ls3_common import topics
+from ls3_common.parameters import build, leaves
+from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, run
+from ls3_interfaces.msg import Latent, MotionState, TaskState
+
+Config = TypeVar("Config")
+LOOK_PERIOD = 0.1
+"""Wall seconds between looks at what has come."""
+NODES: dict[str, type] = {"arm_node": ArmConfig, "segmentation_node": NodeConfig}
+"""Whose parameters are compared with the file."""
+LEARNERS = ("encoder_node", "planner_node")
+EXIT_CODES = {True: 0, False: 1, None: 130}
+"""By `passed`; a preflight that was interrupted has not passed."""
+
+
+class PreflightNode(Node):
+    """Waits until it has heard of everything, watches for a while, judges and leaves."""
+
+    def __init__(self, files: Sequence[str] = ()) -> None:
+        super().__init__("preflight", enable_rosout=False, start_parameter_services=False)
+        self._config = declare(self, PreflightConfig)
+        self._simulated = bool(self.get_parameter(SIM_TIME).value)
+        self._given = {name: section(files, name, kind) for name, kind in NODES.items()}
+        self._arm_name = self._config.arm or self._given["arm_node"].get("arm", "PSM1")
+        self.passed: bool | None = None
+        self._remotes = {
+            name: Remote(self, name, [leaf.name for leaf in leaves(kind)] + [SIM_TIME])
+            for name, kind in NODES.items()
+        }
+        self._remotes |= {name: Remote(self, name, ["model"]) for name in LEARNERS}
+        self._cameras = [Ear(self, *camera_topic(kind), IMAGE_QOS) for kind in (False, True)]
+        self._lenses = [LensTopic(self, camera_topic(kind)[1]) for kind in (False, True)]
+        self._mask = Ear(self, Image, topics.MASK, IMAGE_QOS)
+        self._task = Ear(self, TaskState, topics.TASK_STATE, RELIABLE_QOS)
+        self._latent = Ear(self, Latent, topics.LATENT, IMAGE_QOS)
+        self._motion = Ear(self, MotionState, topics.MOTION_STATE, LATCHED_QOS)
+        self._state = Ear(self, OperatingState, self._arm_topic("operating_state"), STATE_QOS)
+        self._setpoint = Ear(self, PoseStamped, self._arm_topic("setpoint_cp"), POSE_QOS)
+        self._measured = Ear(self, PoseStamped, self._arm_topic("measured_cp"), POSE_QOS)
+        self._complaints: dict[str, str] = {}
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
+        self._console: GuardTopics | None = None
+        self._pedal_heard = False
+        self._begin = time.monotonic()
+        self._watched: tuple[float, int] | None = None  # since when: wall (s), clock (ns)
+        self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _arm_topic(self, name: str) -> str:
+        return topics.arm(self._arm_name, name)
+
+    def _now(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        for status in array.status:
+            # that arm_node is not armed yet is no complaint
+            if status.name in ("segmentation_node", *LEARNERS):
+                self._complaints.pop(status.name, None)
+                if status.level != DiagnosticStatus.OK:
+                    self._complaints[status.name] = status.message
+
+    def _on_pedal(self, _message: Joy) -> None:
+        self._pedal_heard = True
+
+    @property
+    def _camera(self) -> Ear:
+        """That of the topic which segmentation_node takes."""
+        return self._cameras[self._segmentation_has("compressed")]
+
+    def _segmentation_has(self, name: str) -> bool:
+        values = self._remotes["segmentation_node"].values() or {}
+        return bool(values.get(name))
+
+    @property
+    def _lens(self) -> LensTopic | None:
+        """Of that camera, where it is to be corrected."""
+        lens = self._lenses[self._segmentation_has("compressed")]
+        return lens if self._segmentation_has("undistort") else None
+
+    def _lens_fault(self) -> str:
+        lens, pixels = self._lens, self._camera.picture().pixels
+        return "" if lens is None or pixels is None else lens.fault(pixels)
+
+    def _look(self) -> None:
+        for remote in self._remotes.values():
+            remote.ask()
+        arm = self._read("arm_node", ArmConfig)
+        if arm is not None and self._console is None:
+            guards = arm.guards
+            console = dataclasses.replace(guards, sole_commander=False, pedal_topic="")
+            self._console = GuardTopics(self, self._arm_name, console)
+            if guards.pedal_topic:
+                self.create_subscription(Joy, guards.pedal_topic, self._on_pedal, ANY_QOS)
+        wall = time.monotonic()
+        if self._watched is None:
+            if self._complete() or wall > self._begin + self._config.timeout:
+                self._watched = wall, self._now()
+                for ear in (*self._cameras, self._mask, self._task, self._setpoint, self._measured):
+                    ear.forget()
+        elif wall > self._watched[0] + self._config.watch:
+            self._finish(self._watched[1])
+
+    def _complete(self) -> bool:
+        ears = (self._camera, self._mask, self._task, self._state, self._motion)
+        heard = all(ear.newest is not None for ear in (*ears, self._setpoint, self._measured))
+        lens = self._lens
+        known = lens is None or lens.calibration is not None
+        return known and heard and all(self._remotes[name].values() is not None for name in NODES)
+
+    def _finish(self, begin: int) -> None:
+        verdicts = judge(self._see(begin), self._config)
+        for verdict in verdicts:
+            print(verdict)
+        failed = sum(verdict.level == FAILED for verdict in verdicts)
+        warnings = sum(verdict.level == WARNING for verdict in verdicts)
+        self.passed = not failed
+        end = f"{failed} FAILED: no episode" if failed else "ready"
+        print(f"preflight: {end}, {warnings} warnings", flush=True)
+        # the way out that `run` has; of an exception rclpy would print that it is fatal
+        signal.raise_signal(signal.SIGTERM)
+
+    def _see(self, begin: int) -> Seen:
+        state, motion, task = self._state.newest, self._motion.newest, self._task.newest
+        arm = self._read("arm_node", ArmConfig)
+        console = self._console.guards if self._console else []
+        objections = [guard.objection() for guard in console]
+        pedal = arm.guards.pedal_topic if arm else ""
+        latent = self._latent.newest
+        return Seen(
+            simulated=self._simulated,
+            clock=(begin, self._now()),
+            camera=self._camera.stream(),
+            frame=self._camera.picture(),
+            segmentation=self._read("segmentation_node", NodeConfig),
+            lens_fault=self._lens_fault(),
+            mask=self._mask.stream(),
+            mask_picture=self._mask.picture(),
+            task=self._task.stream(),
+            success=bool(task and task.success),
+            constraint=bool(task and task.constraint),
+            arm_name=self._arm_name,
+            arm=arm,
+            arm_simulated=bool((self._remotes["arm_node"].values() or {}).get(SIM_TIME)),
+            differences=dict(self._differences()),
+            state=state.state if state else "",
+            is_homed=bool(state and state.is_homed),
+            is_busy=bool(state and state.is_busy),
+            setpoint=_pose(self._setpoint),
+            measured=_pose(self._measured),
+            moving=bool(motion and motion.moving),
+            commanders=tuple(self._commanders()),
+            pedal_present=bool(pedal and self.count_publishers(self.resolve_topic_name(pedal))),
+            pedal_heard=self._pedal_heard,
+            teleoperation=tuple(objection.reason for objection in objections if objection),
+            models=dict(self._models()),
+            latent_model=latent.model if latent else "",
+            complaints=self._complaints,
+        )
+
+    def _read(self, name: str, kind: type[Config]) -> Config | None:
+        """The parameters of a node as it runs."""
+        values = self._remotes[name].values()
+        if values is None:
+            return None
+        return build(kind, {key: values[key] for key in values if key != SIM_TIME}, f"/{name}")
+
+    def _differences(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name, given in self._given.items():
+            values = self._remotes[name].values()
+            if given and values is not None:
+                yield name, differences(given, values)
+
+    def _commanders(self) -> Iterator[str]:
+        """Who but arm_node publishes motions; a second node of its name is another."""
+        own = (self.get_namespace(), "arm_node")
+        for name in MOTION_TOPICS:
+            topic = self.resolve_topic_name(self._arm_topic(name))
+            found = self.get_publishers_info_by_topic(topic)
+            counts = Counter((info.node_namespace, info.node_name) for info in found)
+            counts[own] -= 1
+            for namespace, node in counts.elements():
+                yield f"{namespace.rstrip('/')}/{node} ({topic})"
+
+    def _models(self) -> Iterator[tuple[str, Model | str]]:
+        if self._config.model:
+            yield "-p model", model_of(self._config.model)
+        for name in LEARNERS:
+            if self._remotes[name].present:
+                values = self._remotes[name].values()
+                yield name, model_of(str(values["model"])) if values else "it does not answer"
+
+
+def _pose(ear: Ear) -> Pose:
+    newest = ear.newest
+    if newest is None:
+        return Pose(ear.stream())
+    place = newest.pose.position
+    position = (place.x, place.y, place.z)
+    return Pose(ear.stream(), newest.header.frame_id, position, is_rotation(newest))
+
+
+def main() -> None:
+    """Entry point: 0 where nothing failed, 1 where something did, 2 for a mistake in the call,
+    130 where it was interrupted.
+    """
+    made: list[PreflightNode] = []
+
+    def make() -> PreflightNode:
+        made.append(PreflightNode(parameter_files(sys.argv[1:])))
+        return made[0]
+
+    code = run(make)
+    sys.exit(code or EXIT_CODES[made[0].passed])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""record_monitor: which streams of a recording arrive, at which rate, and what is missing or slow.
+
+Reports on the log and on /diagnostics. record.launch.py starts it beside `ros2 bag record`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_msgs.msg import String
+
+from dvrk_cable_env.arm.guard_topics import ANY_QOS
+from dvrk_cable_env.teleop.recording import (
+    LATE,
+    RECORDER,
+    Meter,
+    RecordingConfig,
+    Stream,
+    describe,
+    header_stamp,
+    streams,
+)
+from ls3_common.health import Health
+from ls3_common.ros import RELIABLE_QOS, declare, run
+
+LOOK = 0.5
+"""Wall seconds between looks at the graph and at the rates."""
+
+
+class RecordMonitor(Node):
+    """Listens to what is recorded as the recorder does: to each topic once it is published."""
+
+    def __init__(self) -> None:
+        super().__init__("record_monitor")
+        self._config = config = declare(self, RecordingConfig)
+        self._began = time.monotonic()
+        self._meters = {stream.topic: Meter(stream, self._began) for stream in streams(config)}
+        self._heard: set[str] = set()
+        self._faults: dict[str, str] = {}
+        self._warned: set[str] = set()
+        self._marks = 0
+        self._running, self._last = False, ""
+        self._health = Health(self)
+        # A recorder subscribes to what is published. With this the topic is there from the start,
+        # and a mark of a program that sends one and leaves is not lost.
+        self._publisher = self.create_publisher(String, config.mark_topic, RELIABLE_QOS)
+        self.create_subscription(String, config.mark_topic, self._on_mark, RELIABLE_QOS)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(LOOK, self._look, clock=steady)
+        self.create_timer(config.report, self._report, clock=steady)
+
+    def _on_mark(self, message: String) -> None:
+        text = message.data.strip().lower()
+        word = text.partition(" ")[0]
+        self._meters[self._config.mark_topic].hear(time.monotonic())
+        self._marks += word == "start"
+        if word in ("start", "stop"):
+            self._running = word == "start"
+        self._last = text
+        self.get_logger().info(f"mark: {text}")
+
+    def _look(self) -> None:
+        types = dict(self.get_topic_names_and_types())
+        for meter in self._meters.values():
+            stream = meter.stream
+            name = self.resolve_topic_name(stream.topic)
+            if name in self._heard or stream.topic == self._config.mark_topic:
+                continue
+            if name in types and self.count_publishers(name):
+                self._heard.add(name)
+                self._listen(meter, types[name])
+        self._warn()
+
+    def _listen(self, meter: Meter, found: list[str]) -> None:
+        stream = meter.stream
+        if stream.kind not in found:
+            self._faults[stream.topic] = f"{stream.topic}: is {found[0]}, expected {stream.kind}"
+            return
+        if len(found) > 1:  # rosbag2 records no such topic
+            self._faults[stream.topic] = f"{stream.topic}: has several types: {', '.join(found)}"
+            return
+        try:
+            kind = _message(stream)
+        except (ImportError, AttributeError):
+            self._faults[stream.topic] = f"{stream.topic}: {stream.kind} is not installed"
+            return
+
+        def hear(data: bytes) -> None:
+            meter.hear(time.monotonic(), header_stamp(data) if stream.stamped else None)
+
+        # raw: only arrivals and stamps are of interest
+        self.create_subscription(kind, stream.topic, hear, ANY_QOS, raw=True)
+
+    def _warn(self) -> None:
+        now = time.monotonic()
+        warnings = [warning for m in self._meters.values() if (warning := m.warning(now))]
+        warnings += self._faults.values()
+        topic = self.resolve_topic_name(self._config.mark_topic)
+        listeners = {info.node_name for info in self.get_subscriptions_info_by_topic(topic)}
+        if RECORDER not in listeners and now - self._began > LATE:
+            warnings.append("nothing records: no rosbag2_recorder listens to the marks")
+        for warning in warnings:
+            if warning not in self._warned:
+                self.get_logger().warning(warning)
+        for warning in sorted(self._warned - set(warnings)):
+            self.get_logger().info(f"cured: {warning}")
+        self._warned = set(warnings)
+        self._health.stand("; ".join(warnings))
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        episode = f"episode {self._marks} runs" if self._running else "no episode runs"
+        last = f", last mark '{self._last}'" if self._last else ""
+        bad = f"; {len(self._warned)} WARNINGS" if self._warned else ""
+        rates = describe(list(self._meters.values()), now)
+        self.get_logger().info(f"{now - self._began:.0f} s, {episode}{last}{bad}: {rates}")
+
+
+def _message(stream: Stream) -> Any:
+    """The class of a stream's messages."""
+    package, _, name = stream.kind.split("/")
+    return getattr(importlib.import_module(f"{package}.msg"), name)
+
+
+def main(args: list[str] | None = None) -> None:
+    sys.exit(run(RecordMonitor, args))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The `ls3` command: data, learning, runs and studies."""

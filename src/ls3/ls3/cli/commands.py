@@ -1,0 +1,281 @@
+"""The commands of `ls3`: one class each, with its options."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import tyro
+
+from ls3.cli import data_commands, demonstrations
+from ls3.cli import study_commands as studies
+from ls3.learning import algorithm, environment, shared_offline
+from ls3.learning import policy as evaluate
+from ls3.learning.collect import collect
+from ls3.learning.model_files import shipped_or, write_bundle
+from ls3.runs import dataset
+from ls3.runs.domains import Domain, load_domain
+from ls3.runs.methods import default_run, load_method, run_name
+from ls3.runs.provenance import git_commit
+from ls3.runs.run_directory import describe_run, exclusive
+from ls3.studies.measure import Measurement
+from ls3_common.errors import UserError
+from ls3_common.files import write_json
+from ls3_common.progress import Interrupted
+from ls3_models.episodes import data_hash, list_episodes
+from ls3_models.learner import NonFiniteLoss
+from ls3_models.offline import OfflineTraining
+from ls3_models.resume import CHECKPOINT
+from ls3_planner.cem import Planner
+
+
+@dataclass(kw_only=True)
+class Common:
+    """Options of every command."""
+
+    domain: str = "cable_routing"
+    """Which task; a configuration file of this name must exist."""
+    config: Path | None = None
+    """Another configuration file than the domain's own."""
+    set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Change a parameter: SECTION.KEY=VALUE, e.g. planner_node.horizon=3. May be repeated."""
+    seed: int = 0
+    """Decides every random draw."""
+
+    def load(self) -> Domain:
+        return load_domain(self.domain, self.config, self.set)
+
+
+@dataclass(kw_only=True)
+class MethodOption(Common):
+    method: str = "ls3"
+    """ls3, no_safe_set, bc_safe_set or no_constraint."""
+
+    def load(self) -> Domain:
+        return load_method(self.domain, self.method, self.config, self.set)
+
+
+@dataclass(kw_only=True)
+class DataOption(Common):
+    data: Path | None = None
+    """Directory of episodes; by default data/<domain>."""
+
+    @property
+    def data_directory(self) -> Path:
+        return self.data or Path("data") / self.domain
+
+
+@dataclass(kw_only=True)
+class Collect(DataOption):
+    """Collect demonstrations, random and constraint-violating data."""
+
+    def execute(self) -> None:
+        domain = self.load()
+        dataset.claim(self.data_directory, domain)
+        env = environment.make(domain.algorithm.environment)
+        added = collect(env, domain.algorithm, self.data_directory, seed=self.seed)
+        env.close()
+        total = len(list_episodes(self.data_directory))
+        print(f"{self.data_directory}: {total} episodes, {added} of them new")
+
+
+@dataclass(kw_only=True)
+class Train(MethodOption, DataOption):
+    """Train the VAE and all latent models offline (Algorithm 1, lines 1 and 2)."""
+
+    run: Path | None = None
+    """Directory of this training; by default runs/<domain>/<method>/seed_<seed>. Begun before:
+    goes on from there."""
+    offline: Path | None = None
+    """Another run's directory: what would be trained to the same is taken over from it, which is
+    only read. Or a model's: its VAE is. A run that has begun does not look there again."""
+
+    def execute(self) -> None:
+        domain = self.load()
+        directory = self.run_directory(domain)
+        with exclusive(directory):
+            training = self.train(domain, directory)
+            write_bundle(directory / "offline_model", domain, training, [], self.seed)
+        print(f"{directory / 'offline_model'}: trained in {training.seconds:.0f} s")
+
+    def run_directory(self, domain: Domain) -> Path:
+        return self.run or default_run(domain, self.method, self.seed, self.config)
+
+    def train(self, domain: Domain, directory: Path) -> OfflineTraining:
+        """Offline training, taken over or gone on with as far as there is any."""
+        env = environment.make(domain.algorithm.environment)
+        spec = environment.spec_of(env, domain.name)
+        env.close()
+        episodes = dataset.read_data(self.data_directory, spec)
+        digest = data_hash(self.data_directory)
+        training = OfflineTraining(
+            domain.learner, spec, episodes, directory, seed=self.seed, data_hash=digest
+        )
+        describe_run(
+            directory,
+            domain,
+            name=run_name(domain, self.method, self.config),
+            method=self.method,
+            seed=self.seed,
+            data_hash=digest,
+            demonstrations=[e for e in episodes if e.source == "demonstration"],
+        )
+        if self.offline is not None:
+            shared_offline.take_over(training, self.offline)
+        try:
+            training.run()
+        except NonFiniteLoss as error:
+            raise NonFiniteLoss(f"{error} {_whereabouts(training)}") from None
+        return training
+
+
+@dataclass(kw_only=True)
+class Learn(Train):
+    """Train offline if that is not done, then learn online (all of Algorithm 1)."""
+
+    def execute(self) -> None:
+        domain = self.load()
+        env = environment.make(domain.algorithm.environment)
+        self.learn(domain, algorithm.in_process(env, domain))
+        env.close()
+
+    def learn(self, domain: Domain, source: algorithm.Source) -> None:
+        """All of Algorithm 1, with online episodes from `source`."""
+        directory = self.run_directory(domain)
+        with exclusive(directory):
+            training = self.train(domain, directory)
+            online = algorithm.OnlineLearning(
+                domain, source, training, directory / "online", seed=self.seed
+            )
+            online.run()
+            write_bundle(directory / "model", domain, training, online.curve(), self.seed)
+        print(json.dumps(algorithm.training_rates(online.rows), indent=1))
+
+
+@dataclass(kw_only=True)
+class Evaluate(MethodOption):
+    """Measure a model over episodes with seeds of their own."""
+
+    model: Path | None = None
+    """Directory of a model; by default the one shipped for the domain."""
+    episodes: int = 50
+    out: Path | None = None
+    """Also write the figures there as JSON; missing folders are made."""
+
+    def execute(self) -> None:
+        domain = self.load()
+        bundle = shipped_or(self.model, domain)
+        env = environment.make(domain.algorithm.environment)
+        policy = evaluate.PlannerPolicy(bundle, Planner(bundle, domain.planner))
+        seeds = [environment.seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
+        episodes = evaluate.evaluate(env, policy, seeds)
+        env.close()
+        figures = {
+            **evaluate.summarise(episodes),
+            **evaluate.intervals(episodes, domain.algorithm.horizon),
+            **evaluate.spread("plan_ms", policy.plan_ms),
+            "holds": policy.holds,
+        }
+        if self.out:
+            write_json(self.out, figures)
+        print(json.dumps(figures, indent=1))
+
+
+@dataclass(kw_only=True)
+class Measure(Common):
+    """Measure a model in process and through the ROS graph; writes results/<domain>.json."""
+
+    model: Path | None = None
+    """Directory of a model; by default the one shipped for the domain."""
+    episodes: int = 50
+    only: list[str] = field(default_factory=list)
+    """Only these blocks; by default all that are missing in the file."""
+    out: Path | None = None
+    """The file; by default results/<domain>.json."""
+
+    def execute(self) -> None:
+        domain = self.load()
+        bundle = shipped_or(self.model, domain)
+        env = environment.make(domain.algorithm.environment)
+        path = self.out or Path("results") / f"{domain.name}.json"
+        measurement = Measurement(
+            domain, bundle, env, path, episodes=self.episodes, commit=git_commit()
+        )
+        measurement.run(self.only)
+        env.close()
+        print(f"{path}: {json.dumps(measurement.document['metrics'], indent=1)}")
+
+
+def _whereabouts(training: OfflineTraining) -> str:
+    """At which step a training stopped, and what is left of it."""
+    stage = next(iter(s for s, total in _totals(training).items() if training.done[s] < total))
+    checkpoint = training.directory / CHECKPOINT
+    kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint"
+    return f"at step {training.done[stage] + 1} of stage '{stage}'; {kept}"
+
+
+def _totals(training: OfflineTraining) -> dict[str, int]:
+    return {"vae": training.config.vae_iterations, "heads": training.config.offline_iterations}
+
+
+class Command(Protocol):
+    """What tyro makes of the command line."""
+
+    def execute(self) -> None: ...
+
+
+COMMANDS: dict[str, Any] = {
+    "collect": Collect,
+    "train": Train,
+    "learn": Learn,
+    "evaluate": Evaluate,
+    "measure": Measure,
+    "results": studies.Results,
+    "report": studies.Report,
+    "sweep": studies.Sweep,
+    "data": data_commands.Data,
+    "demonstrations": demonstrations.Demonstrations,
+}
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Parse and execute; returns the exit code."""
+    description = "Latent Space Safe Sets: collect data, train, learn online, evaluate, compare."
+
+    def work() -> None:
+        command: Command = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="ls3", description=description, args=arguments
+        )
+        command.execute()
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], None]) -> int:
+    """Do it; returns the exit code. A user's mistake is one message, a stop no traceback."""
+    try:
+        work()
+    except UserError as error:
+        print(f"ls3: {error}", file=sys.stderr)
+        return error.exit_code
+    except NonFiniteLoss as error:
+        print(f"ls3: {error}\n  -> lower the rate, or go on from there", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        print(
+            f"ls3: {error}\n  -> mend that: all but the episode or update at hand is kept, and "
+            "the same command goes on from there",
+            file=sys.stderr,
+        )
+        return 2
+    except (Interrupted, KeyboardInterrupt):
+        print("ls3: stopped, nothing is lost; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,178 @@
+"""`ls3 demonstrations`: from bags alone to a model, in one command that may be called again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from ls3.cli.data_commands import Import
+from ls3.data.bag_sessions import Sessions, interleaved
+from ls3.data.data_import import REPORT
+from ls3.runs.domains import load_domain
+from ls3.runs.provenance import command_line, git_commit
+from ls3.runs.run_directory import exclusive
+from ls3.studies.measure import launch, machine
+from ls3_common.errors import UserError
+from ls3_common.files import read_json, write_json
+from ls3_models.bundle import load_bundle
+from ls3_models.episodes import Episode, data_hash, list_episodes, read_episode
+
+DOMAIN = "cable_routing"
+"""The only one whose episodes come from bags."""
+STAGES = ("record", "train", "evaluate")
+
+
+@dataclass(kw_only=True)
+class Demonstrations:
+    """Train cable routing from bags alone: a scripted operator drives the simulated arm through the
+    running graph, is recorded, and the bags are imported. Call it again to go on.
+    """
+
+    out: Path = Path("out/demonstrations")
+    """Directory of the bags, the data and the run."""
+    demonstrations: int = 50
+    """Successful ones; one that misses the goal is replaced."""
+    random: int = 20
+    constraint: int = 15
+    """Episodes that go for the obstacle."""
+    per_bag: int = 10
+    """Episodes of a recording."""
+    real_time_factor: float = 3.0
+    """Simulated seconds per second of wall time, as far as the computer is able."""
+    only: Literal["all", "record", "train", "evaluate"] = "all"
+    """One stage; the others before it must have been done."""
+    episodes: int = 50
+    """Of the evaluation, in process."""
+    results: Path = Path("results/demonstrations.json")
+    set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Change a parameter: SECTION.KEY=VALUE. May be repeated."""
+    seed: int = 0
+
+    def execute(self) -> None:
+        counts = {name: getattr(self, name) for name in ("demonstrations", "random", "constraint")}
+        if min(*counts.values(), self.per_bag, self.episodes) < 0 or self.per_bag < 1:
+            raise UserError("numbers of episodes are at least 0, and --per-bag at least 1")
+        with exclusive(self.out):
+            for stage in STAGES:
+                if self.only in ("all", stage):
+                    getattr(self, f"_{stage}")()
+
+    @property
+    def _bags(self) -> Path:
+        return self.out / "bags"
+
+    @property
+    def _data(self) -> Path:
+        return self.out / "data"
+
+    @property
+    def _model(self) -> Path:
+        return self.out / "run" / "offline_model"
+
+    def _record(self) -> None:
+        counts = {
+            "demonstration": self.demonstrations,
+            "random": self.random,
+            "constraint": self.constraint,
+        }
+        steps = load_domain(DOMAIN, overrides=self.set).algorithm.horizon
+        self._bags.mkdir(parents=True, exist_ok=True)
+        sessions = Sessions(self._bags, self._data, self.seed)
+        sessions.record(
+            interleaved(counts), self.per_bag, steps, self.real_time_factor, self._take_in
+        )
+        print(f"{self._data}: {len(list_episodes(self._data))} episodes", flush=True)
+
+    def _take_in(self, bag: Path) -> None:
+        try:
+            Import(bags=(bag,), out=self._data, domain=DOMAIN).execute()
+        except UserError as error:
+            print(f"{bag}: {error}", flush=True)  # its episodes are recorded once more
+
+    def _train(self) -> None:
+        _ls3(self._train_words(), self._model)
+
+    def _evaluate(self) -> None:
+        figures = self.out / "evaluation.json"
+        figures.unlink(missing_ok=True)
+        _ls3(self._evaluate_words(), figures)
+        write_json(self.results, self._document(read_json(figures)))
+        print(f"{self.results} is written")
+
+    def _train_words(self) -> list[str]:
+        words = ["train", "--domain", DOMAIN, "--data", str(self._data)]
+        words += ["--run", str(self._model.parent), "--seed", str(self.seed)]
+        return [*words, *self._settings()]
+
+    def _evaluate_words(self) -> list[str]:
+        words = ["evaluate", "--domain", DOMAIN, "--model", str(self._model)]
+        words += ["--episodes", str(self.episodes), "--out", str(self.out / "evaluation.json")]
+        return [*words, "--seed", str(self.seed), *self._settings()]
+
+    def _settings(self) -> list[str]:
+        return [word for text in self.set for word in ("--set", text)]
+
+    def _document(self, figures: dict[str, Any]) -> dict[str, Any]:
+        """All that a table must say of it."""
+        record = ["demonstrations", "--only", "record", "--out", str(self.out)]
+        for name in ("demonstrations", "random", "constraint", "per_bag", "seed"):
+            record += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
+        every = (record, self._train_words(), self._evaluate_words())
+        return {
+            "name": "demonstrations",
+            "command": command_line(),
+            "commands": [shlex.join(["ls3", *words]) for words in every],
+            "commit": git_commit(),
+            "machine": machine(),
+            "model": load_bundle(self._model).identity,
+            "data": describe(self._data),
+            "metrics": figures,
+        }
+
+
+def describe(data: Path) -> dict[str, Any]:
+    """What was imported from how many bags, and what was not."""
+    episodes = [read_episode(path) for path in list_episodes(data)]
+    bags = read_json(data / REPORT)
+    rows = [row for bag in bags.values() for row in bag["episodes"]]
+    drops: Counter[str] = Counter()
+    for counted in (*(bag["drops"] for bag in bags.values()), *(row["drops"] for row in rows)):
+        drops.update(counted)
+    return {
+        "bags": len(bags),
+        "cut_off_bags": sum(bool(bag["cut"]) for bag in bags.values()),
+        "episodes": len(episodes),
+        "sources": dict(Counter(episode.source for episode in episodes)),
+        "successful_demonstrations": _count(episodes, "demonstration", "succeeded"),
+        "violating": sum(episode.violated for episode in episodes),
+        "steps": sum(map(len, episodes)),
+        "rejected": sum(row["verdict"] == "rejected" for row in rows),
+        "discarded": sum(row["verdict"] == "discarded" for row in rows),
+        "drops": dict(drops),
+        "largest_skew_ms": max((row["skew_ms"] for row in rows if row["file"]), default=None),
+        "hash": data_hash(data),
+    }
+
+
+def _count(episodes: Sequence[Episode], source: str, attribute: str) -> int:
+    return sum(bool(getattr(e, attribute)) for e in episodes if e.source == source)
+
+
+def _ls3(words: Sequence[str], product: Path) -> None:
+    """One `ls3` command in a process of its own, which leaves `product`.
+
+    Raises:
+        UserError: it did not.
+        Interrupted: on SIGINT or SIGTERM, which it was told too.
+    """
+    launch([sys.executable, "-m", "ls3.cli.cli", *words], os.environ)
+    if not product.exists():
+        raise UserError(f"`ls3 {words[0]}` failed: its message is above", where=str(product))

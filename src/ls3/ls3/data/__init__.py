@@ -1,0 +1,1 @@
+"""Data sets: import of bags, export, inspection, labels."""

@@ -1,0 +1,1 @@
+"""Algorithm 1: data collection, training, online episodes, and the policy that is evaluated."""

@@ -1,0 +1,110 @@
+"""Starting a run from an offline training that another run has finished (--offline).
+
+What would come out the same is taken over, the rest is trained: methods that differ in the planner
+take over everything, methods that differ in gamma_S, and other seeds, the VAE. A model gives its
+VAE, which nothing trains after the offline stage, to data of its domain that may be others. The
+source is only read. From then on the new run has a state of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ls3_common import parameters
+from ls3_common.errors import DataError
+from ls3_common.files import replace_text, write_json
+from ls3_models import checkpoint
+from ls3_models.bundle import MANIFEST, load_bundle
+from ls3_models.offline import CURVES, STAGES, OfflineTraining, read_curves
+from ls3_models.resume import CHECKPOINT, DEFAULTS
+
+VAE_KEYS = (
+    "latent_dim",
+    "beta",
+    "augmentation",
+    "augmented_share",
+    "frame_stack",
+    "kl_reduction",
+)
+VAE_TENSORS = ("models.encoder.", "models.decoder.", "optimiser.vae.")
+IGNORED = {"checkpoint_interval", "update_iterations", "value_update_iterations"}
+RECORD = "offline.json"
+
+
+Source = tuple[Mapping[str, Tensor], Mapping[str, Any], Iterable[Mapping[str, Any]]]
+"""Tensors named as in a learner's state, what they are of, and points of the training's curves."""
+
+
+def take_over(training: OfflineTraining, source: Path) -> None:
+    """Take over from `source`, a run's or a model's directory, what `training` would train to.
+
+    A training that has begun goes on from its own state and is left as it is.
+
+    Raises:
+        DataError: `source` holds no training, none of this domain and data, one with another VAE,
+            or one whose VAE or other parts are not finished.
+    """
+    if (training.directory / CHECKPOINT).exists():
+        return
+    is_model = (source / MANIFEST).exists()
+    tensors, theirs, curves = _of_model(source) if is_model else _of_run(source)
+    ours = parameters.to_dict(training.config)
+    config = DEFAULTS | theirs["config"]  # of parameters that came later: their defaults
+    different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
+    mine = training.identity
+    other = [k for k in ("domain", "data_hash") if theirs.get(k, mine[k]) != mine[k]]
+    other += sorted(key for key in different if key in VAE_KEYS or key.startswith("vae_"))
+    if other:
+        raise DataError(
+            f"the training there has another {', '.join(other)}",
+            where=str(source),
+            do="leave --offline out, or give one with the same",
+        )
+    whole = not is_model and not different and theirs["seed"] == mine["seed"]
+    totals = {"vae": config["vae_iterations"], "heads": config["offline_iterations"]}
+    stages = STAGES if whole else STAGES[:1]
+    for stage in stages:
+        if theirs["done"].get(stage, 0) < totals[stage]:
+            raise DataError(
+                f"stage '{stage}' of the training there is not finished",
+                where=str(source),
+                do="finish it with `ls3 train`, then call this again",
+            )
+    if whole:
+        training.seconds = float(theirs["seconds"])
+    else:  # the rest as it is before its first step, random generator included
+        kept = {name: t for name, t in tensors.items() if name.startswith(VAE_TENSORS)}
+        tensors = training.learner.state() | kept
+    training.learner.load_state(tensors)
+    training.done |= {stage: totals[stage] for stage in stages}
+    lines = [json.dumps(row) + "\n" for row in curves if row.get("stage") in stages]
+    replace_text(training.directory / CURVES, "".join(lines))
+    record: dict[str, Any] = {"from": str(source), "stages": list(stages)}
+    write_json(training.directory / RECORD, record)
+    training.save()
+
+
+def _of_run(source: Path) -> Source:
+    path = source / CHECKPOINT
+    tensors, description = checkpoint.load(path)
+    if "done" not in description:
+        do = "give a run's directory, or a model's"
+        raise DataError("not an offline training", where=str(path), do=do)
+    return tensors, description, read_curves(source)
+
+
+def _of_model(source: Path) -> Source:
+    bundle = load_bundle(source)
+    config = parameters.to_dict(bundle.config)
+    tensors = {f"models.{name}": t for name, t in bundle.models.state_dict().items()}
+    done = {"vae": config["vae_iterations"]}
+    description = {"config": config, "domain": bundle.domain, "done": done}
+    curves = bundle.manifest.get("offline_curves", [])
+    if not isinstance(curves, list) or not all(isinstance(row, dict) for row in curves):
+        raise DataError("offline_curves is no list of objects", where=str(source / MANIFEST))
+    return tensors, description, curves

@@ -1,0 +1,85 @@
+"""A run's directory: one process at a time, and what the run is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ls3_common import parameters
+from ls3_common.errors import DataError
+from ls3_models.episodes import Episode
+from ls3.runs.domains import Domain
+from ls3.learning.policy import episode_return, now
+from ls3_common.files import read_json, write_json
+from ls3.studies.measure import machine
+from ls3.runs.methods import find_method
+from ls3.runs.provenance import command_line, commits
+
+DESCRIPTION = "run.json"
+LOCK = ".lock"
+
+
+@contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """Hold a run's directory; the system lets go of it however the process ends.
+
+    Raises:
+        DataError: another process holds it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / LOCK).open("a+") as file:
+        file.seek(0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"another process is at work on this run (pid {file.read().strip()})",
+                where=str(directory),
+                do="wait for it, or give another --run directory",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def describe_run(
+    directory: Path,
+    domain: Domain,
+    *,
+    name: str,
+    method: str,
+    seed: int,
+    data_hash: str,
+    demonstrations: Sequence[Episode],
+) -> None:
+    """Write ``run.json``: all that a table or figure of this run must say of it.
+
+    Commits add up where a run is gone on with: what it has learned is all of theirs.
+    """
+    path = directory / DESCRIPTION
+    earlier = read_json(path).get("commit", "") if path.exists() else ""
+    returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
+    document: dict[str, Any] = {
+        "domain": domain.name,
+        "name": name,
+        "method": method,
+        "label": find_method(method).label,
+        "seed": seed,
+        "command": command_line(),
+        "commit": commits(earlier),
+        "machine": machine(),
+        "called": now(),
+        "data_hash": data_hash,
+        "demonstrator_return": float(np.mean(returns)) if returns else None,
+        "planner": parameters.to_dict(domain.planner),
+        "learner": parameters.to_dict(domain.learner),
+        "algorithm": parameters.to_dict(domain.algorithm),
+    }
+    write_json(path, document)

@@ -1,0 +1,206 @@
+"""Measures a domain's shipped model and writes ``results/<domain>.json`` (design.md, results/).
+
+Every block of figures is written as soon as it is there, and the episodes of a block are kept while
+it is measured; the same command goes on with what is missing. A model of another identity or other
+settings of the planner start the file anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import random
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from ls3.learning import policy as evaluate
+from ls3.runs.domains import Domain
+from ls3_common.errors import UserError
+from ls3_common.progress import Interrupted, StopRequest, bar
+from ls3_models import SPIN
+from ls3_models.bundle import Bundle
+from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episode
+from ls3_planner.cem import Planner
+from ls3_planner.config import PlannerConfig
+
+FIRST_SEED = 1_000_000  # of the episodes measured here and nowhere else
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    model = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(": ", 1)[1] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+class Measurement:
+    """All blocks of one domain."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        bundle: Bundle,
+        env: gymnasium.Env,
+        path: Path,
+        *,
+        episodes: int,
+        commit: str,
+    ) -> None:
+        self.domain, self.bundle, self.env, self.path = domain, bundle, env, path
+        planner = dataclasses.asdict(domain.planner)
+        settings = zlib.crc32(json.dumps(planner, sort_keys=True).encode())
+        directory = Path("out") / "measure" / domain.name
+        self.work = directory / f"{bundle.identity}-{settings:08x}"
+        self.seeds = [FIRST_SEED + i for i in range(episodes)]
+        self.document: dict[str, Any] = {
+            "name": domain.name,
+            "command": f"ls3 measure --domain {domain.name} --episodes {episodes}",
+            "commit": commit,
+            "machine": machine(),
+            "model": bundle.identity,
+            "planner": planner,
+            "seeds": [self.seeds[0], self.seeds[-1]],
+            "metrics": {},
+        }
+        self._resume()
+
+    def blocks(self) -> dict[str, Callable[[], Mapping[str, Any]]]:
+        """Name of each block and what measures it."""
+        planner = self.domain.planner
+        realtime = dataclasses.replace(planner, profile="realtime")
+        return {
+            "demonstrator": lambda: evaluate.summarise(evaluate.demonstrate(self.env, self.seeds)),
+            "in_process": lambda: self._in_process(realtime, "in_process"),
+            "no_safe_set": lambda: self._in_process(
+                dataclasses.replace(realtime, use_safe_set=False), "no_safe_set"
+            ),
+            "ros": self._through_graph,
+            "in_process_paper_profile": lambda: self._in_process(
+                dataclasses.replace(planner, profile="paper"), "paper"
+            ),
+        }
+
+    def run(self, only: list[str]) -> None:
+        """Measure the named blocks, or all, that are not in the file.
+
+        Raises:
+            UserError: a name is unknown, or the graph did not run.
+        """
+        blocks = self.blocks()
+        unknown = [name for name in only if name not in blocks]
+        if unknown:
+            raise UserError(f"no block '{unknown[0]}'", do=f"blocks: {', '.join(blocks)}")
+        for name in only or blocks:
+            if name in self.document["metrics"]:
+                continue
+            print(f"-- {name}", flush=True)
+            self.document["metrics"][name] = dict(blocks[name]())
+            self._write()
+
+    def _in_process(self, config: PlannerConfig, name: str) -> dict[str, Any]:
+        policy = evaluate.PlannerPolicy(self.bundle, Planner(self.bundle, config))
+        directory = self.work / name
+        with bar(name, len(self.seeds), len(list_episodes(directory))) as progress:
+            for seed in self.seeds:
+                if (directory / f"{seed}{SUFFIX}").exists():
+                    continue
+                policy.reset(seed)
+                episode = evaluate.rollout(self.env, policy, seed)
+                attributes = {"holds": policy.holds, "plan_ms": list(policy.plan_ms)}
+                policy.clear()
+                episode = dataclasses.replace(episode, attributes=attributes)
+                write_episode(directory, str(seed), episode)
+                progress.advance()
+        episodes = [read_episode(directory / f"{seed}{SUFFIX}") for seed in self.seeds]
+        times = [time for e in episodes for time in e.attributes["plan_ms"]]
+        return {
+            **evaluate.summarise(episodes),
+            **evaluate.spread("plan_ms", times),
+            "holds": sum(e.attributes["holds"] for e in episodes),
+        }
+
+    def _through_graph(self) -> dict[str, Any]:
+        """The same episodes by ``ros2 launch``, in a ROS domain of their own."""
+        out = self.work / "ros"
+        summary = out / "summary.json"
+        summary.unlink(missing_ok=True)
+        command = [
+            "ros2",
+            "launch",
+            "ls3_sim",
+            f"{self.domain.name}.launch.py",
+            f"episodes:={len(self.seeds)}",
+            f"seed:={self.seeds[0]}",
+            f"out:={out}",
+            "video:=false",
+        ]
+        environment = {**os.environ, "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101))}
+        environment.pop(SPIN, None)  # the graph's processes share the cores
+        launch(command, environment)
+        if not summary.exists():
+            raise UserError("the graph wrote no summary", where=str(summary))
+        figures = json.loads(summary.read_text())
+        if not figures["complete"]:
+            raise UserError("not all episodes ran through the graph", where=str(summary))
+        count = figures["episodes"]
+        return {
+            "episodes": count,
+            "success_rate": figures["successes"] / count,
+            "violation_rate": figures["violations"] / count,
+            **{key: figures[key] for key in ("mean_steps", "holds", "dropped")},
+            **{key: figures[key] for key in ("plan_ms_median", "frame_to_command_ms_p99")},
+        }
+
+    def _resume(self) -> None:
+        if not self.path.exists():
+            return
+        try:
+            before = json.loads(self.path.read_text())
+        except ValueError as error:
+            raise UserError(f"not JSON ({error})", where=str(self.path), do="delete it") from None
+        if all(before.get(key) == self.document[key] for key in ("model", "planner", "seeds")):
+            self.document["metrics"] = before["metrics"]
+
+    def _write(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".{self.path.name}.part")
+        temporary.write_text(json.dumps(self.document, indent=1) + "\n")
+        temporary.rename(self.path)
+
+
+def launch(command: list[str], environment: Mapping[str, str]) -> None:
+    """Run a process to its end, or stop it in order when this process is to stop.
+
+    Raises:
+        Interrupted: after SIGINT or SIGTERM; no node is left behind.
+    """
+    try:
+        # a session of its own: Ctrl-C reaches it once, through this process
+        launch = subprocess.Popen(
+            command, env=environment, stdout=sys.stderr, start_new_session=True
+        )
+    except FileNotFoundError:
+        raise UserError(
+            "there is no `ros2` command", do="run this through `make results`, or source ROS 2"
+        ) from None
+    with StopRequest() as stop:
+        while launch.poll() is None:
+            if stop.requested:
+                launch.send_signal(signal.SIGINT)
+                launch.wait()
+                raise Interrupted
+            time.sleep(0.1)

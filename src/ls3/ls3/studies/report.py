@@ -1,0 +1,172 @@
+"""``docs/report.html``: tables and figures of the paper with our results in them.
+
+The page holds its pictures; the same pictures are written beside it as PNG files. What has not been
+measured is said to be missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ls3.learning import environment
+from ls3.runs.domains import Domain, domain_names, find_shared, load_domain
+from ls3.runs.methods import METHODS
+from ls3.studies import figures, maps, tables
+from ls3.studies.results import read_results
+from ls3_common.files import replace_text
+from ls3_models.bundle import load_bundle
+
+SWEEPS = {
+    "delta_constraint": ("constraint threshold δ_C", "Figure 7"),
+    "delta_safe": ("safe set threshold δ_S", "Figure 8"),
+    "horizon": ("planning horizon H", "Figure 9"),
+}
+STYLE = """
+body { font: 15px/1.5 sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1.5em 0 } caption { text-align: left; font-weight: bold }
+th, td { border: 1px solid #ccc; padding: .3em .6em; text-align: left; vertical-align: top }
+img { max-width: 100% } .paper, small { color: #555 } .missing { color: #a00 }
+"""
+
+
+class Report:
+    """Gathers the parts of the page; `path` is the page, `media` the directory of pictures."""
+
+    def __init__(self, path: Path, media: Path) -> None:
+        self.path, self.media = path, media
+        self.parts: list[str] = []
+
+    def add(self, text: str) -> None:
+        self.parts.append(text)
+
+    def heading(self, text: str) -> None:
+        self.add(f"<h2>{escape(text)}</h2>")
+
+    def missing(self, text: str) -> None:
+        self.add(f'<p class="missing">{escape(text)}</p>')
+
+    def picture(self, name: str, figure: Figure, caption: str) -> None:
+        """Embed a figure and write it as ``report_<name>.png``."""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+        self.media.mkdir(parents=True, exist_ok=True)
+        (self.media / f"report_{name}.png").write_bytes(buffer.getvalue())
+        data = base64.b64encode(buffer.getvalue()).decode()
+        self.add(
+            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{escape(caption)}</figcaption></figure>"
+        )
+
+    def write(self) -> None:
+        replace_text(
+            self.path,
+            '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>LS3: results</title>\n'
+            f"<style>{STYLE}</style>\n<h1>LS3: training results</h1>\n"
+            + "\n".join(self.parts)
+            + "\n</html>\n",
+        )
+
+
+def write_report(results_directory: Path, runs: Path, path: Path, media: Path) -> None:
+    """Write the page and its pictures from what is there.
+
+    Raises:
+        DataError: a results file or a model is damaged.
+    """
+    paper = tables.paper_results()
+    results = read_results(results_directory)
+    known = {(result["domain"], result["run_name"]): result for result in results}
+    report = Report(path, media)
+    report.add(
+        f"<p>Paper: {escape(paper['source'])} Figures are means and standard errors over seeds; "
+        "in brackets the 95 % interval of a bootstrap stratified by seed.</p>"
+    )
+    report.heading("Tables 1 and 2")
+    for key in paper["tables"]:
+        report.add(tables.comparison(paper, key, known))
+    report.add(tables.runs_table(results))
+    report.heading("Learning curves (figures 4, 5 and 6)")
+    for domain, title in paper["domains"].items():
+        _curves(report, domain, title, known)
+    report.heading("Sweeps (figures 7 to 9)")
+    for key, (title, where) in SWEEPS.items():
+        _sweep(report, key, title, where, results)
+    report.heading("What the models believe (figure 2)")
+    for name in domain_names():
+        _beliefs(report, load_domain(name), runs)
+    report.write()
+
+
+def _curves(
+    report: Report, domain: str, title: str, known: Mapping[tuple[str, str], dict[str, Any]]
+) -> None:
+    names = [*METHODS, *sorted({name for _, name in known} - set(METHODS))]
+    chosen = [known[domain, n] for n in names if "+" not in n and (domain, n) in known]
+    if not chosen:
+        report.missing(f"{title}: no training run.")
+        return
+    figure = figures.learning_curves(chosen, [r["label"] for r in chosen], title)
+    caption = (
+        f"{title}: every training episode, smoothed over the last {figures.WINDOW}; bands are "
+        "standard errors over the seeds that have come so far, their number in brackets."
+    )
+    report.picture(f"curves_{domain}", figure, caption)
+
+
+def _sweep(
+    report: Report, key: str, title: str, where: str, results: Sequence[dict[str, Any]]
+) -> None:
+    """Runs of LS3 that differ in one parameter only, beside those with the domain's own value."""
+    found = False
+    for domain in sorted({result["domain"] for result in results}):
+        chosen = [r for r in results if r["domain"] == domain and _swept(r["run_name"], key)]
+        swept = [r for r in chosen if "+" in r["run_name"]]
+        if not swept:
+            continue
+        curves = [curve for r in swept for curve in r["metrics"]["curves"].values()]
+        longest = max(len(curve["success"]) for curve in curves)
+        found = True
+        chosen.sort(key=lambda r: float(r["planner"][key]))
+        labels = [f"{r['planner'][key]:g}" for r in chosen]
+        unconstrained = [
+            r for r in results if r["domain"] == domain and r["run_name"] == "no_constraint"
+        ]
+        if key == "delta_constraint" and unconstrained:
+            chosen, labels = [*chosen, *unconstrained], [*labels, "no constraints"]
+        figure = figures.learning_curves(chosen, labels, f"{domain}: {title}", longest)
+        report.picture(f"sweep_{domain}_{key}", figure, f"{where}: {title}, domain {domain}.")
+    if not found:
+        report.missing(f"{where}, {title}: no sweep has been run.")
+
+
+def _swept(name: str, key: str) -> bool:
+    method, *changes = name.split("+")
+    return method == "ls3" and (not changes or [c.split("=")[0] for c in changes] == [key])
+
+
+def _beliefs(report: Report, domain: Domain, runs: Path) -> None:
+    trained = sorted((runs / domain.name / "ls3").glob("seed_*/model"))
+    path = trained[0] if trained else find_shared(f"models/{domain.name}")
+    if path is None:
+        report.missing(f"{domain.name}: no model.")
+        return
+    bundle = load_bundle(path)
+    origin = f"model {bundle.identity} of {'a training run' if trained else 'this repository'}"
+    env = environment.make(domain.algorithm.environment)
+    if domain.name == "navigation":
+        figure = maps.navigation_maps(bundle, domain.planner, env)
+        caption = (
+            f"Navigation: the heads with the robot at every point of the plane; {origin}. Red: "
+            "obstacle; green: goal; dot: start."
+        )
+        report.picture("maps_navigation", figure, caption)
+    caption = f"{domain.name}: a demonstration above its frames decoded from latents; {origin}."
+    report.picture(f"decoded_{domain.name}", maps.decoded_frames(bundle, env), caption)
+    env.close()

@@ -1,0 +1,176 @@
+"""Training runs as results: ``runs/<domain>/<name>/seed_*`` to ``results/training_*.json``.
+
+Success and violation rates are over all online episodes (Tables 1 and 2), means and standard errors
+over the seeds (section 5.2). A run that is not finished counts with the episodes that it has. Seeds
+that only the file of results has stay in it: each may have been run on a machine of its own. <name>
+is the method with what was swept, unless who ran it named the directory otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ls3.learning.algorithm import CURVE
+from ls3.runs.run_directory import DESCRIPTION
+from ls3.studies import stats
+from ls3_common import parameters
+from ls3_common.errors import DataError
+from ls3_common.files import read_json, write_json
+from ls3_models.config import LearnerConfig
+from ls3_planner.config import AlgorithmConfig, PlannerConfig
+
+PREFIX = "training_"
+LAST = 20  # episodes whose return says what was learned in the end
+CURVES = ("success", "violation", "total_reward", "steps", "holds")
+SECTIONS = {"planner": PlannerConfig, "learner": LearnerConfig, "algorithm": AlgorithmConfig}
+
+
+Curve = dict[str, list[float]]
+Runs = dict[int, tuple[dict[str, Any], Curve]]
+"""By seed: what the run was called and set with, and its learning curve."""
+
+
+def gather(runs: Path, out: Path) -> list[Path]:
+    """Write a file of results for every domain and name that has an episode.
+
+    Raises:
+        DataError: there is none, a file is damaged, or the seeds of a name were not run with the
+            same settings.
+    """
+    written = []
+    for directory in sorted({path.parent for path in runs.glob("*/*/seed_*")}):
+        found = dict(_read_runs(directory))
+        if found:
+            path = out / f"{_name(found)}.json"
+            write_json(path, summarise(_kept(path) | found, path))
+            written.append(path)
+    if not written:
+        raise DataError("no run has an episode", where=str(runs), do="run `ls3 learn` first")
+    return written
+
+
+def summarise(runs: Runs, path: Path) -> dict[str, Any]:
+    """What the file of results at `path` says of all seeds of one name."""
+    runs = dict(sorted(runs.items()))
+    first = next(iter(runs.values()))[0]
+    _check_same({seed: description for seed, (description, _) in runs.items()}, path)
+    curves = {seed: curve for seed, (_, curve) in runs.items()}
+
+    def over(key: str, last: int | None = None) -> list[list[float]]:
+        return [curve[key][-last:] if last else curve[key] for curve in curves.values()]
+
+    reached = [
+        steps
+        for curve in curves.values()
+        for steps, success in zip(curve["steps"], curve["success"], strict=True)
+        if success
+    ]
+    algorithm = first["algorithm"]
+    planned = max(
+        description["algorithm"]["updates"] * algorithm["trajectories"]
+        for description, _ in runs.values()
+    )
+    lengths = {seed: len(curve["success"]) for seed, curve in curves.items()}
+    commits = {name for run, _ in runs.values() for name in run["commit"].split(", ")}
+    return {
+        "name": path.stem,
+        "domain": first["domain"],
+        "method": first["method"],
+        "run_name": first["run_name"],
+        "label": first["label"],
+        "command": first["command"],
+        "commit": ", ".join(sorted(commits)),
+        "machine": first["machine"],
+        **{section: first[section] for section in SECTIONS},
+        "metrics": {
+            "seeds": sorted(runs),
+            "episodes": sum(lengths.values()),
+            "episodes_per_seed": lengths,
+            "episodes_planned": planned * len(runs),
+            "complete": all(length >= planned for length in lengths.values()),
+            **stats.figures("success_rate", "success_se", over("success")),
+            **stats.figures("violation_rate", "violation_se", over("violation")),
+            **stats.figures("mean_return", "return_se", over("total_reward")),
+            **stats.figures(f"return_last_{LAST}", "last_return_se", over("total_reward", LAST)),
+            "mean_steps": sum(reached) / len(reached) if reached else None,
+            "demonstrator_return": first["demonstrator_return"],
+            "curves": curves,
+        },
+    }
+
+
+def read_results(directory: Path) -> list[dict[str, Any]]:
+    """All results of training runs in a directory, by name.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    return [read_json(path) for path in sorted(directory.glob(f"{PREFIX}*.json"))]
+
+
+def _kept(path: Path) -> Runs:
+    """The seeds that a file of results has already."""
+    if not path.exists():
+        return {}
+    document = read_json(path)
+    try:
+        metrics = document["metrics"]
+        description = document | {"demonstrator_return": metrics["demonstrator_return"]}
+        return {
+            int(seed): (description, {key: curve[key] for key in CURVES})
+            for seed, curve in metrics["curves"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DataError("no results of training", where=str(path), do="delete it") from None
+
+
+def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Curve]]]:
+    for path in directory.glob("seed_*"):
+        seed = path.name.removeprefix("seed_")
+        curve = path / "online" / CURVE
+        if not seed.isdecimal() or not curve.exists():
+            continue
+        try:
+            rows = [json.loads(line) for line in curve.read_text().splitlines()]
+        except ValueError as error:
+            do = "delete it: the run's own command writes it again"
+            raise DataError(f"damaged curve ({error})", where=str(curve), do=do) from None
+        if rows:
+            description = read_json(path / DESCRIPTION)
+            own, name = description.pop("name"), directory.name
+            description["run_name"] = name
+            if name != own:
+                description["label"] += f", {name.replace('_', ' ')}"
+            yield (
+                int(seed),
+                (description, {key: [float(row[key]) for row in rows] for key in CURVES}),
+            )
+
+
+def _name(runs: Runs) -> str:
+    description, _ = next(iter(runs.values()))
+    return f"{PREFIX}{description['domain']}_{description['run_name']}"
+
+
+def _check_same(descriptions: Mapping[int, dict[str, Any]], path: Path) -> None:
+    """Refuse to average over settings that differ; U may, and what decides nothing.
+
+    A parameter that a run does not name yet, as it is older, had its default.
+    """
+    (reference, first), *others = descriptions.items()
+    may_differ = {"updates", "checkpoint_interval"}
+    for seed, description in others:
+        for section, kind in SECTIONS.items():
+            defaults = parameters.defaults(kind)
+            ours, theirs = defaults | first[section], defaults | description[section]
+            for key in sorted(ours.keys() | theirs.keys()):
+                if ours.get(key) != theirs.get(key) and key not in may_differ:
+                    raise DataError(
+                        f"seeds {reference} and {seed} were run with another {section}.{key}",
+                        where=str(path),
+                        do="move the runs that do not belong to a directory of their own; "
+                        "delete the file if its seeds are those",
+                    )

@@ -1,0 +1,47 @@
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = "ls3"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={f"{PACKAGE}.studies": ["paper.yaml"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/hook", sorted(glob("hook/*"))),
+    ],
+    install_requires=[
+        "setuptools",
+        "dvrk_cable_env",
+        "ls3_common",
+        "ls3_models",
+        "ls3_planner",
+        "ls3_sim",
+        "numpy",
+        "torch",
+        "gymnasium",
+        "tyro",
+        "Pillow>=10.1",
+        "PyYAML",
+    ],
+    extras_require={
+        "export": ["minari[hdf5]", "pandas", "pyarrow"],  # ls3 data export
+        "report": ["matplotlib"],  # ls3 report
+        "sweep": ["ray>=2.40"],  # ls3 sweep
+    },
+    zip_safe=True,
+    maintainer="LS3 maintainers",
+    maintainer_email="maintainers@ls3.invalid",
+    description="The `ls3` command: data, Algorithm 1, runs and studies; learn_node",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "ls3 = ls3.cli.cli:main",
+            "learn_node = ls3.nodes:learn_node",
+        ]
+    },
+)

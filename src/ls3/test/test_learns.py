@@ -1,0 +1,116 @@
+"""A tiny navigation run that has to learn: all of Algorithm 1, from pictures, in about a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from ls3.learning import environment
+from ls3.learning import policy as evaluate
+from ls3.learning.algorithm import OnlineLearning, in_process, live_bundle
+from ls3.learning.collect import collect
+from ls3.runs.domains import Domain, load_domain
+from ls3_models.episodes import read_episodes
+from ls3_models.offline import OfflineTraining
+from ls3_planner.cem import Planner
+from ls3_sim.behaviours import Behaviour
+from ls3_sim.navigation_env import MAX_STEP, NavigationEnv
+from ls3_sim.navigation_scene import NavigationLayout
+
+pytestmark = pytest.mark.background
+
+NAME = "LS3/ShortNavigation-v0"
+STEPS = 30
+EPISODES = 4
+LAYOUT = NavigationLayout(
+    start=(110.0, 75.0),
+    goal=(150.0, 75.0),
+    goal_radius=6.0,
+    obstacle_low=(115.0, 95.0),
+    obstacle_high=(145.0, 120.0),
+)
+SETTINGS = [
+    f"algorithm.environment={NAME}",
+    f"algorithm.horizon={STEPS}",
+    "algorithm.demonstrations=20",
+    "algorithm.constraint=12",
+    "algorithm.trajectories=2",
+    "algorithm.updates=1",
+    "learner.vae_iterations=300",
+    "learner.vae_batch_size=32",
+    "learner.offline_iterations=600",
+    "learner.update_iterations=50",
+    "learner.value_update_iterations=50",
+    "learner.learning_rate=1e-3",
+    "learner.batch_size=128",
+    "learner.hidden=64",
+    "learner.augmentation=none",
+    "planner_node.realtime.candidates=120",
+    "planner_node.realtime.particles=5",
+    "planner_node.realtime.elites=15",
+    "planner_node.realtime.iterations=3",
+]
+
+
+class ShortNavigation(NavigationEnv):
+    """The point a third of the way from the goal; demonstrations go there in a straight line."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(render_mode, LAYOUT)
+
+    def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
+        obstacle = (np.array(LAYOUT.obstacle_low) + LAYOUT.obstacle_high) / 2
+        target = np.array(LAYOUT.goal) if kind == "demonstration" else obstacle
+
+        def act(info: Mapping[str, Any]) -> np.ndarray:
+            towards = np.clip(target - info["position"], -MAX_STEP, MAX_STEP)
+            noisy = towards + rng.normal(0, 1.2, 2)
+            return np.clip(noisy, -MAX_STEP, MAX_STEP).astype(np.float32)
+
+        return act
+
+
+@pytest.fixture
+def domain() -> Iterator[Domain]:
+    gymnasium.register(NAME, entry_point=ShortNavigation, max_episode_steps=STEPS)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load_domain("navigation", overrides=SETTINGS)
+    torch.set_num_threads(threads)
+    del gymnasium.registry[NAME]
+
+
+def succeeded(domain: Domain, training: OfflineTraining, env: gymnasium.Env) -> int:
+    """Of EPISODES with the models as they are."""
+    bundle = live_bundle(training.learner, training.spec)
+    policy = evaluate.PlannerPolicy(bundle, Planner(bundle, domain.planner))
+    episodes = evaluate.evaluate(env, policy, range(EPISODES))
+    assert not any(episode.violated for episode in episodes if episode.succeeded)
+    return sum(episode.succeeded for episode in episodes)
+
+
+@pytest.mark.timeout(400)  # a minute, if nothing else wants the processor
+def test_success_rises_above_the_untrained_planners(domain: Domain, tmp_path: Path) -> None:
+    env = environment.make(NAME)
+    collect(env, domain.algorithm, tmp_path / "data", seed=0)
+    spec = environment.spec_of(env, domain.name)
+    training = OfflineTraining(
+        domain.learner,
+        spec,
+        read_episodes(tmp_path / "data"),
+        tmp_path,
+        seed=0,
+        data_hash="",
+    )
+    assert succeeded(domain, training, env) == 0
+    training.run()
+    online = OnlineLearning(domain, in_process(env, domain), training, tmp_path / "online", seed=0)
+    online.run()
+    assert succeeded(domain, training, env) >= 3
+    env.close()

@@ -1,0 +1,121 @@
+"""The report: tables, curves, sweeps and maps from runs of the real code."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+import tiny_runs
+
+from ls3.cli.cli import main
+from ls3.learning import environment
+from ls3.studies import figures, maps, tables
+from ls3.studies.results import read_results
+from ls3_models.bundle import random_bundle
+
+pytestmark = pytest.mark.background
+
+RUNS = (
+    ("ls3", 0, ()),
+    ("ls3", 1, ()),
+    ("no_safe_set", 0, ()),
+    ("ls3", 0, ("--set", "planner_node.horizon=2")),
+)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Directory of a report on four runs: results/, docs/."""
+    top = tmp_path_factory.mktemp("report")
+    data = tiny_runs.collect_data(top / "data")
+    config = tiny_runs.write_config(top / "tiny.yaml")
+    words = ["--domain", "navigation", "--config", str(config), "--data", str(data)]
+    words += ["--set", "algorithm.updates=1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(top)
+        for method, seed, more in RUNS:
+            assert main(["learn", *words, "--method", method, "--seed", str(seed), *more]) == 0
+        assert main(["results"]) == 0
+        assert main(["report"]) == 0
+    return top
+
+
+@pytest.fixture(scope="module")
+def page(written):
+    return (written / "docs" / "report.html").read_text()
+
+
+def test_our_cells_stand_beside_the_papers(written, page):
+    results = {r["run_name"]: r["metrics"] for r in read_results(written / "results")}
+    assert set(results) == {"ls3", "no_safe_set", "ls3+horizon=2"}
+    ours = results["ls3"]
+    cell = f"<b>{ours['success_rate']:.3f} ± {ours['success_se']:.3f}</b>"
+    assert f'<span class="paper">0.988 ± 0.004</span><br>{cell}' in page
+    assert "2 seeds, 4 episodes" in page
+    cells = 4 * 7 * 2  # domains, methods, tables
+    assert page.count("not measured") == cells - 2 * 2
+    assert page.count("not in the paper") == cells - 3 * 5 * 2
+
+
+def test_pictures_are_in_the_page_and_beside_it(written, page):
+    pictures = {path.name: path.read_bytes() for path in (written / "docs" / "media").iterdir()}
+    assert {
+        "report_curves_navigation.png",
+        "report_sweep_navigation_horizon.png",
+        "report_maps_navigation.png",
+        "report_decoded_navigation.png",
+    } <= set(pictures)
+    embedded = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert sorted(map(base64.b64decode, embedded)) == sorted(pictures.values())
+    assert page.count("src=") == len(embedded) and "href=" not in page
+
+
+def test_what_is_missing_is_said(page):
+    assert "Reacher: no training run." in page
+    assert "Figure 7, constraint threshold δ_C: no sweep has been run." in page
+    assert "Figure 9, planning horizon H: no sweep" not in page
+
+
+def test_without_any_result_there_is_a_page(tmp_path, capsys):
+    out = tmp_path / "report.html"
+    assert (
+        main(["report", "--results", str(tmp_path), "--runs", str(tmp_path), "--out", str(out)])
+        == 0
+    )
+    assert "No training run has been gathered" in out.read_text()
+    (tmp_path / "training_navigation_ls3.json").write_text("{")
+    assert main(["report", "--results", str(tmp_path), "--out", str(out)]) == 2
+    assert "training_navigation_ls3.json" in capsys.readouterr().err
+
+
+def test_the_papers_tables_are_complete():
+    paper = tables.paper_results()
+    for table in paper["tables"].values():
+        assert list(table["cells"]) == ["navigation", "reacher", "pushing"]
+        for cells in table["cells"].values():
+            assert set(cells) < set(paper["methods"]) and len(cells) == 5
+            assert all(0 <= mean <= 1 and 0 < error < 0.2 for mean, error in cells.values())
+
+
+def test_a_band_is_over_the_seeds_that_have_come_so_far():
+    mean, error = figures.band([[0, 0], [1, 1, 1]], window=1)
+    np.testing.assert_allclose(mean, [0.5, 0.5, 1])
+    np.testing.assert_allclose(error, [0.5, 0.5, 0])  # std(ddof=1) / sqrt(2) of (0, 1)
+
+
+def test_a_map_shows_what_the_models_say_of_the_picture_there():
+    bundle = random_bundle(
+        domain="navigation", observation_shape=(64, 64, 3), action_low=(-3, -3), action_high=(3, 3)
+    )
+    env = environment.make("LS3/Navigation-v0")
+    start, info = env.reset(seed=0)
+    found = maps.plane(bundle, env, (7, 3))
+    (column,) = np.flatnonzero(found["x"] == info["position"][0])
+    (row,) = np.flatnonzero(found["y"] == info["position"][1])
+    expected = maps.heads_of(bundle, start[None])
+    for key in ("value", "safe", "constraint", "goal"):
+        assert found[key].shape == (3, 7)
+        assert found[key][row, column] == pytest.approx(expected[key][0], abs=1e-5)
+    assert np.unique(found["value"].round(6)).size > 10
+    np.testing.assert_array_equal(env.unwrapped.scene.position, info["position"])
+    env.close()

@@ -1,0 +1,1 @@
+"""Episodes of a running graph: the nodes that step, record and drive them."""

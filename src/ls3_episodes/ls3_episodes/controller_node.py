@@ -1,0 +1,123 @@
+"""controller_node: PLAN -> limits -> ros2_control's forward controller, for domains without a PSM.
+
+ARM_COMMAND for every plan and MOTION_STATE on change, as arm_node publishes them. A motion has
+ended when the joints report a time one control period after it began.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+
+from ls3_common import ros, topics
+from ls3_common.parameters import parameter
+from ls3_episodes.joints import JointControl, JointLimits
+from ls3_interfaces.msg import ArmCommand, MotionState, Plan
+
+WATCH_PERIOD_S = 0.1
+FLUSH_TIMEOUT_S = 0.5
+"""Granted to the last command before the process leaves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControllerNodeConfig(JointLimits):
+    """Section `controller_node` of a domain's YAML."""
+
+    interface: str = parameter(
+        choices=("effort", "velocity"), description="what the joints take, as in ros2_control"
+    )
+
+
+class ControllerNode(Node):
+    """Topics in, topics out; what happens between them is `JointControl`'s."""
+
+    def __init__(self) -> None:
+        super().__init__("controller_node")
+        config = ros.declare(self, ControllerNodeConfig)
+        self._control = JointControl(config)
+        self._episode = self._step = 0
+        self._published: tuple[bool, str] | None = None
+        self._joints = self.create_publisher(
+            Float64MultiArray, topics.controller(config.interface), ros.RELIABLE_QOS
+        )
+        self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, ros.RELIABLE_QOS)
+        self._states = self.create_publisher(MotionState, topics.MOTION_STATE, ros.LATCHED_QOS)
+        self.create_subscription(JointState, topics.JOINT_STATES, self._hear, ros.RELIABLE_QOS)
+        self.create_subscription(Plan, topics.PLAN, self._execute, ros.RELIABLE_QOS)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(WATCH_PERIOD_S, self._publish_state, clock=steady)
+
+    def close(self) -> None:
+        """Leave with the joints stopped, whatever the reason to leave."""
+        self._send(self._control.stop)
+        self._joints.wait_for_all_acked(Duration(seconds=FLUSH_TIMEOUT_S))
+
+    def _hear(self, message: JointState) -> None:
+        self._control.hear(ros.nanoseconds(message.header.stamp), time.monotonic())
+        self._publish_state()
+
+    def _execute(self, plan: Plan) -> None:
+        began = self._control.stamp
+        answer = self._control.execute(
+            plan.action,
+            ros.nanoseconds(plan.header.stamp),
+            feasible=plan.feasible,
+            wall=time.monotonic(),
+        )
+        if answer.command:
+            self._episode, self._step = plan.episode, plan.step
+            self._publish_state()
+            self._send(answer.command)
+        if answer.outcome != "sent":
+            self.get_logger().warning(
+                f"plan {plan.episode}/{plan.step} {answer.outcome}: {answer.reason}",
+                throttle_duration_sec=1.0,
+            )
+        command = ArmCommand(
+            episode=plan.episode,
+            step=plan.step,
+            image_stamp=plan.header.stamp,
+            outcome=answer.outcome,
+            reason=answer.reason,
+            requested=plan.action,
+            sent=answer.command,
+        )
+        command.header.stamp = ros.to_time(self._control.end if answer.outcome == "held" else began)
+        self._commands.publish(command)
+
+    def _send(self, command: tuple[float, ...]) -> None:
+        self._joints.publish(Float64MultiArray(data=command))
+
+    def _publish_state(self) -> None:
+        reason = self._control.not_ready(time.monotonic())
+        state = (self._control.moving, reason)
+        if state == self._published:
+            return
+        if self._published is None or self._published[1] != reason:
+            self.get_logger().info(f"not ready: {reason}" if reason else "ready")
+        self._published = state
+        message = MotionState(
+            moving=state[0],
+            ready=not reason,
+            reason=reason,
+            episode=self._episode,
+            step=self._step,
+        )
+        message.header.stamp = ros.to_time(self._control.stamp)
+        self._states.publish(message)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point of the process."""
+    sys.exit(ros.run(ControllerNode, args))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""H.264 video that stays readable whenever the process ends, and GIFs made from it.
+
+python -m ls3_episodes.film.video episodes.mp4 episodes.gif --start 2 --duration 8
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+
+CLOSE_TIMEOUT_S = 3.0
+FRAGMENT_FRAMES = 20
+
+
+class VideoError(Exception):
+    """The encoder does not run, or ended by itself; the text is its own."""
+
+
+class Video:
+    """An mp4 file in fragments: what was written before a kill can be played.
+
+    `close` rewrites it, without encoding again, as an ordinary file that any player can seek in.
+    A film without a single picture leaves no file: no player opens one.
+    """
+
+    def __init__(self, path: str | Path, size: tuple[int, int], fps: int) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        width, height = size
+        # a session of its own: Ctrl-C reaches the whole foreground group, and the encoder has to
+        # outlive it by the frames that are still under way; it ends with its standard input
+        self._process = subprocess.Popen(
+            [
+                *_ffmpeg(),
+                *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
+                *("-r", str(fps), "-i", "-"),
+                *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "veryfast", "-crf", "20"),
+                *("-threads", "1", "-g", str(FRAGMENT_FRAMES)),
+                *("-movflags", "+frag_keyframe+empty_moov+default_base_moof"),
+                os.fspath(self.path),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._empty = True
+        self._errors: list[bytes] = []
+        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader.start()
+
+    def write(self, picture: np.ndarray) -> None:
+        """Append one uint8 (height, width, 3) picture.
+
+        Raises:
+            VideoError: the encoder has ended.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(np.ascontiguousarray(picture).data)
+        except (BrokenPipeError, ValueError):
+            raise VideoError(self._reason()) from None
+        self._empty = False
+
+    def close(self) -> None:
+        """Finish the file.
+
+        Raises:
+            VideoError: the encoder failed; what it wrote before stays.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            code = self._process.wait(CLOSE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        if code != 0:
+            raise VideoError(self._reason())
+        if self._empty:
+            self.path.unlink()
+            return
+        whole = self.path.with_suffix(".part.mp4")
+        arguments = ("-i", self.path, "-c", "copy", "-movflags", "+faststart", whole)
+        subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)
+        whole.rename(self.path)
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        self._errors.extend(self._process.stderr)
+
+    def _reason(self) -> str:
+        self._reader.join(1.0)
+        return b"".join(self._errors[-5:]).decode(errors="replace").strip() or "the encoder ended"
+
+
+def to_gif(
+    video: str | Path,
+    gif: str | Path,
+    *,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    width: int = 800,
+    fps: int = 10,
+) -> None:
+    """Make a GIF with its own palette from a video, or from a part of it."""
+    gif = Path(gif)
+    temporary = gif.with_suffix(".part.gif")
+    graph = (
+        f"fps={fps},scale={width}:-1:flags=lanczos,split[a][b];"
+        "[a]palettegen=max_colors=128:stats_mode=diff[p];[b][p]paletteuse=dither=bayer"
+    )
+    length = () if duration_s is None else ("-t", duration_s)
+    arguments = ("-ss", start_s, *length, "-i", video, "-filter_complex", graph, temporary)
+    subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)
+    temporary.rename(gif)
+
+
+def _ffmpeg() -> list[str]:
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-nostdin", "-loglevel", "error"]
+
+
+def main() -> None:
+    """Make a GIF from a part of a video."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("gif", type=Path)
+    parser.add_argument("--start", type=float, default=0.0, help="first second")
+    parser.add_argument("--duration", type=float, help="seconds; all by default")
+    parser.add_argument("--width", type=int, default=800, help="pixels")
+    parser.add_argument("--fps", type=int, default=10, help="pictures a second")
+    given = parser.parse_args()
+    to_gif(
+        given.video,
+        given.gif,
+        start_s=given.start,
+        duration_s=given.duration,
+        width=given.width,
+        fps=given.fps,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Entry points of the nodes; see ls3_common.entry."""
+
+from ls3_common.entry import node
+
+episode_node = node("ls3_episodes.episode_node")
+run_node = node("ls3_episodes.run_node")
+controller_node = node("ls3_episodes.controller_node")

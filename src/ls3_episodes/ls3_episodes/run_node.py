@@ -1,0 +1,313 @@
+"""Runs episodes through the graph: progress for people, figures, and a video.
+
+Exits with 0 only when every requested episode ran.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from action_msgs.msg import GoalStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.action import ActionClient
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
+
+from ls3_common import ros, topics
+from ls3_common.errors import UserError
+from ls3_common.images import to_array
+from ls3_common.parameters import parameter
+from ls3_episodes import summary
+from ls3_episodes.film import view
+from ls3_episodes.film.film import Film, FilmConfig
+from ls3_episodes.operator_reset import DISCARDED
+from ls3_episodes.presence import clash
+from ls3_episodes.summary import Row, Summary
+from ls3_episodes.waiting import Stop, Waiter
+from ls3_interfaces.action import RunEpisode
+from ls3_interfaces.msg import ArmCommand, MotionState, Plan
+
+REMEMBERED_FRAMES = 1000
+FAULTS_TO_GIVE_UP = 2
+STEPS_PER_LINE = 10
+FILM_TIMEOUT_S = 300.0
+INTERRUPTED = 130
+"""Exit code after SIGINT or SIGTERM, as a shell's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunNodeConfig:
+    """Section `run_node` of a domain's YAML, and what a launch adds to it."""
+
+    model: str = parameter(description="directory of the trained models")
+    episodes: int = parameter(low=1, description="episodes to run")
+    seed: int = parameter(0, low=0, description="of the first episode; the i-th has seed + i")
+    out: str = parameter(description="directory of summary.json and the video")
+    video: bool = parameter(True, description="write episodes.mp4")
+    max_steps: int = parameter(low=1, description="T, steps of an episode")
+    stop_on_success: bool = parameter(True, description="end an episode at the goal")
+    arm: str = parameter("PSM1", description="name of the arm, for drawing the plan at its tool")
+    start_timeout: float = parameter(
+        120.0, low=0.1, description="until the graph is up, wall time", unit="s"
+    )
+    answer_timeout: float = parameter(
+        20.0, low=0.1, description="until a request for an episode is answered", unit="s"
+    )
+    film: FilmConfig
+
+
+class RunNode(Node):
+    """Client of run_episode that listens to the whole graph."""
+
+    def __init__(self) -> None:
+        super().__init__("run_node")
+        self.config = config = ros.declare(self, RunNodeConfig)
+        # PyTorch takes seconds: after the parameters were found good, and not at import
+        import torch
+
+        from ls3_models.bundle import load_bundle
+
+        torch.set_num_threads(1)
+        bundle = load_bundle(config.model)
+        self._summary = Summary(
+            config.episodes,
+            bundle.manifest.get("demonstrator_mean_steps"),
+            {"model": bundle.identity, "seed": config.seed},
+        )
+        _writable(config.out)
+        self._summary.write(config.out)  # that of an earlier run must not pass for this one's
+        self._began = time.monotonic()
+        self._episode = -1
+        self._plan_ms: list[float] = []  # of the running episode
+        self._seen: OrderedDict[int, float] = OrderedDict()  # frame stamp (ns) -> receipt (s)
+        self._film: Film | None = None
+        if config.video:
+            path = str(Path(config.out) / "episodes.mp4")
+            warn = self.get_logger().warning
+            self._film = Film(path, config.film, bundle.decode, config.max_steps, warn)
+
+        self._waiter = Waiter(self)
+        self._client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
+        for kind, topic, callback, qos in (
+            (Image, topics.CAMERA_IMAGE, self._see, ros.IMAGE_QOS),
+            (Image, topics.MASK, self._see_mask, ros.IMAGE_QOS),
+            (Plan, topics.PLAN, self._hear_plan, ros.RELIABLE_QOS),
+            (ArmCommand, topics.ARM_COMMAND, self._hear_command, ros.RELIABLE_QOS),
+            (MotionState, topics.MOTION_STATE, self._hear_motion, ros.LATCHED_QOS),
+            (PoseStamped, topics.arm(config.arm, "move_cp"), self._hear_pose, ros.RELIABLE_QOS),
+        ):
+            self.create_subscription(kind, topic, callback, qos)
+        self._poses: Subscription | None = None  # of the arm, until an episode's first plan
+        # the executor exists once the node spins
+        self._start = self.create_timer(
+            0.0, self._begin, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every requested episode ran."""
+        return self._summary.complete
+
+    def close(self) -> None:
+        """Leave files that can be read."""
+        if self._film is not None:
+            self._film.close()
+
+    def _begin(self) -> None:
+        self._start.cancel()
+        # a task of its own: it awaits what other callbacks bring, and must not keep them out
+        self.executor.create_task(self._run)
+
+    async def _run(self) -> None:
+        config = self.config
+        faults = 0
+        try:
+            await self._waiter.until(
+                self._client.server_is_ready,
+                config.start_timeout,
+                f"action server {topics.RUN_EPISODE} (episode_node)",
+            )
+            # figures and film are of every step, those of the first episode too. Not so the camera:
+            # where its frames come compressed nobody publishes raw ones
+            for topic in (topics.PLAN, topics.ARM_COMMAND):
+                await self._waiter.until(
+                    functools.partial(self._is_published, topic),
+                    config.start_timeout,
+                    f"publisher of {topic}",
+                )
+            for index in range(config.episodes):
+                row = await self._run_episode(index)
+                self._summary.rows.append(row)
+                self._summary.write(config.out)
+                elapsed = time.monotonic() - self._began
+                _say(summary.line(row, index + 1, self._summary, elapsed))
+                # what an operator threw away is no fault of the graph's
+                faults = 0 if row.ran or row.reason == DISCARDED else faults + 1
+                if faults == FAULTS_TO_GIVE_UP and index + 1 < config.episodes:
+                    _say(f"given up after {faults} episodes in a row that did not run")
+                    break
+            if self._film is not None:
+                self._film.finish()
+                await self._waiter.until(self._film.done, FILM_TIMEOUT_S, "end of the video")
+        except Stop as stop:
+            raise UserError(str(stop), where="run_node") from None
+        ran, out = len(self._summary.ran), config.out
+        _say(f"{ran} of {config.episodes} episodes ran; results in {out}")
+        raise SystemExit(0 if self.complete else 1)
+
+    def _is_published(self, topic: str) -> bool:
+        return self.count_publishers(topic) > 0
+
+    async def _run_episode(self, index: int) -> Row:
+        reason = clash(self)
+        if reason:
+            raise Stop(reason)
+        config, began = self.config, time.monotonic()
+        seed = config.seed + index
+        goal = RunEpisode.Goal(
+            seed=seed,
+            episode=index,
+            max_steps=config.max_steps,
+            stop_on_success=config.stop_on_success,
+        )
+        self._episode, self._plan_ms = index, []
+        if self._film is not None:
+            self._film.begin(
+                f"episode {index + 1} of {config.episodes}, seed {seed}", self._tally()
+            )
+        sent = self._client.send_goal_async(goal, feedback_callback=self._progress)
+        sent.add_done_callback(lambda _future: self._waiter.wake())
+        # an answer may be lost, and with it all that could be known of the episode
+        answered = f"answer from {topics.RUN_EPISODE} (episode_node)"
+        await self._waiter.until(sent.done, config.answer_timeout, answered)
+        handle = sent.result()
+        if not handle.accepted:
+            raise Stop("episode_node runs an episode for someone else")
+        answer = await handle.get_result_async()
+        result = answer.result
+        if self._film is not None:
+            self._film.end(*_verdict(result))
+        self._episode = -1
+        return Row(
+            episode=index,
+            seed=seed,
+            ran=answer.status == GoalStatus.STATUS_SUCCEEDED,
+            success=result.success,
+            violation=result.violation,
+            steps=result.steps,
+            holds=result.holds,
+            dropped=result.dropped,
+            reason=result.reason,
+            plan_ms_median=summary.rounded(summary.median(self._plan_ms)),
+            wall_s=round(time.monotonic() - began, 2),
+            file=result.file,
+        )
+
+    def _tally(self) -> list[tuple[str, str]]:
+        ran = self._summary.ran
+        return [
+            ("goals reached", f"{sum(row.success for row in ran)} of {len(ran)}"),
+            ("violations", f"{sum(row.violation for row in ran)}"),
+        ]
+
+    def _progress(self, message: RunEpisode.Impl.FeedbackMessage) -> None:
+        feedback = message.feedback
+        if (feedback.step + 1) % STEPS_PER_LINE == 0:
+            plan = "feasible" if feedback.feasible else "none feasible, arm holds"
+            _say(
+                f"  episode {self._episode + 1}, step {feedback.step + 1} of "
+                f"{self.config.max_steps}: plan {plan}, {1000 * feedback.solve_time:.0f} ms"
+            )
+
+    def _see(self, message: Image) -> None:
+        self._seen[ros.nanoseconds(message.header.stamp)] = time.monotonic()
+        if len(self._seen) > REMEMBERED_FRAMES:
+            self._seen.popitem(last=False)
+        if self._film is not None:
+            with contextlib.suppress(ValueError):  # segmentation_node complains about it
+                self._film.camera(to_array(message))
+
+    def _see_mask(self, message: Image) -> None:
+        if self._film is not None:
+            with contextlib.suppress(ValueError):
+                self._film.mask(to_array(message))
+
+    def _hear_plan(self, message: Plan) -> None:
+        if message.episode != self._episode:
+            return
+        self._plan_ms.append(1000 * message.solve_time)
+        self._summary.plan_ms.append(1000 * message.solve_time)
+        if self._film is not None:
+            self._film.plan(message)
+            if self._poses is not None:
+                self.destroy_subscription(self._poses)
+                self._poses = None
+
+    def _hear_command(self, message: ArmCommand) -> None:
+        received = self._seen.get(ros.nanoseconds(message.image_stamp))
+        if received is not None and message.episode == self._episode:
+            elapsed = time.monotonic() - received
+            self._summary.frame_to_command_ms.append(1000 * elapsed)
+
+    def _hear_motion(self, message: MotionState) -> None:
+        if self._film is not None:
+            self._film.moving(message.moving)
+
+    def _follow_arm(self) -> None:
+        """Where the tool stands after the reset; later it is where it was last sent.
+
+        To take in a hundred poses a second all the time would cost as much as everything else.
+        """
+        if self._poses is None:
+            topic = topics.arm(self.config.arm, "setpoint_cp")
+            self._poses = self.create_subscription(
+                PoseStamped, topic, self._hear_pose, ros.IMAGE_QOS
+            )
+
+    def _hear_pose(self, message: PoseStamped) -> None:
+        if self._film is not None:
+            self._film.tool(message.pose.position.x, message.pose.position.y)
+
+
+def _verdict(result: RunEpisode.Result) -> tuple[str, str]:
+    """Words and colour for the end of an episode."""
+    if result.violation:
+        return "VIOLATION", view.RED
+    if result.success:
+        return f"GOAL IN {result.steps} STEPS", view.GREEN
+    return ("TIME IS UP" if result.reason == "horizon" else "STOPPED"), view.AMBER
+
+
+def _writable(directory: str) -> None:
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write there ({error.strerror})", where=directory) from None
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main() -> NoReturn:
+    """Entry point of the process."""
+    made: list[RunNode] = []
+
+    def make() -> RunNode:
+        made.append(RunNode())
+        return made[0]
+
+    code = ros.run(make)
+    ros.leave(code or (0 if made[0].complete else INTERRUPTED))
+
+
+if __name__ == "__main__":
+    main()

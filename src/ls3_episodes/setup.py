@@ -1,0 +1,34 @@
+from setuptools import find_packages, setup
+
+PACKAGE = "ls3_episodes"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    install_requires=[
+        "setuptools",
+        "ls3_common",
+        "ls3_models",
+        "numpy",
+        "torch",
+        "Pillow>=10.1",
+        "imageio-ffmpeg",
+    ],
+    zip_safe=True,
+    maintainer="LS3 maintainers",
+    maintainer_email="maintainers@ls3.invalid",
+    description="Episodes of a running graph: the nodes that step, record, film and drive them",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "episode_node = ls3_episodes.nodes:episode_node",
+            "run_node = ls3_episodes.nodes:run_node",
+            "controller_node = ls3_episodes.nodes:controller_node",
+        ]
+    },
+)

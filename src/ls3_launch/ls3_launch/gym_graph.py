@@ -1,0 +1,65 @@
+"""The graph of a domain that is a gymnasium environment: the launch files differ by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from launch import LaunchDescription
+
+from ls3_common import topics
+from ls3_common.errors import ConfigError
+from ls3_common.parameters import read_section
+from ls3_launch import launching
+from ls3_launch.launching import node, text
+
+# Here the networks look at the camera itself, and people at a picture that shows the goal too.
+CAMERA_FOR_MASK = (topics.MASK, topics.CAMERA_IMAGE)
+SCENE_FOR_CAMERA = (topics.CAMERA_IMAGE, topics.SCENE_IMAGE)
+
+
+def domain_graph(domain: str) -> LaunchDescription:
+    """Environment, encoder, planner, controller and episodes of one domain."""
+    arguments = launching.run_arguments(domain)
+    return launching.graph(arguments, lambda given: _start(domain, given))
+
+
+def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
+    # what several parts need stands in one section and is handed on
+    path = Path(given["config"])
+    environment = {"environment": text(_value(path, "algorithm", "environment"))}
+    environment |= {name: _value(path, "controller_node", name) for name in ("interface", "period")}
+    horizon = _value(path, "algorithm", "horizon")
+    model = {"model": launching.model(given)}
+    recorded = {"record": text(os.path.join(launching.out(given), "episodes"))}
+    sees_camera = {"remappings": [CAMERA_FOR_MASK]}
+    clock = {"use_sim_time": True}
+    driver = launching.driver(
+        given, domain, {"max_steps": horizon}, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA]
+    )
+    nodes = [
+        node(given, "ls3_sim", "gym_node", environment),
+        node(given, "ls3_models", "encoder_node", model, **sees_camera),
+        node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
+        node(given, "ls3_episodes", "controller_node"),
+        node(
+            given,
+            "ls3_episodes",
+            "episode_node",
+            clock,
+            # the clock stands still between steps: nothing is gained by waiting
+            recorded | {"horizon": horizon, "settle": 0.0},
+            **sees_camera,
+        ),
+        *driver,
+    ]
+    return launching.watched(nodes)
+
+
+def _value(path: Path, section: str, key: str) -> Any:
+    values = read_section(path, section)
+    if key not in values:
+        raise ConfigError(f"missing key '{key}'", where=f"{path}, section {section}")
+    return values[key]

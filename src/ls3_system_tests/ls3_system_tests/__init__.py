@@ -1,0 +1,1 @@
+"""Measurements of the running graph as a whole: latency, and faults."""

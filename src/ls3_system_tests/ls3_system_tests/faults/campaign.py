@@ -1,0 +1,208 @@
+"""One combination of faults at a time on a graph that lives on; only what was killed is begun anew.
+
+the arm moves -> faults begin -> WINDOW_S -> they end -> everybody answers, files can be read
+-> an operator arms -> the arm moves again, which begins the next
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ls3.runs.provenance import git_commit
+from ls3_common.errors import DataError
+from ls3_models.episodes import list_episodes, read_episode
+from ls3_system_tests.faults import check
+from ls3_system_tests.faults.damage import damaged
+from ls3_system_tests.faults.kinds import Combination, Fault
+from ls3_system_tests.faults.observer import Observer
+from ls3_system_tests.faults.processes import Processes, limits
+
+WINDOW_S = 0.8
+"""From the beginning of the last fault to the end of all."""
+ANSWER_S, START_S = 15.0, 90.0
+"""Longest time until a process answers: one that lives, and one that begins."""
+RECOVER_S = 45.0
+"""Longest time until the arm moves again."""
+EPISODE_STEPS = 50
+
+
+@dataclass
+class Row:
+    """What one combination did; times in milliseconds, or seconds where the name says so."""
+
+    index: int
+    faults: list[str]
+    commit: str
+    violations: list[str] = field(default_factory=list)
+    moves: int = 0
+    """Goals sent to the robot from the first fault to the end of all."""
+    hold_ms: float | None = None
+    rest_ms: float | None = None
+    hangs: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    episodes: int = 0
+    recovered: bool = False
+    recover_s: float | None = None
+    took_s: float = 0.0
+    recovered_anew: bool | None = None
+    """Where the arm did not move again, or something hung: with all of the graph begun anew."""
+
+
+class Campaign:
+    """A graph with its observer; a context manager."""
+
+    def __init__(self, work: Path, model: Path, stopped: Callable[[], bool] = lambda: False):
+        self._model, self._stopped = model, stopped
+        self.processes = Processes(work, model)
+        self._damaged = damaged(model, work)
+        self._observer = Observer()
+        self._number = 0
+        self._commit = git_commit()
+        self._moved = False  # as the last thing that was seen of it
+
+    def __enter__(self) -> Campaign:
+        self.processes.start_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.processes.close()
+        self._observer.close()
+
+    def ready(self) -> bool:
+        """Everybody answers and the arm moves; the graph is begun anew where it does not."""
+        for _ in range(2):
+            if self._moved:
+                return True
+            if not self._observer.silent(START_S) and self._moves_again():
+                self._observer.take()
+                self._moved = True
+                return True
+            self.restart()
+        return False
+
+    def restart(self) -> None:
+        """All of the graph anew."""
+        self._moved = False
+        self.processes.close()
+        self._observer.forget_episode()
+        self.processes.start_all()
+
+    def run(self, combination: Combination) -> Row:
+        """Break, watch, mend; the graph is `ready` before."""
+        names = [fault.name for fault in combination.faults]
+        row = Row(combination.index, names, self._commit)
+        began = time.monotonic()
+        time.sleep(combination.wait)
+        losses, notes = self._break(combination)
+        row.violations += notes
+        time.sleep(WINDOW_S)
+        end = time.time_ns()
+        crashed = set(self.processes.ended()) - set(combination.killed)
+        self._mend(combination)
+        row.hangs += [f"{name} ended by itself" for name in sorted(crashed)]
+        for name in sorted(crashed):
+            self.processes.start(name)
+        patience = START_S if combination.killed or crashed else ANSWER_S
+        row.hangs += [f"{name} is silent" for name in self._observer.silent(patience)]
+        try:
+            if "episode" in combination.killed:
+                self._observer.forget_episode()
+            else:
+                self._observer.end_episode(ANSWER_S)
+        except TimeoutError as error:
+            row.hangs.append(str(error))
+            self._observer.forget_episode()
+        mended = time.monotonic()
+        row.recovered = self._moved = self._moves_again()
+        row.recover_s = round(time.monotonic() - mended, 2)
+        self._read_episodes(row)
+        seen = self._observer.take()
+        row.violations += check.violations(seen, limits())
+        row.moves = sum(losses[0].began <= move.sent <= end for move in seen.moves)
+        hold = check.hold_ms(seen, losses, end, check.arm_lives(combination))
+        rest = check.rest_ms(seen, losses, end)
+        row.hold_ms = None if hold is None else round(hold, 1)
+        row.rest_ms = None if rest is None else round(rest, 1)
+        row.took_s = round(time.monotonic() - began, 2)
+        if not row.recovered or row.hangs:
+            self.restart()
+            row.recovered_anew = self.ready()
+        return row
+
+    def _break(self, combination: Combination) -> tuple[list[check.Loss], list[str]]:
+        began, active = time.monotonic(), list[str]()
+        losses, notes = [], []
+        timed = zip(combination.delays, combination.faults, strict=True)
+        for delay, fault in sorted(timed, key=lambda pair: pair[0]):
+            time.sleep(max(0.0, began + delay - time.monotonic()))
+            losses.append(check.Loss(fault.takes, time.time_ns()))
+            notes += self._begin(fault, active)
+        return losses, notes
+
+    def _begin(self, fault: Fault, active: list[str]) -> list[str]:
+        if fault.how == "none":
+            return []
+        if fault.how == "kill":
+            self.processes.signal(fault.node, signal.SIGKILL)
+        elif fault.how == "stop":
+            self.processes.signal(fault.node, signal.SIGSTOP)
+        elif fault.how == "inject":
+            active.append(fault.name)
+            self._observer.inject(active)
+        elif fault.how == "deactivate":
+            self._observer.deactivate()
+        else:
+            return [
+                f"{node} took a damaged model: {path.name}"
+                for path in self._damaged
+                for node in self._observer.load(str(path))
+            ]
+        return []
+
+    def _mend(self, combination: Combination) -> None:
+        self._observer.inject([])
+        for fault in combination.faults:
+            if fault.how == "stop":
+                self.processes.signal(fault.node, signal.SIGCONT)
+            elif fault.how == "kill":
+                self.processes.start(fault.node)
+
+    def _moves_again(self) -> bool:
+        """As an operator: arm, have an episode run, and see the arm being sent and moving."""
+        observer, since = self._observer, time.time_ns()
+        deadline, asked = time.monotonic() + RECOVER_S, 0.0
+        while time.monotonic() < deadline and not self._stopped():
+            if observer.last_move > since and observer.last_change > observer.last_move:
+                return True
+            if not observer.state.ready and time.monotonic() - asked > 0.3:
+                observer.arm()
+                asked = time.monotonic()
+            self._number += 1
+            observer.begin_episode(self._number, EPISODE_STEPS)
+            time.sleep(0.02)
+        return False
+
+    def _read_episodes(self, row: Row) -> None:
+        if not self.processes.record.is_dir():
+            return
+        for path in list_episodes(self.processes.record):
+            try:
+                row.episodes += 1
+                read_episode(path)
+                path.unlink()
+            except DataError as error:
+                row.unreadable.append(str(error))
+                path.rename(path.with_suffix(".unreadable"))
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """A row as JSON has it; a hold that never came is a text there."""
+    values = asdict(row)
+    if row.hold_ms == float("inf"):
+        values["hold_ms"] = "never"
+    return values

@@ -1,0 +1,123 @@
+"""A node between the others that passes messages on, spoiled as its parameter `active` says.
+
+The simulation runs in the namespace `sim`, encoder's and planner's answers go to topics below
+`before`; this node alone connects them to the names that the graph knows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image
+
+from crtk_msgs.msg import OperatingState, StringStamped
+from ls3_common import topics
+from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, run
+from ls3_interfaces.msg import Latent, Plan
+from ls3_system_tests.faults import spoil
+from ls3_system_tests.faults.kinds import INJECTIONS
+
+ARM = "PSM1"
+SIM, BEFORE = "sim", "before"
+"""Namespaces of the simulation, and of what comes before this node."""
+NAME = "fault_injector"
+
+
+class Injector(Node):
+    """Relays; a message that no fault concerns is passed on as it came, without being read."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        self._active: frozenset[str] = frozenset()
+        self._newest_state: Any = None  # as bytes
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.declare_parameter("active", Parameter.Type.STRING_ARRAY)
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._commands = self.create_publisher(
+            StringStamped, topics.arm(ARM, "state_command"), RELIABLE_QOS
+        )
+        out = partial(topics.arm, ARM)
+        self._relay(Image, topics.CAMERA_IMAGE, spoil.Frames().pass_on, SIM)
+        self._relay(Latent, topics.LATENT, spoil.latent, BEFORE)
+        self._relay(Plan, topics.PLAN, spoil.plan, BEFORE)
+        for name in ("setpoint_cp", "measured_cp"):
+            self._relay(PoseStamped, out(name), spoil.pose, SIM)
+        self._state = self._relay(
+            OperatingState, out("operating_state"), spoil.operating_state, SIM, LATCHED_QOS
+        )
+        self._relay(PoseStamped, out("move_cp"), spoil.move, "", target=f"{SIM}/{out('move_cp')}")
+
+    def _relay(
+        self,
+        kind: Any,
+        topic: str,
+        make: Callable[[Any, Any], spoil.Passed],
+        source: str,
+        qos: Any = RELIABLE_QOS,
+        target: str = "",
+    ) -> Callable[[bytes], None]:
+        publisher = self.create_publisher(kind, target or topic, qos)
+        latched = qos is LATCHED_QOS
+
+        def take(raw: bytes) -> None:
+            if latched:
+                self._newest_state = raw
+            if not self._active:
+                publisher.publish(raw)
+                return
+            for delay, message in make(self._active, deserialize_message(raw, kind)):
+                if delay:
+                    self._later(delay, partial(publisher.publish, message))
+                else:
+                    publisher.publish(message)
+
+        origin = f"{source}/{topic}" if source else topic
+        self.create_subscription(kind, origin, take, qos, raw=True)
+        return take
+
+    def _later(self, delay: float, act: Callable[[], None]) -> None:
+        def once() -> None:
+            timer.cancel()
+            self.destroy_timer(timer)
+            act()
+
+        timer = self.create_timer(delay, once, clock=self._steady)
+
+    def _on_parameters(self, given: list[Parameter]) -> SetParametersResult:
+        for parameter in given:
+            if parameter.name != "active":
+                continue
+            wanted = frozenset(parameter.value or ())
+            unknown = sorted(wanted - INJECTIONS.keys())
+            if unknown:
+                return SetParametersResult(successful=False, reason=f"no fault '{unknown[0]}'")
+            self._change(wanted)
+        return SetParametersResult(successful=True)
+
+    def _change(self, wanted: frozenset[str]) -> None:
+        begun, ended = wanted - self._active, self._active - wanted
+        self._active = wanted
+        commands = [spoil.COMMANDS[name] for name in sorted(begun & spoil.COMMANDS.keys())]
+        commands += [spoil.CURES[name] for name in sorted(ended & spoil.CURES.keys())]
+        for command in commands:
+            self._commands.publish(StringStamped(string=command))
+        if ended and self._newest_state is not None:
+            self._state(self._newest_state)  # what was kept back or changed is told now
+
+
+def main() -> int:
+    """Entry point of the process."""
+    return run(Injector)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
