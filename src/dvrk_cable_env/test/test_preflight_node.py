@@ -89,7 +89,7 @@ def table(bench: Any, file: Path) -> Iterator[Table]:
         subprocess.Popen(
             [sys.executable, "-m", f"dvrk_cable_env.{name}", "--ros-args", "--params-file", file]
         )
-        for name in ("arm_node", "segmentation_node")
+        for name in ("arm.arm_node", "camera.segmentation_node")
     ]
     bench.until(lambda: bench.node.count_publishers("motion_state"))
     yield table

@@ -18,7 +18,7 @@ PROGRAM = """
 import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import ExecuteProcess
-from ls3_common import launching
+from ls3_launch import launching
 
 def start(given):
     return [ExecuteProcess(cmd=["env"], output="screen"), *launching.watched([])]
