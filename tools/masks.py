@@ -27,8 +27,7 @@ from dvrk_cable_env.camera.segmentation import (
     task_masks,
     task_state,
 )
-from ls3.runs.provenance import git_commit
-from ls3.studies.measure import machine
+from ls3.runs.provenance import git_commit, machine
 from ls3_common.files import write_json
 from ls3_sim.behaviours import BEHAVIOURS
 from ls3_sim.cable_env import CableEnv

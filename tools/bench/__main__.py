@@ -23,8 +23,7 @@ import plans  # noqa: E402
 import torch  # noqa: E402
 
 from ls3.runs.domains import Domain, find_shared, load_domain  # noqa: E402
-from ls3.runs.provenance import git_commit  # noqa: E402
-from ls3.studies.measure import machine  # noqa: E402
+from ls3.runs.provenance import git_commit, machine  # noqa: E402
 from ls3_common.errors import UserError  # noqa: E402
 from ls3_models import benchmark  # noqa: E402
 from ls3_models.bundle import Bundle, load_bundle  # noqa: E402

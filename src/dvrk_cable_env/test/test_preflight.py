@@ -27,13 +27,13 @@ from dvrk_cable_env.preflight.seen import (
     FAILED,
     OK,
     WARNING,
+    CheckResult,
     Model,
     Picture,
-    Pose,
+    PoseStream,
     PreflightConfig,
     Seen,
-    Stream,
-    Verdict,
+    WatchedTopic,
 )
 from ls3_common.errors import ConfigError, DataError
 
@@ -41,17 +41,17 @@ SECOND = 1_000_000_000
 CONFIG = PreflightConfig()
 
 
-def stream(topic: str, rate: float = 30.0, age: float = 0.02, **fields: Any) -> Stream:
+def stream(topic: str, rate: float = 30.0, age: float = 0.02, **fields: Any) -> WatchedTopic:
     """A second of a stream."""
     stamps = tuple(int(100 * SECOND + i * SECOND / rate) for i in range(int(rate)))
     arrivals = tuple(stamp + int(age * SECOND) for stamp in stamps)
-    return dataclasses.replace(Stream(topic, stamps, arrivals, ("one",)), **fields)
+    return dataclasses.replace(WatchedTopic(topic, stamps, arrivals, ("one",)), **fields)
 
 
-def at(stamps: tuple[int, ...], topic: str = "camera/image_raw") -> Stream:
+def at(stamps: tuple[int, ...], topic: str = "camera/image_raw") -> WatchedTopic:
     """A stream that arrives in time, whatever its stamps."""
     arrivals = stream(topic).arrivals[: len(stamps)]
-    return Stream(topic, stamps, arrivals, ("one",))
+    return WatchedTopic(topic, stamps, arrivals, ("one",))
 
 
 def picture(white: int, size: int = 64) -> Picture:
@@ -65,10 +65,10 @@ def frame(height: int = 128, width: int = 128, value: int = 90) -> Picture:
     return Picture("rgb8", np.full((height, width, 3), value, np.uint8), "")
 
 
-def pose(*position: float, **fields: Any) -> Pose:
+def pose(*position: float, **fields: Any) -> PoseStream:
     place = position or (0.0, 0.05, -0.1)
     return dataclasses.replace(
-        Pose(stream("PSM1/setpoint_cp", 100.0), "PSM1_base", place, True), **fields
+        PoseStream(stream("PSM1/setpoint_cp", 100.0), "PSM1_base", place, True), **fields
     )
 
 
@@ -120,7 +120,7 @@ def model(**fields: Any) -> dict[str, Any]:
     return {"models": {"planner_node": dataclasses.replace(MODEL, **fields)}}
 
 
-def of(check: str, seen: Seen) -> Verdict:
+def of(check: str, seen: Seen) -> CheckResult:
     (found,) = [verdict for verdict in judge(seen, CONFIG) if verdict.check == check]
     return found
 
@@ -153,7 +153,7 @@ BROKEN = {
         (seen_by(undistort=True) | {"lens_fault": "no camera_info"}, "no camera_info -> have the"),
     ],
     "camera": [
-        ({"camera": Stream("camera/image_raw")}, "nothing arrives on camera/image_raw"),
+        ({"camera": WatchedTopic("camera/image_raw")}, "nothing arrives on camera/image_raw"),
         ({"camera": stream("c", rate=2.0)}, "2.0 Hz, at least 5 Hz wanted"),
         ({"camera": stream("c", age=0.7)}, "0.70 s old on arrival, allowed 0.5 s"),
         ({"camera": stream("c", age=-0.7)}, "0.70 s in the future"),
@@ -167,14 +167,14 @@ BROKEN = {
     ],
     "segmentation": [
         ({"segmentation": None}, "segmentation_node does not answer"),
-        ({"mask": Stream("segmentation/mask")}, "nothing arrives on segmentation/mask"),
+        ({"mask": WatchedTopic("segmentation/mask")}, "nothing arrives on segmentation/mask"),
         ({"mask": stream("mask", age=3.0)}, "3.00 s old"),
         ({"mask_picture": Picture("mono8", None, "of 0 bytes")}, "of 0 bytes"),
         ({"mask_picture": picture(0)}, "0 of 4096 pixels are cable, at least 10"),
         ({"mask_picture": picture(4096)}, "4096 of 4096 pixels are cable, at most 30%"),
     ],
     "reference": [
-        ({"task": Stream("task_state")}, "no reference taken -> set publish_task_state"),
+        ({"task": WatchedTopic("task_state")}, "no reference taken -> set publish_task_state"),
         ({"constraint": True}, "a constraint is violated already"),
     ],
     "parameters": [
@@ -199,8 +199,14 @@ BROKEN = {
     ],
     "arm pose": [
         ({"arm": None}, "arm_node does not answer"),
-        ({"setpoint": Pose(Stream("PSM1/setpoint_cp"))}, "nothing arrives on PSM1/setpoint_cp"),
-        ({"measured": Pose(Stream("PSM1/measured_cp"))}, "nothing arrives on PSM1/measured_cp"),
+        (
+            {"setpoint": PoseStream(WatchedTopic("PSM1/setpoint_cp"))},
+            "nothing arrives on PSM1/setpoint_cp",
+        ),
+        (
+            {"measured": PoseStream(WatchedTopic("PSM1/measured_cp"))},
+            "nothing arrives on PSM1/measured_cp",
+        ),
         ({"measured": pose(stream=at((0, 0), "measured_cp"))}, "are 0, which means invalid"),
         ({"measured": pose(stream=stream("m", age=0.3))}, "0.30 s old on arrival, allowed 0.25"),
         ({"measured": pose(stream=stream("m", age=-0.3))}, "in the future"),

@@ -9,14 +9,14 @@ import pytest
 from dvrk_cable_env.teleop.recording import (
     LATE,
     Meter,
+    RecordedTopic,
     RecordingConfig,
-    Stream,
     describe,
     header_stamp,
     streams,
 )
 
-POSES = Stream("PSM1/setpoint_cp", "geometry_msgs/msg/PoseStamped", 50.0, True, True)
+POSES = RecordedTopic("PSM1/setpoint_cp", "geometry_msgs/msg/PoseStamped", 50.0, True, True)
 
 
 def feed(meter: Meter, rate: float, until: float, stamp: int = 1) -> None:
@@ -56,7 +56,7 @@ def test_a_stream_with_stamps_of_0_is_named() -> None:
     meter = Meter(POSES, 0.0)
     feed(meter, 100.0, 5.0, stamp=0)
     assert "stamp 0" in meter.warning(5.0)
-    events = Meter(Stream("arm_command", "ls3_interfaces/msg/ArmCommand"), 0.0)
+    events = Meter(RecordedTopic("arm_command", "ls3_interfaces/msg/ArmCommand"), 0.0)
     assert events.warning(60.0) == "", "an event need not come"
 
 

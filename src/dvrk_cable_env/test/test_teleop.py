@@ -9,7 +9,7 @@ from dvrk_cable_env.teleop.teleop import (
     BACK_OFF,
     FRAME_SILENCE,
     MARK_PATIENCE,
-    Motion,
+    MotionStatus,
     Pilot,
 )
 
@@ -30,7 +30,7 @@ class World:
 
     def still(self, at: float, episode: int = 0, step: int = 0, ready: bool = True) -> None:
         reason = "" if ready else "disarmed"
-        self.pilot.watch(Motion(False, ready, reason, int(at * 1000) * MS, episode, step))
+        self.pilot.watch(MotionStatus(False, ready, reason, int(at * 1000) * MS, episode, step))
 
     def free(self) -> bool:
         return not self.pilot.refusal(self.now) and not self.pilot.waiting(self.now)
@@ -109,7 +109,7 @@ def test_an_arm_that_is_not_ready_and_a_silent_camera_are_named() -> None:
     world.still(0.1)
     assert world.pilot.refusal(0.2 + FRAME_SILENCE + 0.1) == "no camera frame for 1 s"
     unseen = Pilot(0.1)
-    unseen.watch(Motion(False, True, "", 0, 0, 0))
+    unseen.watch(MotionStatus(False, True, "", 0, 0, 0))
     unseen.see(0, 0.0)
     assert unseen.refusal(0.0) == "no camera frame yet", "stamp 0 is invalid"
 

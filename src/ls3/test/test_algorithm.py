@@ -15,10 +15,10 @@ import torch
 
 from ls3.cli.cli import main
 from ls3.learning import environment
-from ls3.learning import policy as evaluate
 from ls3.learning.algorithm import OnlineLearning, in_process, training_rates
 from ls3.learning.collect import collect
 from ls3.learning.model_files import write_bundle
+from ls3.learning.policy import demonstrate, summarise
 from ls3.runs.domains import domain_names, load_domain
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, UserError
@@ -153,11 +153,11 @@ def test_online_learning_resumes_to_the_same_weights_and_curve(
 
 
 def test_a_rate_counts_episodes(env):
-    episodes = evaluate.demonstrate(env, [0, 1])
-    figures = evaluate.summarise(episodes)
+    episodes = demonstrate(env, [0, 1])
+    figures = summarise(episodes)
     assert figures["success_rate"] == 1 and figures["violation_rate"] == 0
     failed = dataclasses.replace(episodes[0], success=np.zeros(len(episodes[0]), bool))
-    assert evaluate.summarise([failed, *episodes])["success_rate"] == pytest.approx(2 / 3)
+    assert summarise([failed, *episodes])["success_rate"] == pytest.approx(2 / 3)
 
 
 def test_unknown_environment_lists_the_known():

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from ls3.learning import environment
-from ls3.learning import policy as evaluate
 from ls3.learning.algorithm import OnlineLearning, in_process, live_bundle
 from ls3.learning.collect import collect
+from ls3.learning.policy import PlannerPolicy, evaluate
 from ls3.runs.domains import Domain, load_domain
 from ls3_models.episodes import read_episodes
 from ls3_models.offline import OfflineTraining
@@ -89,8 +89,8 @@ def domain() -> Iterator[Domain]:
 def succeeded(domain: Domain, training: OfflineTraining, env: gymnasium.Env) -> int:
     """Of EPISODES with the models as they are."""
     bundle = live_bundle(training.learner, training.spec)
-    policy = evaluate.PlannerPolicy(bundle, Planner(bundle, domain.planner))
-    episodes = evaluate.evaluate(env, policy, range(EPISODES))
+    policy = PlannerPolicy(bundle, Planner(bundle, domain.planner))
+    episodes = evaluate(env, policy, range(EPISODES))
     assert not any(episode.violated for episode in episodes if episode.succeeded)
     return sum(episode.succeeded for episode in episodes)
 

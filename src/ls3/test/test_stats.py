@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from ls3.learning import policy as evaluate
 from ls3.studies import stats
-from ls3_models.episodes import Episode
+from ls3_models.episodes import Episode, episode_return
 
 
 def test_the_error_is_that_across_seeds():
@@ -63,9 +62,9 @@ def episode(rewards, success, constraint):
 def test_a_return_is_the_time_to_the_goal_or_the_whole_horizon():
     reached = episode([-1, -1, 0, -1], [False, False, True, False], [False] * 4)
     violated = episode([-1, -1], [False, False], [False, True])
-    assert evaluate.episode_return(reached, 10) == -2
-    assert evaluate.episode_return(violated, 10) == -10
-    figures = evaluate.intervals([reached, violated], 10)
+    assert episode_return(reached, 10) == -2
+    assert episode_return(violated, 10) == -10
+    figures = stats.intervals([reached, violated], 10)
     assert figures["mean_return"] == -6 and figures["return_se"] == pytest.approx(4)
     assert figures["mean_return_interval"] == [-10, -2]
     assert figures["success_rate_interval"] == [0, 1]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.background
 
 
 def test_data_and_training_are_shared():
-    tasks = sweep.Sweep(["navigation", "cable_routing"], ["ls3", "no_safe_set"], [0, 1]).tasks()
+    tasks = sweep.SweepPlan(["navigation", "cable_routing"], ["ls3", "no_safe_set"], [0, 1]).tasks()
     assert len(tasks) == 2 * (1 + 2 + 2 * 2)
     names = [task.name for task in tasks]
     assert names[:4] == [
@@ -34,7 +34,7 @@ def test_data_and_training_are_shared():
 
 
 def test_one_vae_is_that_of_the_first_seed():
-    tasks = sweep.Sweep(["navigation"], ["ls3"], [3, 4], one_vae=True).tasks()
+    tasks = sweep.SweepPlan(["navigation"], ["ls3"], [3, 4], one_vae=True).tasks()
     assert "--offline" not in tasks[1].words
     assert tasks[2].words[-2:] == ("--offline", "runs/navigation/ls3/seed_3")
     assert tasks[2].after == (1,)
@@ -42,7 +42,7 @@ def test_one_vae_is_that_of_the_first_seed():
 
 def test_a_parameter_is_varied_one_value_at_a_time():
     vary = ["planner_node.horizon=1,3", "planner_node.delta_safe=0.5"]
-    tasks = sweep.Sweep(["navigation"], ["ls3"], [0], vary=vary).tasks()
+    tasks = sweep.SweepPlan(["navigation"], ["ls3"], [0], vary=vary).tasks()
     assert [task.name.rsplit("/", 2)[1] for task in tasks[2:]] == [
         "ls3",
         "ls3+horizon=1",
@@ -50,7 +50,7 @@ def test_a_parameter_is_varied_one_value_at_a_time():
         "ls3+delta_safe=0.5",
     ]
     with pytest.raises(ConfigError, match=r"planner_node\.delta_safe"):
-        sweep.Sweep(["navigation"], [], [0], vary=["learner.gamma=1,2"]).tasks()
+        sweep.SweepPlan(["navigation"], [], [0], vary=["learner.gamma=1,2"]).tasks()
 
 
 @pytest.mark.parametrize(

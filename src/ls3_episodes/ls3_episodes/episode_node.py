@@ -18,9 +18,9 @@ from ls3_common import ros, topics
 from ls3_common.parameters import parameter
 from ls3_common.plan_message import unplanned
 from ls3_episodes.exchange import Exchange, ExchangeConfig
-from ls3_episodes.operator_reset import DISCARDED, OperatorConfig, OperatorReset
+from ls3_episodes.operator_reset import DISCARDED, OperatorReset, OperatorResetConfig
 from ls3_episodes.presence import absent, clash
-from ls3_episodes.record import Frame, Record
+from ls3_episodes.record import Observation, Record
 from ls3_episodes.retreat import Point
 from ls3_episodes.waiting import Cancelled, Stop, Waiter
 from ls3_interfaces.action import RunEpisode
@@ -49,7 +49,7 @@ class EpisodeNodeConfig(ExchangeConfig):
         description="who resets between episodes: the service reset_scene, or a person, after the "
         "arm has gone back",
     )
-    operator: OperatorConfig = field(default_factory=OperatorConfig)
+    operator: OperatorResetConfig = field(default_factory=OperatorResetConfig)
 
 
 class EpisodeNode(Node):
@@ -159,7 +159,7 @@ class EpisodeNode(Node):
                 return "success"
         return "horizon"
 
-    async def _start(self, goal: RunEpisode.Goal) -> Frame:
+    async def _start(self, goal: RunEpisode.Goal) -> Observation:
         """Put the scene at s_0 ~ mu and return what it looks like."""
         self._refuse_clash()
         config, operator, exchange = self.config, self._operator, self._exchange
@@ -204,7 +204,7 @@ class EpisodeNode(Node):
     async def _back(self, number: int, action: Point) -> None:
         """One step back to the start pose; it rests on a frame as every other does."""
 
-        def ask(frame: Frame) -> None:
+        def ask(frame: Observation) -> None:
             plan = unplanned(topics.RETREAT_EPISODE, number, frame.stamp, action)
             self._retreats.publish(plan)
 
@@ -213,10 +213,10 @@ class EpisodeNode(Node):
         command = await exchange.command((topics.RETREAT_EPISODE, number), frame, ask)
         await exchange.motion_end(command)
 
-    async def _act(self, step: int, frame: Frame, record: Record) -> ArmCommand:
+    async def _act(self, step: int, frame: Observation, record: Record) -> ArmCommand:
         """Ask for a plan and return what the arm made of it."""
 
-        def ask(frame: Frame) -> None:
+        def ask(frame: Observation) -> None:
             request = StepRequest(episode=record.episode, step=step)
             request.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
             self._requests.publish(request)

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 from ls3_common import ros, topics
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
-from ls3_episodes.record import Frame, Frames, Record
+from ls3_episodes.record import FramePairing, Observation, Record
 from ls3_episodes.waiting import Stop, Waiter, never
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
 
@@ -49,7 +49,7 @@ class Exchange:
         self._node, self._config, self._waiter = node, config, waiter
         self.cancelled: Callable[[], bool] = never
         """Whether the client asked for the end."""
-        self.frames = Frames()
+        self.frames = FramePairing()
         self.plan: Plan | None = None
         """The answer to what was asked for last."""
         self._asked = (-1, -1)  # episode and step that plan and command must answer
@@ -82,7 +82,7 @@ class Exchange:
         """Whether the arm is ready and does not move."""
         return self._motion.ready and not self._motion.moving
 
-    async def observe(self, after: int) -> Frame:
+    async def observe(self, after: int) -> Observation:
         """The first frame, with its task state, at or after `after` (ns) and the rest."""
         after += int(self._config.settle * 1e9)
         await self.until(
@@ -90,17 +90,17 @@ class Exchange:
             self._config.frame_timeout,
             lambda: self.frames.missing(after),
         )
-        return cast(Frame, self.frames.first(after))
+        return cast(Observation, self.frames.first(after))
 
-    async def observe_from_now(self) -> Frame:
+    async def observe_from_now(self) -> Observation:
         """The first frame from now on."""
         return await self.observe(self._node.get_clock().now().nanoseconds)
 
     async def command(
         self,
         key: tuple[int, int],
-        frame: Frame,
-        ask: Callable[[Frame], None],
+        frame: Observation,
+        ask: Callable[[Observation], None],
         record: Record | None = None,
     ) -> ArmCommand:
         """What the arm made of the plan `key` that `ask` asks for.

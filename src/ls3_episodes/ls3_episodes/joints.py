@@ -45,7 +45,7 @@ class JointLimits:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PlanOutcome:
     """What is done about one plan: `outcome` is sent, held or refused; refused sends nothing."""
 
     outcome: str
@@ -93,7 +93,7 @@ class JointControl:
 
     def execute(
         self, action: Sequence[float], image_stamp: int, *, feasible: bool, wall: float
-    ) -> Answer:
+    ) -> PlanOutcome:
         """Pass, hold or refuse a planned action.
 
         Not trusting the planner, an infeasible plan holds whatever action it carries.
@@ -105,12 +105,14 @@ class JointControl:
             or ("" if not feasible else self._unfit(action))
         )
         if reason:
-            return Answer("refused", reason)
+            return PlanOutcome("refused", reason)
         self.end = self._stamp + round(self._limits.period * 1e9)
         if not feasible:
-            return Answer("held", "no feasible plan", self.stop)
+            return PlanOutcome("held", "no feasible plan", self.stop)
         limits = zip(action, self._limits.low, self._limits.high, strict=True)
-        return Answer("sent", "", tuple(min(max(float(a), low), high) for a, low, high in limits))
+        return PlanOutcome(
+            "sent", "", tuple(min(max(float(a), low), high) for a, low, high in limits)
+        )
 
     def _unfit_image(self, stamp: int) -> str:
         limits = self._limits

@@ -36,7 +36,7 @@ Step = Callable[[int, Point], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class OperatorConfig:
+class OperatorResetConfig:
     """How the scene is reset where a person does it."""
 
     arm: str = parameter("PSM1", description="CRTK name of the arm that goes back")
@@ -58,7 +58,7 @@ class OperatorConfig:
 class OperatorReset:
     """The operator's side of one episode_node."""
 
-    def __init__(self, node: Node, config: OperatorConfig, waiter: Waiter) -> None:
+    def __init__(self, node: Node, config: OperatorResetConfig, waiter: Waiter) -> None:
         self._node, self._config, self._waiter = node, config, waiter
         self.prepared = False
         """Whether an operator has said `~/continue` since the arm last worked."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KEPT_FRAMES = 50
 
 
-class Frame(NamedTuple):
+class Observation(NamedTuple):
     """One observation with what it shows of the task."""
 
     stamp: int  # ns
@@ -28,7 +28,7 @@ class Frame(NamedTuple):
     constraint: bool
 
 
-class Frames:
+class FramePairing:
     """Pairs images with the task state of the same camera frame."""
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class Frames:
         self._states.append((stamp, success, constraint))
         self.violated = self.violated or constraint
 
-    def first(self, after: int) -> Frame | None:
+    def first(self, after: int) -> Observation | None:
         """The oldest complete frame with a stamp of at least `after`."""
         states = {stamp: (success, constraint) for stamp, success, constraint in self._states}
         for stamp, pixels in self._images:
             if stamp >= after and stamp in states:
-                return Frame(stamp, pixels, *states[stamp])
+                return Observation(stamp, pixels, *states[stamp])
         return None
 
     def missing(self, after: int) -> str:

@@ -30,7 +30,7 @@ from ls3_episodes.film import view
 from ls3_episodes.film.film import Film, FilmConfig
 from ls3_episodes.operator_reset import DISCARDED
 from ls3_episodes.presence import clash
-from ls3_episodes.summary import Row, Summary
+from ls3_episodes.summary import EpisodeOutcome, RunSummary
 from ls3_episodes.waiting import Stop, Waiter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
@@ -77,7 +77,7 @@ class RunNode(Node):
 
         torch.set_num_threads(1)
         bundle = load_bundle(config.model)
-        self._summary = Summary(
+        self._summary = RunSummary(
             config.episodes,
             bundle.manifest.get("demonstrator_mean_steps"),
             {"model": bundle.identity, "seed": config.seed},
@@ -166,7 +166,7 @@ class RunNode(Node):
     def _is_published(self, topic: str) -> bool:
         return self.count_publishers(topic) > 0
 
-    async def _run_episode(self, index: int) -> Row:
+    async def _run_episode(self, index: int) -> EpisodeOutcome:
         reason = clash(self)
         if reason:
             raise Stop(reason)
@@ -196,7 +196,7 @@ class RunNode(Node):
         if self._film is not None:
             self._film.end(*_verdict(result))
         self._episode = -1
-        return Row(
+        return EpisodeOutcome(
             episode=index,
             seed=seed,
             ran=answer.status == GoalStatus.STATUS_SUCCEEDED,

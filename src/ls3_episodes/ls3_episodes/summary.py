@@ -15,7 +15,7 @@ FILE = "summary.json"
 
 
 @dataclass(frozen=True)
-class Row:
+class EpisodeOutcome:
     """One episode; `steps` counts up to the goal where it was reached, else all steps taken."""
 
     episode: int
@@ -33,7 +33,7 @@ class Row:
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """Collects the rows and timings of one run of `requested` episodes.
 
     demonstrator_mean_steps: of the model's training data; None where it is not known.
@@ -42,7 +42,7 @@ class Summary:
     requested: int
     demonstrator_mean_steps: float | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[EpisodeOutcome] = field(default_factory=list)
     plan_ms: list[float] = field(default_factory=list)
     frame_to_command_ms: list[float] = field(default_factory=list)
     """From the receipt of a camera frame to that of the arm's answer to its plan, wall time."""
@@ -53,7 +53,7 @@ class Summary:
         return len(self.ran) == self.requested
 
     @property
-    def ran(self) -> list[Row]:
+    def ran(self) -> list[EpisodeOutcome]:
         return [row for row in self.rows if row.ran]
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Summary:
         return path
 
 
-def line(row: Row, done: int, summary: Summary, elapsed_s: float) -> str:
+def line(row: EpisodeOutcome, done: int, summary: RunSummary, elapsed_s: float) -> str:
     """One line of progress after `done` episodes in `elapsed_s` of wall time."""
     if not row.ran:
         outcome = f"did not run: {row.reason}"

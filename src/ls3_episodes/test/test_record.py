@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ls3_episodes.record import Frames, Record
+from ls3_episodes.record import FramePairing, Record
 from ls3_models.episodes import read_episode
 
 BLANK = np.zeros((64, 64, 1), np.uint8)
@@ -17,7 +17,7 @@ def command(outcome: str = "sent", sent: tuple[float, ...] = (0.01, 0.0)) -> Any
 
 
 def test_frames_pair_image_and_state_by_stamp() -> None:
-    frames = Frames()
+    frames = FramePairing()
     frames.add_image(10, BLANK)
     assert frames.first(0) is None
     assert frames.missing(0).startswith("task_state")
@@ -36,7 +36,7 @@ def test_frames_pair_image_and_state_by_stamp() -> None:
 
 
 def test_violation_between_frames_is_remembered() -> None:
-    frames = Frames()
+    frames = FramePairing()
     frames.add_state(10, False, True)
     frames.add_state(20, False, False)
     assert frames.violated

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ls3_episodes.summary import Row, Summary, duration, line, percentile
+from ls3_episodes.summary import EpisodeOutcome, RunSummary, duration, line, percentile
 
 
-def row(**changes: Any) -> Row:
+def row(**changes: Any) -> EpisodeOutcome:
     fields: dict[str, Any] = {
         "episode": 0,
         "seed": 5,
@@ -23,11 +23,11 @@ def row(**changes: Any) -> Row:
         "plan_ms_median": 400.0,
         "wall_s": 20.0,
     }
-    return Row(**{**fields, **changes})
+    return EpisodeOutcome(**{**fields, **changes})
 
 
 def test_figures_are_over_the_episodes_that_ran(tmp_path: Path) -> None:
-    summary = Summary(4, 37.0, {"seed": 5})
+    summary = RunSummary(4, 37.0, {"seed": 5})
     summary.rows += [
         row(steps=30),
         row(steps=34),
@@ -57,7 +57,7 @@ def test_figures_are_over_the_episodes_that_ran(tmp_path: Path) -> None:
 
 
 def test_nothing_measured_is_null_not_zero() -> None:
-    figures = Summary(1).to_dict()
+    figures = RunSummary(1).to_dict()
     assert figures["mean_steps"] is figures["plan_ms_median"] is None
     assert figures["frame_to_command_ms_p99"] is None
 
@@ -73,7 +73,7 @@ def test_nothing_measured_is_null_not_zero() -> None:
     ],
 )
 def test_line_of_progress(changes: dict[str, Any], text: str) -> None:
-    summary = Summary(5, 37.0)
+    summary = RunSummary(5, 37.0)
     said = line(row(**changes), 2, summary, 50.0)
     assert said.startswith("episode 2/5 (seed 5): ")
     assert text in said

@@ -16,8 +16,8 @@ from PIL import Image
 
 from ls3_episodes.film import view
 from ls3_episodes.film.film import Film, FilmConfig
-from ls3_episodes.film.video import Video, VideoError, to_gif
-from ls3_episodes.film.view import Scene, Step
+from ls3_episodes.film.video import VideoError, VideoWriter, to_gif
+from ls3_episodes.film.view import FilmFrame, Step
 
 SIZE = (64, 48)
 
@@ -31,7 +31,7 @@ def picture(level: int) -> np.ndarray:
 
 
 def test_video_and_gif(tmp_path: Path) -> None:
-    video = Video(tmp_path / "new" / "a.mp4", SIZE, 20)
+    video = VideoWriter(tmp_path / "new" / "a.mp4", SIZE, 20)
     for level in range(0, 200, 10):
         video.write(picture(level))
     video.close()
@@ -66,13 +66,13 @@ def test_video_of_a_killed_process_can_be_played(tmp_path: Path) -> None:
 
 
 def test_video_without_a_picture_leaves_no_file(tmp_path: Path) -> None:
-    video = Video(tmp_path / "a.mp4", SIZE, 20)
+    video = VideoWriter(tmp_path / "a.mp4", SIZE, 20)
     video.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_encoder_that_dies_is_reported(tmp_path: Path) -> None:
-    video = Video(tmp_path / "a.mp4", SIZE, 20)
+    video = VideoWriter(tmp_path / "a.mp4", SIZE, 20)
     video._process.kill()
     video._process.wait()
     with pytest.raises(VideoError, match="the encoder ended"):
@@ -81,10 +81,10 @@ def test_encoder_that_dies_is_reported(tmp_path: Path) -> None:
         video.close()
 
 
-def scene(**changes: Any) -> Scene:
+def scene(**changes: Any) -> FilmFrame:
     mask = np.zeros((64, 64, 1), np.uint8)
     mask[20:30] = 255
-    full = Scene(
+    full = FilmFrame(
         title="title",
         episode="episode 1 of 2",
         step=2,

@@ -73,6 +73,17 @@ class Episode:
         return int(np.argmax(self.success)) + 1 if self.success.any() else None
 
 
+def episode_return(episode: Episode, horizon: int) -> float:
+    """Total reward of an episode of T = `horizon` steps, as the paper counts it (section 5.2).
+
+    What follows the goal counts nothing: the return is the time to the goal. A violation freezes
+    the state, so steps that were cut off after it count -1 each.
+    """
+    if episode.steps_to_goal is not None:
+        return float(episode.rewards[: episode.steps_to_goal].sum())
+    return float(episode.rewards.sum()) - (horizon - len(episode))
+
+
 def write_episode(directory: str | Path, name: str, episode: Episode) -> Path:
     """Write ``<directory>/<name>.h5`` so that it is there whole or not at all."""
     directory = Path(directory)

@@ -14,7 +14,7 @@ ON_POLICY_SOURCES = ("demonstration", "online")
 
 
 @dataclass(frozen=True)
-class Frames:
+class FrameBatch:
     """A batch of frames: z (..., d) and the labels of the same frames (...)."""
 
     latents: Tensor
@@ -106,10 +106,10 @@ class Replay:
         """Whether there is a demonstration or an online episode."""
         return bool(self._get("on_policy").any())
 
-    def frames(self, shape: tuple[int, ...], generator: Generator) -> Frames:
+    def frames(self, shape: tuple[int, ...], generator: Generator) -> FrameBatch:
         """Uniformly drawn frames of D."""
         index = torch.randint(self._frames, shape, generator=generator)
-        return Frames(
+        return FrameBatch(
             self._latents(index, generator),
             self._get("constraint")[index].float(),
             self._get("success")[index].float(),

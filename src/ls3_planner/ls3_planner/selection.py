@@ -55,7 +55,7 @@ class Elites:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """One candidate looked at closely.
 
     imagined: (H, d) particle means; safe_probability and constraint_probability: left sides of
@@ -134,11 +134,11 @@ class Selector:
                 return torch.cat((best, index[index != best]))
         return None
 
-    def look_at(self, actions: Tensor, delta_safe: float, config: PlannerConfig) -> Verdict:
+    def look_at(self, actions: Tensor, delta_safe: float, config: PlannerConfig) -> Judgement:
         """Judge one candidate (H, A) again, with the draws of the last call of `elites`."""
         trajectory = self._exact.roll_out(self._draws, actions[None])
         levels = safe_levels(self._exact, trajectory)
-        return Verdict(
+        return Judgement(
             imagined=trajectory[:, :, 0].mean(dim=1),
             safe_probability=float(membership(levels, delta_safe, config)[0]),
             constraint_probability=float(violation(self._exact, trajectory, config)[0]),

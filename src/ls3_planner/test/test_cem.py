@@ -10,7 +10,7 @@ from ls3_common.errors import DataError
 from ls3_models.bundle import random_bundle
 from ls3_planner.cem import Planner
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.selection import Elites, Verdict
+from ls3_planner.selection import Elites, Judgement
 
 COST = Cost(candidates=200, particles=4, elites=20, iterations=4)
 CONFIG = PlannerConfig(
@@ -55,7 +55,7 @@ class Landscape:
         )
 
     def look_at(self, actions, delta_safe, config):
-        return Verdict(torch.zeros(len(actions), 32), 1.0, 0.0, float(self.score(actions[None])))
+        return Judgement(torch.zeros(len(actions), 32), 1.0, 0.0, float(self.score(actions[None])))
 
 
 def planner(landscape, **changes):

@@ -20,7 +20,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from dvrk_cable_env.teleop.recording import RECORDER, header_stamp
-from dvrk_cable_env.teleop.teleop import Motion, Pilot
+from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot
 from ls3_common import topics
 from ls3_common.errors import UserError
 from ls3_common.parameters import parameter
@@ -107,7 +107,7 @@ class OperatorNode(Node):
     def _on_motion(self, message: MotionState) -> None:
         state = (message.moving, message.ready, message.reason)
         stamp = nanoseconds(message.header.stamp)
-        self._pilot.watch(Motion(*state, stamp, message.episode, message.step))
+        self._pilot.watch(MotionStatus(*state, stamp, message.episode, message.step))
 
     def _on_command(self, message: ArmCommand) -> None:
         stamp, now = nanoseconds(message.header.stamp), time.monotonic()

@@ -13,7 +13,7 @@ import numpy as np
 
 from ls3_sim import reach
 from ls3_sim.kinematics import Pose, Vector, inverse, pose_of
-from ls3_sim.trajectory import Motion, joint_move, line
+from ls3_sim.trajectory import TimedPath, joint_move, line
 
 TRACKING_TOLERANCE = np.array([0.5, 0.5, 0.05])
 """Gap of yaw, pitch (rad) and insertion (m) beyond which the real arm cuts its motors' power."""
@@ -44,8 +44,8 @@ class Psm:
         self.ratio = 1.0
         self.speed, self.homing_time = speed, homing_time
         self._homing = 0.0  # seconds left
-        self._motion: Motion[Pose] | Motion[Vector] | None = None
-        self._jaw_motion: Motion[Vector] | None = None
+        self._motion: TimedPath[Pose] | TimedPath[Vector] | None = None
+        self._jaw_motion: TimedPath[Vector] | None = None
 
     @property
     def is_moving(self) -> bool:

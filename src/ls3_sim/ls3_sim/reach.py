@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ls3_sim.kinematics import HIGH, JOINTS, LOW, Pose, Vector, inverse
-from ls3_sim.trajectory import Motion
+from ls3_sim.trajectory import TimedPath
 
 UNIT = 1e-2
 """How far from 1 the length of a quaternion may be."""
@@ -38,7 +38,7 @@ def refuse_pose(pose: Pose, near: Vector | None = None) -> str:
     return refuse_joints(inverse(pose, near))
 
 
-def refuse_way(way: Motion[Pose], near: Vector) -> str:
+def refuse_way(way: TimedPath[Pose], near: Vector) -> str:
     """A straight way: between two places within reach it need not stay so."""
     length = math.dist(way.at(0.0).position, way.at(1.0).position)
     parts = math.ceil(max(length / APART, way.duration / TIME_APART, 1.0))

@@ -15,7 +15,7 @@ TURN_SPEED = 1.0
 """Greatest speed at which a straight motion turns the tool (rad/s)."""
 
 
-class Motion(Generic[Place]):
+class TimedPath(Generic[Place]):
     """A way that takes `duration` seconds; `at` gives the place after a share of them, 0 to 1."""
 
     def __init__(self, duration: float, at: Callable[[float], Place]) -> None:
@@ -30,7 +30,7 @@ class Motion(Generic[Place]):
         return self.at(1.0 if self.done else self._elapsed / self.duration)
 
 
-def line(start: Pose, goal: Pose, speed: float) -> Motion[Pose]:
+def line(start: Pose, goal: Pose, speed: float) -> TimedPath[Pose]:
     """The tip goes straight and at a constant speed (m/s), and turns on the way.
 
     Where the turn would be faster than TURN_SPEED, the whole motion is slower.
@@ -48,10 +48,10 @@ def line(start: Pose, goal: Pose, speed: float) -> Motion[Pose]:
         turned = (1 - share) * first + share * last  # normalised linear interpolation
         return Pose(tuple(position.tolist()), tuple((turned / np.linalg.norm(turned)).tolist()))
 
-    return Motion(max(math.dist(begin, end) / speed, angle / TURN_SPEED), at)
+    return TimedPath(max(math.dist(begin, end) / speed, angle / TURN_SPEED), at)
 
 
-def joint_move(start: Vector, goal: Vector, fastest: Vector) -> Motion[Vector]:
+def joint_move(start: Vector, goal: Vector, fastest: Vector) -> TimedPath[Vector]:
     """All joints (n,) start and arrive together, from rest to rest, none faster than `fastest`.
 
     Cubic in time: after a share t of the duration 3 t^2 - 2 t^3 of the way, at most 3/2 of the
@@ -61,4 +61,4 @@ def joint_move(start: Vector, goal: Vector, fastest: Vector) -> Motion[Vector]:
     def at(share: float) -> Vector:
         return goal if share >= 1 else start + (3 - 2 * share) * share**2 * (goal - start)
 
-    return Motion(1.5 * float(np.max(np.abs(goal - start) / fastest)), at)
+    return TimedPath(1.5 * float(np.max(np.abs(goal - start) / fastest)), at)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvrk_cable_env.teleop.teleop import Motion, Pilot
+from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot
 from ls3_common.errors import ConfigError
 from ls3_sim.cable_env import MAX_STEP, CableEnv
 from ls3_sim.cable_scene import CableLayout
@@ -24,7 +24,7 @@ def drive(performance: Performance, env: CableEnv, refuse: int = -1) -> list[tup
     refused = False
     while not performance.over:
         clock += 10**9
-        pilot.watch(Motion(False, True, "", 1, 1, len(sent) - 1))
+        pilot.watch(MotionStatus(False, True, "", 1, 1, len(sent) - 1))
         pilot.see(clock, clock / 1e9)
         x, y = env.scene.tool
         order = performance.order(pilot, (float(x), float(y)), clock / 1e9)

@@ -1,4 +1,4 @@
-"""A silent listener to the running graph that fills a `latency.Trace` from the messages' stamps."""
+"""A silent listener to the running graph that fills a `Trace` from the messages' stamps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image
 from ls3_common import topics, transport
 from ls3_common.ros import nanoseconds
 from ls3_interfaces.msg import ArmCommand, Latent, Plan, StepRequest
-from ls3_system_tests.latency import Trace
+from ls3_system_tests.trace import Trace
 
 LISTEN_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 LAG_S = 0.1

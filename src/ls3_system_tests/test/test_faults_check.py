@@ -13,7 +13,7 @@ import pytest
 from dvrk_cable_env.arm.limits import ArmLimits
 from ls3_common.errors import DataError
 from ls3_system_tests.faults import check, report
-from ls3_system_tests.faults.check import Answer, Loss, Point, Ready, Seen
+from ls3_system_tests.faults.check import ArmMove, Heard, Loss, Point, Ready
 from ls3_system_tests.faults.kinds import (
     FAULTS,
     HOLD,
@@ -35,12 +35,12 @@ def point(at: float, x: float, y: float = 0.0) -> Point:
     return Point(round(at * S), round(at * S), x, y)
 
 
-def recorded() -> Seen:
+def recorded() -> Heard:
     """Two good steps."""
-    return Seen(
+    return Heard(
         setpoints=[point(1.0, 0.0), point(1.5, 0.01), point(2.0, 0.01)],
         moves=[point(1.2, 0.01), point(2.1, 0.02, 0.015)],
-        answers=[Answer(round(2.1 * S), round(2.0 * S))],
+        answers=[ArmMove(round(2.1 * S), round(2.0 * S))],
     )
 
 
@@ -66,7 +66,7 @@ def test_each_limit_of_a_recorded_goal_is_noticed(move: Point, what: str) -> Non
 
 
 def test_a_goal_outside_the_workspace_is_noticed_also_where_the_step_is_small() -> None:
-    seen = Seen(setpoints=[point(1.0, 0.129)], moves=[point(1.2, 0.1305)])
+    seen = Heard(setpoints=[point(1.0, 0.129)], moves=[point(1.2, 0.1305)])
     assert "outside the workspace" in check.violations(seen, LIMITS)[0]
     narrow = dataclasses.replace(LIMITS, workspace_margin=0.01)
     assert check.violations(recorded(), narrow) == []
@@ -81,19 +81,19 @@ def test_a_step_too_fast_after_one_of_the_last_look_is_noticed() -> None:
 
 
 def test_a_goal_before_any_setpoint_is_noticed() -> None:
-    assert check.violations(Seen(moves=[point(1.0, 0.0)]), LIMITS) != []
+    assert check.violations(Heard(moves=[point(1.0, 0.0)]), LIMITS) != []
 
 
 @pytest.mark.parametrize("age_s", [1.01, -0.2, 60.0])
 def test_a_step_on_a_frame_of_the_wrong_time_is_noticed(age_s: float) -> None:
-    seen = Seen(answers=[Answer(100 * S, round((100 - age_s) * S))])
+    seen = Heard(answers=[ArmMove(100 * S, round((100 - age_s) * S))])
     assert "a step on a frame" in check.violations(seen, LIMITS)[0]
-    assert check.violations(Seen(answers=[Answer(100 * S, 0)]), LIMITS) != []
+    assert check.violations(Heard(answers=[ArmMove(100 * S, 0)]), LIMITS) != []
 
 
 def test_hold_is_when_arm_node_sent_it() -> None:
     losses = [Loss(HOLD, 10 * S)]
-    seen = Seen(holds=[9 * S, 10 * S + 150 * MS], states=[Ready(5 * S, True, "")])
+    seen = Heard(holds=[9 * S, 10 * S + 150 * MS], states=[Ready(5 * S, True, "")])
     assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == pytest.approx(150.0)
     seen.moves = [point(10.3, 0.0)]
     assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == pytest.approx(300.0), (
@@ -102,15 +102,15 @@ def test_hold_is_when_arm_node_sent_it() -> None:
 
 
 def test_a_hold_that_never_came_is_infinite_and_fails_the_row() -> None:
-    seen = Seen(holds=[9 * S, 12 * S], states=[Ready(5 * S, True, "")])
+    seen = Heard(holds=[9 * S, 12 * S], states=[Ready(5 * S, True, "")])
     assert check.hold_ms(seen, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=True) == math.inf
     assert not report.passed(row(hold_ms="never"))
 
 
 def test_an_arm_that_was_held_already_or_is_gone_sends_none() -> None:
-    held = Seen(states=[Ready(5 * S, False, "stopped")])
+    held = Heard(states=[Ready(5 * S, False, "stopped")])
     assert check.hold_ms(held, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=True) is None
-    gone = Seen(states=[Ready(5 * S, True, "")])
+    gone = Heard(states=[Ready(5 * S, True, "")])
     assert check.hold_ms(gone, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=False) == 0.0
     gone.moves = [point(10.9, 0.0)]
     assert check.hold_ms(gone, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=False) == pytest.approx(900)
@@ -118,7 +118,7 @@ def test_an_arm_that_was_held_already_or_is_gone_sends_none() -> None:
 
 def test_the_hold_of_an_earlier_loss_counts_once() -> None:
     losses = [Loss(HOLD, 10 * S), Loss(HOLD, 10 * S + 130 * MS)]
-    seen = Seen(holds=[10 * S + 120 * MS], states=[Ready(5 * S, True, "")])
+    seen = Heard(holds=[10 * S + 120 * MS], states=[Ready(5 * S, True, "")])
     assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == pytest.approx(120.0)
     seen.moves = [point(10.125, 0.0)]
     assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == math.inf, "it moved after that"
@@ -127,9 +127,9 @@ def test_the_hold_of_an_earlier_loss_counts_once() -> None:
 
 
 def test_of_what_a_step_needs_the_last_goal_after_the_loss_counts() -> None:
-    seen = Seen(moves=[point(9.0, 0.0), point(10.05, 0.01), point(10.7, 0.02), point(12.0, 0.03)])
+    seen = Heard(moves=[point(9.0, 0.0), point(10.05, 0.01), point(10.7, 0.02), point(12.0, 0.03)])
     assert check.hold_ms(seen, [Loss(NO_MOVE, 10 * S)], 11 * S, True) == pytest.approx(700.0)
-    assert check.hold_ms(Seen(), [Loss(NO_MOVE, 10 * S)], 11 * S, True) == 0.0
+    assert check.hold_ms(Heard(), [Loss(NO_MOVE, 10 * S)], 11 * S, True) == 0.0
     assert check.hold_ms(seen, [Loss(NOTHING, 10 * S)], 11 * S, True) is None
     both = [Loss(NO_MOVE, 10 * S), Loss(NO_MOVE, round(10.6 * S))]
     assert check.hold_ms(seen, both, 11 * S, True) == pytest.approx(700.0), "the slowest"

@@ -43,7 +43,7 @@ def passed(name: str) -> dict[str, list[Any]]:
     pose = stamped(PoseStamped())
     pose.header.frame_id = "PSM1_base"
     return {
-        "frame": spoil.Frames().pass_on(active, frame()),
+        "frame": spoil.FrameSpoiler().pass_on(active, frame()),
         "latent": spoil.latent(active, Latent(mean=[0.0] * 32, std=[1.0] * 32)),
         "plan": spoil.plan(active, plan),
         "state": spoil.operating_state(active, OperatingState(state="DISABLED")),
@@ -69,7 +69,7 @@ def test_without_a_fault_all_passes_at_once_and_once() -> None:
 
 
 def test_frames() -> None:
-    frames = spoil.Frames()
+    frames = spoil.FrameSpoiler()
     first, second = frame(1), frame(2)
     assert frames.pass_on({"camera_frozen"}, first) == [(0.0, first)]
     assert frames.pass_on({"camera_frozen"}, second) == [(0.0, first)], "the first again"
@@ -81,18 +81,18 @@ def test_frames() -> None:
     assert frames.pass_on({"frames_swapped"}, first) == []
     assert [m for _, m in frames.pass_on({"frames_swapped"}, second)] == [second, first]
     for name in ("frame_encoding", "frame_cut"):
-        ((_, broken),) = spoil.Frames().pass_on({name}, frame())
+        ((_, broken),) = spoil.FrameSpoiler().pass_on({name}, frame())
         with pytest.raises(ValueError, match="image"):
             to_array(broken)
-    ((_, black),) = spoil.Frames().pass_on({"frame_black"}, frame())
+    ((_, black),) = spoil.FrameSpoiler().pass_on({"frame_black"}, frame())
     assert not to_array(black).any()
-    ((_, small),) = spoil.Frames().pass_on({"frame_size"}, frame())
+    ((_, small),) = spoil.FrameSpoiler().pass_on({"frame_size"}, frame())
     assert to_array(small).shape == (7, 5, 3)
 
 
 @pytest.mark.parametrize(("name", "sign"), [("past", -1), ("future", 1)])
 def test_stamps_jump(name: str, sign: int) -> None:
-    ((_, shifted),) = spoil.Frames().pass_on({f"frame_{name}"}, frame())
+    ((_, shifted),) = spoil.FrameSpoiler().pass_on({f"frame_{name}"}, frame())
     assert nanoseconds(shifted.header.stamp) == NOW + sign * spoil.FAR_NS
     ((_, pose),) = spoil.pose({f"robot_{name}"}, stamped(PoseStamped()))
     assert nanoseconds(pose.header.stamp) == NOW + sign * spoil.FAR_NS

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ls3_common.errors import UserError
-from ls3_system_tests.latency import Trace, measure
+from ls3_system_tests.latency import measure
+from ls3_system_tests.trace import Trace
 
 MS = 1_000_000
 STAMP = 7_000_000_000

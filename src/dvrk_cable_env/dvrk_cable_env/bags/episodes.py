@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dvrk_cable_env.bags.frames import Frame, Judge, bag_frames
+from dvrk_cable_env.bags.frames import CameraFrame, Judge, bag_frames
 from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import BagFault, Streams
 from dvrk_cable_env.bags.segments import SLACK, Segment
 from dvrk_cable_env.bags.steps import Rules, make_steps
 from dvrk_cable_env.bags.streams import JUMP
-from dvrk_cable_env.bags.video import Gap, Video, video_frames
+from dvrk_cable_env.bags.video import Gap, RecordedVideo, video_frames
 
 
 @dataclasses.dataclass
@@ -50,14 +50,14 @@ def read_episodes(
     segments: Sequence[Segment],
     streams: Streams,
     rules: Rules,
-    videos: Sequence[Video] = (),
+    videos: Sequence[RecordedVideo] = (),
 ) -> Iterator[BagEpisode]:
     """The episodes of these segments, each as soon as its last frame has come.
 
     With videos the pictures are theirs, and labels come from colours: a task_state belongs to a
     frame of the camera's topic.
     """
-    frames: Iterator[Frame | Gap]
+    frames: Iterator[CameraFrame | Gap]
     undistort = rules.segmentation.undistort
     if videos and undistort:
         why = "undistort is true, and a video has no camera_info"
@@ -139,7 +139,7 @@ class _Collector:
         if self._frames:
             self._out.fault = f"the camera's clock jumped back by {back:.3g} s within it"
 
-    def offer(self, frame: Frame) -> None:
+    def offer(self, frame: CameraFrame) -> None:
         """A frame that may be the next state."""
         if self._out.fault:
             return
@@ -152,7 +152,7 @@ class _Collector:
         except ValueError as error:
             self._out.drops[str(error)] += 1
 
-    def _look(self, frame: Frame, wanted: bool) -> None:
+    def _look(self, frame: CameraFrame, wanted: bool) -> None:
         """Label it, and keep it where it is a state; ValueError where that cannot be."""
         if self._streams.has_states:
             state = self._streams.state(frame.stamp, frame.log)
@@ -173,7 +173,7 @@ class _Collector:
         self._violated = False
         self._steps.take(frame)
 
-    def _seen_between(self, frame: Frame) -> bool:
+    def _seen_between(self, frame: CameraFrame) -> bool:
         """A violation counts also where the frame after the motion no longer shows it."""
         before, since = self._frames[-1]
         found = self._streams.violations

@@ -41,7 +41,7 @@ def stamp_of_raw(raw: Raw) -> int:
     return int(seconds) * 10**9 + int(rest)
 
 
-class Frame:
+class CameraFrame:
     """One camera frame; its pixels are decoded once, when first asked for.
 
     stamp: ns by the robot's clock, 0 where unknown; log: ns by the recorder's; lens: what it is
@@ -67,7 +67,7 @@ class Frame:
         return self._rgb
 
 
-def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[Frame]:
+def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[CameraFrame]:
     """The frames of a camera's topic, in the order in which they were recorded.
 
     With `undistort` each is corrected as segmentation_node does it: by the camera_info that was
@@ -75,7 +75,7 @@ def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[Frame]
     """
     if not undistort:
         for raw in bag.messages({topic}):
-            yield Frame(_stamp(raw), raw.log, partial(_pixels, bag, raw))
+            yield CameraFrame(_stamp(raw), raw.log, partial(_pixels, bag, raw))
         return
     info = topics.beside(topic, "camera_info")
     lens, said = None, b""
@@ -84,7 +84,7 @@ def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[Frame]
     for raw in bag.messages({topic, info}):
         if raw.topic == topic:
             known = lens.calibration if lens else None
-            yield Frame(_stamp(raw), raw.log, partial(_corrected, bag, raw, lens), known)
+            yield CameraFrame(_stamp(raw), raw.log, partial(_corrected, bag, raw, lens), known)
         elif bag.topics[info] == CAMERA_INFO and raw.data[12:] != said:  # after the stamp
             said, lens = raw.data[12:], _lens(bag, raw)
 
@@ -99,7 +99,7 @@ class Judge:
         self.fault = "no frame has come yet"
         """Why there is no reference yet: the last frame's reason."""
 
-    def mask(self, frame: Frame) -> Image:
+    def mask(self, frame: CameraFrame) -> Image:
         """What the networks see: uint8 (side, side, 1).
 
         Raises:
@@ -107,7 +107,7 @@ class Judge:
         """
         return segment_cable(frame.rgb(), self.config)[:, :, None]
 
-    def look(self, frame: Frame) -> None:
+    def look(self, frame: CameraFrame) -> None:
         """The first frame with goal and obstacle is the reference, as in segmentation_node."""
         if self._reference is None:
             try:
@@ -116,7 +116,7 @@ class Judge:
             except ValueError as error:
                 self.fault = str(error)
 
-    def judge(self, frame: Frame) -> tuple[bool, bool]:
+    def judge(self, frame: CameraFrame) -> tuple[bool, bool]:
         """(success, constraint) of a frame by colour.
 
         Raises:

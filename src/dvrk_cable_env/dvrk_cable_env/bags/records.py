@@ -26,7 +26,7 @@ class Names:
     arm: str = ""  # CRTK name; empty: the only PSM of the bag
 
 
-class Command(NamedTuple):
+class RecordedCommand(NamedTuple):
     """One ARM_COMMAND; times in ns."""
 
     log: int
@@ -39,7 +39,7 @@ class Command(NamedTuple):
     frame: str
 
 
-class Motion(NamedTuple):
+class RecordedMotion(NamedTuple):
     """One MOTION_STATE."""
 
     log: int
@@ -100,8 +100,8 @@ class Streams:
     """Why there is none."""
     arms: list[str] = dataclasses.field(default_factory=list)
     has_states: bool = False
-    commands: list[Command] = dataclasses.field(default_factory=list)
-    motions: list[Motion] = dataclasses.field(default_factory=list)
+    commands: list[RecordedCommand] = dataclasses.field(default_factory=list)
+    motions: list[RecordedMotion] = dataclasses.field(default_factory=list)
     asked: list[Asked] = dataclasses.field(default_factory=list)
     marks: list[Mark] = dataclasses.field(default_factory=list)
     setpoints: Setpoints = dataclasses.field(default_factory=Setpoints)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from dvrk_cable_env.bags.records import Asked, Command, Mark, Streams
+from dvrk_cable_env.bags.records import Asked, Mark, RecordedCommand, Streams
 from ls3_common import topics
 
 BEGINNING, END = 0, 2**62
@@ -33,7 +33,7 @@ class Segment:
     marked: bool = False
     unfinished: bool = False
     """The recording ends within it, as far as can be known."""
-    commands: list[Command] = dataclasses.field(default_factory=list)
+    commands: list[RecordedCommand] = dataclasses.field(default_factory=list)
     asked: Asked | None = None
     """The request of step 0, which names the frame of s_0."""
 
@@ -83,9 +83,9 @@ def _by_marks(marks: Iterable[Mark]) -> list[Segment]:
     return found
 
 
-def _by_numbers(commands: list[Command]) -> list[Segment]:
+def _by_numbers(commands: list[RecordedCommand]) -> list[Segment]:
     """A new one where the number changes or the steps begin again; none while the arm goes back."""
-    groups: list[list[Command]] = []
+    groups: list[list[RecordedCommand]] = []
     for command in commands:
         last = groups[-1][-1] if groups else None
         goes_on = last and last.episode == command.episode and last.step <= command.step
@@ -101,7 +101,7 @@ def _by_numbers(commands: list[Command]) -> list[Segment]:
     return found
 
 
-def _inside(commands: list[Command], segment: Segment) -> list[Command]:
+def _inside(commands: list[RecordedCommand], segment: Segment) -> list[RecordedCommand]:
     """Those between the marks, and what the recorder took of the same episode before the start."""
     commands = [command for command in commands if command.episode != topics.RETREAT_EPISODE]
     found = [command for command in commands if segment.begin <= command.log <= segment.end]
@@ -113,7 +113,7 @@ def _inside(commands: list[Command], segment: Segment) -> list[Command]:
     return [*(c for c in before if c.episode == number and c.step < step), *found]
 
 
-def _carried_out(commands: Iterable[Command]) -> list[Command]:
+def _carried_out(commands: Iterable[RecordedCommand]) -> list[RecordedCommand]:
     """Without those that the arm refused: they are asked for again."""
     return [command for command in commands if command.outcome != "refused"]
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dvrk_cable_env.arm.limits import AXES, ROUNDING, ArmLimits
-from dvrk_cable_env.bags.frames import Frame
-from dvrk_cable_env.bags.records import BagFault, Command, Motion, Names, Streams
+from dvrk_cable_env.bags.frames import CameraFrame
+from dvrk_cable_env.bags.records import BagFault, Names, RecordedCommand, RecordedMotion, Streams
 from dvrk_cable_env.bags.segments import SLACK, Segment
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 
@@ -81,7 +81,7 @@ class CommandSteps:
         """Whether no further frame can be a state."""
         return self._taken == len(self._due)
 
-    def wants(self, frame: Frame) -> bool:
+    def wants(self, frame: CameraFrame) -> bool:
         """Whether this frame is the next state."""
         if self.complete:
             return False
@@ -93,7 +93,7 @@ class CommandSteps:
             raise _late(self._taken, late)
         return late >= 0
 
-    def take(self, _frame: Frame) -> None:
+    def take(self, _frame: CameraFrame) -> None:
         """It was usable."""
         self._taken += 1
 
@@ -120,7 +120,7 @@ class SetpointSteps:
         self.unfinished = segment.unfinished
         self.complete = False
 
-    def wants(self, frame: Frame) -> bool:
+    def wants(self, frame: CameraFrame) -> bool:
         """Whether the next state is due; time stands still while the operator is clutched."""
         if not self._segment.begin <= frame.log <= self._segment.end:
             return False
@@ -137,7 +137,7 @@ class SetpointSteps:
             raise _late(0, late)
         return late >= 0
 
-    def take(self, frame: Frame) -> None:
+    def take(self, frame: CameraFrame) -> None:
         """The next is due a period after this one was."""
         self._due += self._period
         if self._due <= frame.stamp:
@@ -217,7 +217,7 @@ def make_steps(segment: Segment, streams: Streams, rules: Rules) -> CommandSteps
     return SetpointSteps(segment, streams, rules)
 
 
-def _refuse_lost(segment: Segment, motions: list[Motion]) -> None:
+def _refuse_lost(segment: Segment, motions: list[RecordedMotion]) -> None:
     """An episode that went on after its last command here is not whole, and may have violated."""
     last = segment.commands[-1]
     if segment.unfinished:
@@ -231,7 +231,7 @@ def _refuse_lost(segment: Segment, motions: list[Motion]) -> None:
             raise BagFault(f"the command of step {motion.step} is missing")
 
 
-def _end(motions: list[Motion], command: Command, later: int) -> int:
+def _end(motions: list[RecordedMotion], command: RecordedCommand, later: int) -> int:
     """Stamp of the end of a command's motion (ns), 0 where none was recorded before `later`."""
     first = bisect_left(motions, command.log - SLACK, key=lambda motion: motion.log)
     for motion in motions[first:]:

@@ -12,10 +12,10 @@ from dvrk_cable_env.bags.reading import Bag, Raw
 from dvrk_cable_env.bags.records import (
     MARKS,
     Asked,
-    Command,
     Mark,
-    Motion,
     Names,
+    RecordedCommand,
+    RecordedMotion,
     State,
     Streams,
     nanoseconds,
@@ -116,7 +116,7 @@ class _Pass:
 
     def _on_command(self, log: int, message: Any) -> None:
         self._out.commands.append(
-            Command(
+            RecordedCommand(
                 log,
                 stamp_of(message),
                 message.episode,
@@ -130,7 +130,7 @@ class _Pass:
 
     def _on_motion(self, log: int, message: Any) -> None:
         stamp, moving = stamp_of(message), bool(message.moving)
-        self._out.motions.append(Motion(log, stamp, moving, message.episode, message.step))
+        self._out.motions.append(RecordedMotion(log, stamp, moving, message.episode, message.step))
 
     def _on_request(self, log: int, message: Any) -> None:
         self._out.asked.append(Asked(log, stamp_of(message), message.episode, message.step))
@@ -182,16 +182,18 @@ class _Pass:
             self._pause_began = 0
 
 
-def _when_sent(commands: list[Command], motions: list[Motion]) -> list[Command]:
+def _when_sent(
+    commands: list[RecordedCommand], motions: list[RecordedMotion]
+) -> list[RecordedCommand]:
     """The commands, in time where the recorder got them late.
 
     A reliable topic sends again what was lost, seconds later, and holds back all that came after
     it. MOTION_STATE then says by another way when the command was carried out.
     """
-    begun: dict[tuple[int, int], list[Motion]] = {}
+    begun: dict[tuple[int, int], list[RecordedMotion]] = {}
     for motion in motions:
         begun.setdefault((motion.episode, motion.step), []).append(motion)
-    found: list[Command] = []
+    found: list[RecordedCommand] = []
     for command in reversed(commands):
         logs = [
             motion.log

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from dvrk_cable_env.bags.frames import Frame
+from dvrk_cable_env.bags.frames import CameraFrame
 from dvrk_cable_env.bags.reading import sample
 from dvrk_cable_env.camera.segmentation import Image
 from ls3_common.errors import DataError
@@ -40,7 +40,7 @@ class Gap(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Video:
+class RecordedVideo:
     """One MP4 file. stamps: ns per frame, 0 where unknown; logs: ns, when it was received."""
 
     sidecar: Path
@@ -63,7 +63,7 @@ class Video:
         return digest.hexdigest()[:12]
 
 
-def read_video(path: Path, eye: str) -> Video:
+def read_video(path: Path, eye: str) -> RecordedVideo:
     """Read a side-car; `path` is it, or the MP4 beside it. `eye` chooses the half of a stereo one.
 
     Raises:
@@ -90,13 +90,15 @@ def read_video(path: Path, eye: str) -> Video:
             raise ValueError("frames whose times of reception are not in order")
         file = sidecar.parent / Path(str(document["video_file"])).name
         half = _half(document["side_by_side"], eye)
-        return Video(sidecar, file, tuple(map(_stamp, times)), logs, half)
+        return RecordedVideo(sidecar, file, tuple(map(_stamp, times)), logs, half)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else str(error)
         raise DataError(f"a damaged side-car: {what}", where=str(sidecar)) from None
 
 
-def video_frames(videos: Sequence[Video], begin: int, end: int) -> Iterator[Frame | Gap]:
+def video_frames(
+    videos: Sequence[RecordedVideo], begin: int, end: int
+) -> Iterator[CameraFrame | Gap]:
     """The pictures of this time (ns, log) in order, and gaps where they cannot be had.
 
     A frame's pixels must be asked for before the next frame is.
@@ -110,7 +112,7 @@ def video_frames(videos: Sequence[Video], begin: int, end: int) -> Iterator[Fram
                 yield found
 
 
-def _decoded(video: Video) -> Iterator[Frame | Gap]:
+def _decoded(video: RecordedVideo) -> Iterator[CameraFrame | Gap]:
     def gap(reason: str, index: int = 0) -> Gap:
         return Gap(video.logs[index], video.logs[-1], f"{video.file.name}: {reason}")
 
@@ -133,7 +135,7 @@ def _decoded(video: Video) -> Iterator[Frame | Gap]:
             if not capture.grab():
                 yield gap(f"cannot be decoded from frame {index} on", index)
                 return
-            yield Frame(stamp, log, partial(_pixels, capture, video.half))
+            yield CameraFrame(stamp, log, partial(_pixels, capture, video.half))
     finally:
         capture.release()
 

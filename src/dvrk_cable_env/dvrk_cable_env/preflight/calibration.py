@@ -7,31 +7,43 @@ from numpy.typing import ArrayLike
 
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from dvrk_cable_env.camera.segmentation_view import to_pixels
-from dvrk_cable_env.preflight.seen import FAILED, OK, START, WARNING, PreflightConfig, Seen, Verdict
+from dvrk_cable_env.preflight.seen import (
+    FAILED,
+    OK,
+    START,
+    WARNING,
+    CheckResult,
+    PreflightConfig,
+    Seen,
+)
 
 
-def calibration(seen: Seen, _config: PreflightConfig) -> Verdict:
+def calibration(seen: Seen, _config: PreflightConfig) -> CheckResult:
     """The lens is corrected where that is asked for, and the camera sees all of the box in which
     the arm may work, by the workspace calibration.
     """
     if seen.segmentation is not None and seen.segmentation.undistort and seen.lens_fault:
         do = "have the driver publish camera_info, or set undistort: false and calibrate anew"
-        return Verdict("calibration", FAILED, seen.lens_fault, do)
+        return CheckResult("calibration", FAILED, seen.lens_fault, do)
     if seen.arm is None or seen.segmentation is None:
         silent = "arm_node" if seen.arm is None else "segmentation_node"
-        return Verdict("calibration", FAILED, f"{silent} does not answer", START)
+        return CheckResult("calibration", FAILED, f"{silent} does not answer", START)
     have = seen.segmentation
     if not have.homography:
         what = "camera and arm are not calibrated to one another"
         if seen.simulated:
-            return Verdict("calibration", OK, f"{what} (simulated)")
-        return Verdict("calibration", WARNING, what, "ros2 run dvrk_cable_env calibrate, --point")
+            return CheckResult("calibration", OK, f"{what} (simulated)")
+        return CheckResult(
+            "calibration", WARNING, what, "ros2 run dvrk_cable_env calibrate, --point"
+        )
     low, high = seen.arm.limits.low, seen.arm.limits.high
     hidden = unseen_corner(have, low, high)
     if hidden:
         do = "a smaller box, a wider view, or calibrate anew if the camera was moved"
-        return Verdict("calibration", FAILED, f"the camera does not see {hidden} of the box", do)
-    return Verdict("calibration", OK, "the camera sees the whole box")
+        return CheckResult(
+            "calibration", FAILED, f"the camera does not see {hidden} of the box", do
+        )
+    return CheckResult("calibration", OK, "the camera sees the whole box")
 
 
 def unseen_corner(config: SegmentationConfig, low: ArrayLike, high: ArrayLike) -> str:

@@ -33,7 +33,7 @@ from dvrk_cable_env.preflight.seen import (
     FAILED,
     WARNING,
     Model,
-    Pose,
+    PoseStream,
     PreflightConfig,
     Seen,
 )
@@ -230,13 +230,13 @@ class PreflightNode(Node):
                 yield name, model_of(str(values["model"])) if values else "it does not answer"
 
 
-def _pose(ear: Ear) -> Pose:
+def _pose(ear: Ear) -> PoseStream:
     newest = ear.newest
     if newest is None:
-        return Pose(ear.stream())
+        return PoseStream(ear.stream())
     place = newest.pose.position
     position = (place.x, place.y, place.z)
-    return Pose(ear.stream(), newest.header.frame_id, position, is_rotation(newest))
+    return PoseStream(ear.stream(), newest.header.frame_id, position, is_rotation(newest))
 
 
 def main() -> None:

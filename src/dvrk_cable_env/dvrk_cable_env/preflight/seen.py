@@ -20,7 +20,7 @@ START = "start arm_node with the parameter file"
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """One line for the operator. Only FAILED forbids an episode."""
 
     check: str
@@ -63,7 +63,7 @@ class PreflightConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stream:
+class WatchedTopic:
     """What came on one topic while it was watched, with the clock (ns) at each arrival."""
 
     topic: str
@@ -114,10 +114,10 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pose:
+class PoseStream:
     """One of the arm's poses; the newest tip (x, y, z) in `frame` (m)."""
 
-    stream: Stream
+    stream: WatchedTopic
     frame: str = ""
     position: tuple[float, ...] = ()
     is_rotation: bool = True
@@ -145,13 +145,13 @@ class Seen:
 
     simulated: bool = False  # this process follows /clock
     clock: tuple[int, int] = (0, 0)  # at the begin and the end (ns)
-    camera: Stream = Stream("camera/image_raw")
+    camera: WatchedTopic = WatchedTopic("camera/image_raw")
     frame: Picture = Picture()
     segmentation: SegmentationConfig | None = None
     lens_fault: str = ""  # why this frame's lens cannot be corrected, where `undistort` wants it
-    mask: Stream = Stream("segmentation/mask")
+    mask: WatchedTopic = WatchedTopic("segmentation/mask")
     mask_picture: Picture = Picture()
-    task: Stream = Stream("task_state")
+    task: WatchedTopic = WatchedTopic("task_state")
     success: bool = False
     constraint: bool = False
     arm_name: str = "PSM1"  # whose topics were listened to
@@ -161,8 +161,8 @@ class Seen:
     state: str = ""  # CRTK's
     is_homed: bool = False
     is_busy: bool = False
-    setpoint: Pose = Pose(Stream("setpoint_cp"))
-    measured: Pose = Pose(Stream("measured_cp"))
+    setpoint: PoseStream = PoseStream(WatchedTopic("setpoint_cp"))
+    measured: PoseStream = PoseStream(WatchedTopic("measured_cp"))
     moving: bool = False  # arm_node's word
     commanders: tuple[str, ...] = ()  # but arm_node
     pedal_present: bool = False

@@ -12,7 +12,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
 
 from dvrk_cable_env.camera.segmentation_frames import pixels_of
-from dvrk_cable_env.preflight.seen import Picture, Stream
+from dvrk_cable_env.preflight.seen import Picture, WatchedTopic
 from ls3_common.ros import nanoseconds
 
 
@@ -34,12 +34,12 @@ class Ear:
         """Count from here."""
         self._heard.clear()
 
-    def stream(self) -> Stream:
+    def stream(self) -> WatchedTopic:
         """What came, and who publishes it."""
         name = self._node.resolve_topic_name(self._topic)
         found = self._node.get_publishers_info_by_topic(name)
         stamps, arrivals = zip(*self._heard, strict=True) if self._heard else ((), ())
-        return Stream(name, stamps, arrivals, tuple(sorted(info.node_name for info in found)))
+        return WatchedTopic(name, stamps, arrivals, tuple(sorted(info.node_name for info in found)))
 
     def picture(self) -> Picture:
         """The newest message as an image."""

@@ -19,8 +19,8 @@ from dvrk_cable_env.teleop.recording import (
     LATE,
     RECORDER,
     Meter,
+    RecordedTopic,
     RecordingConfig,
-    Stream,
     describe,
     header_stamp,
     streams,
@@ -121,7 +121,7 @@ class RecordMonitor(Node):
         self.get_logger().info(f"{now - self._began:.0f} s, {episode}{last}{bad}: {rates}")
 
 
-def _message(stream: Stream) -> Any:
+def _message(stream: RecordedTopic) -> Any:
     """The class of a stream's messages."""
     package, _, name = stream.kind.split("/")
     return getattr(importlib.import_module(f"{package}.msg"), name)

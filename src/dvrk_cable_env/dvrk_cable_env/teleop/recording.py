@@ -41,7 +41,7 @@ class RecordingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stream:
+class RecordedTopic:
     """One topic of a recording. `rate` (Hz, by the wall) is the least; 0 for events.
 
     `wanted`: without it no episode can be imported.
@@ -54,11 +54,11 @@ class Stream:
     stamped: bool = False
 
 
-def streams(config: RecordingConfig) -> list[Stream]:
+def streams(config: RecordingConfig) -> list[RecordedTopic]:
     """What belongs in a bag: docs/demonstrations.md says what each is needed for."""
 
-    def of_arm(name: str, kind: str, rate: float = 0.0, wanted: bool = False) -> Stream:
-        return Stream(topics.arm(config.arm, name), kind, rate, wanted, stamped=True)
+    def of_arm(name: str, kind: str, rate: float = 0.0, wanted: bool = False) -> RecordedTopic:
+        return RecordedTopic(topics.arm(config.arm, name), kind, rate, wanted, stamped=True)
 
     master = f"{config.console}_{config.arm}"
     pose, joints = "geometry_msgs/msg/PoseStamped", "sensor_msgs/msg/JointState"
@@ -67,7 +67,7 @@ def streams(config: RecordingConfig) -> list[Stream]:
     pedals = [f"console/{name}" for name in ("clutch", "camera", "operator_present")]
     pedals += [f"footpedals/{name}" for name in ("clutch", "camera", "coag", "bicoag")]
     return [
-        Stream(config.camera, camera, config.camera_rate, wanted=True, stamped=True),
+        RecordedTopic(config.camera, camera, config.camera_rate, wanted=True, stamped=True),
         of_arm("setpoint_cp", pose, config.state_rate, wanted=True),
         of_arm("measured_cp", pose, config.state_rate, wanted=True),
         of_arm("operating_state", "crtk_msgs/msg/OperatingState"),
@@ -76,7 +76,7 @@ def streams(config: RecordingConfig) -> list[Stream]:
         of_arm("measured_cv", "geometry_msgs/msg/TwistStamped"),
         of_arm("local/measured_cp", pose),
         *(
-            Stream(topic, f"ls3_interfaces/msg/{kind}")
+            RecordedTopic(topic, f"ls3_interfaces/msg/{kind}")
             for topic, kind in (
                 (topics.TASK_STATE, "TaskState"),
                 (topics.STEP_REQUEST, "StepRequest"),
@@ -85,13 +85,13 @@ def streams(config: RecordingConfig) -> list[Stream]:
                 (topics.MOTION_STATE, "MotionState"),
             )
         ),
-        Stream(config.mark_topic, "std_msgs/msg/String"),
-        Stream("joy", "sensor_msgs/msg/Joy"),
-        *(Stream(topic, "sensor_msgs/msg/Joy") for topic in pedals),
-        Stream(f"{master}/following", "std_msgs/msg/Bool"),
-        Stream(f"{master}/scale", "std_msgs/msg/Float64"),
-        Stream(topics.beside(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"),
-        Stream("/tf_static", "tf2_msgs/msg/TFMessage"),
+        RecordedTopic(config.mark_topic, "std_msgs/msg/String"),
+        RecordedTopic("joy", "sensor_msgs/msg/Joy"),
+        *(RecordedTopic(topic, "sensor_msgs/msg/Joy") for topic in pedals),
+        RecordedTopic(f"{master}/following", "std_msgs/msg/Bool"),
+        RecordedTopic(f"{master}/scale", "std_msgs/msg/Float64"),
+        RecordedTopic(topics.beside(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"),
+        RecordedTopic("/tf_static", "tf2_msgs/msg/TFMessage"),
     ]
 
 
@@ -107,7 +107,7 @@ def header_stamp(data: bytes) -> int:
 class Meter:
     """How one stream arrives. Times are seconds of a steady clock."""
 
-    def __init__(self, stream: Stream, now: float) -> None:
+    def __init__(self, stream: RecordedTopic, now: float) -> None:
         self.stream, self.count = stream, 0
         self._since, self._newest = now, -1.0
         self._arrivals: deque[float] = deque(maxlen=4096)

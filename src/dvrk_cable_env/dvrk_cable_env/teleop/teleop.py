@@ -53,7 +53,7 @@ class Order:
 
 
 @dataclasses.dataclass(frozen=True)
-class Motion:
+class MotionStatus:
     """MOTION_STATE."""
 
     moving: bool
@@ -78,7 +78,7 @@ class Pilot:
     def __init__(self, settle: float, *, drives: bool = True) -> None:
         self._drives = drives
         self._settle = int(settle * 1e9)
-        self._motion: Motion | None = None
+        self._motion: MotionStatus | None = None
         self._frame, self._frame_came = 0, 0.0
         self._asked: Order | None = None  # the arm has not answered it yet
         self._asked_at = 0.0
@@ -96,7 +96,7 @@ class Pilot:
         if stamp > 0:
             self._frame, self._frame_came = stamp, now
 
-    def watch(self, motion: Motion) -> None:
+    def watch(self, motion: MotionStatus) -> None:
         """The arm's motion has begun or ended. An arm that is not ready ends none of ours."""
         self._motion = motion
         if not motion.ready:

@@ -18,7 +18,7 @@ from std_msgs.msg import String
 
 from dvrk_cable_env.arm.guard_topics import ANY_QOS
 from dvrk_cable_env.teleop.recording import header_stamp
-from dvrk_cable_env.teleop.teleop import Motion, Pilot, TeleopConfig
+from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot, TeleopConfig
 from dvrk_cable_env.teleop.teleop_input import STILL, InputFault, Joystick, Pedal, displacement
 from dvrk_cable_env.teleop.teleop_keys import HELP, Keys
 from dvrk_cable_env.teleop.terminal import Terminal
@@ -115,7 +115,7 @@ class TeleopNode(Node):
     def _on_motion(self, message: MotionState) -> None:
         stamp = nanoseconds(message.header.stamp)
         self._pilot.watch(
-            Motion(
+            MotionStatus(
                 message.moving, message.ready, message.reason, stamp, message.episode, message.step
             )
         )

@@ -15,15 +15,16 @@ import tyro
 from ls3.cli import data_commands, demonstrations
 from ls3.cli import study_commands as studies
 from ls3.learning import algorithm, environment, shared_offline
-from ls3.learning import policy as evaluate
 from ls3.learning.collect import collect
 from ls3.learning.model_files import shipped_or, write_bundle
+from ls3.learning.policy import PlannerPolicy, evaluate, summarise
 from ls3.runs import dataset
 from ls3.runs.domains import Domain, load_domain
 from ls3.runs.methods import default_run, load_method, run_name
 from ls3.runs.provenance import git_commit
 from ls3.runs.run_directory import describe_run, exclusive
 from ls3.studies.measure import Measurement
+from ls3.studies.stats import intervals, spread
 from ls3_common.errors import UserError
 from ls3_common.files import write_json
 from ls3_common.progress import Interrupted
@@ -171,14 +172,14 @@ class Evaluate(MethodOption):
         domain = self.load()
         bundle = shipped_or(self.model, domain)
         env = environment.make(domain.algorithm.environment)
-        policy = evaluate.PlannerPolicy(bundle, Planner(bundle, domain.planner))
+        policy = PlannerPolicy(bundle, Planner(bundle, domain.planner))
         seeds = [environment.seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
-        episodes = evaluate.evaluate(env, policy, seeds)
+        episodes = evaluate(env, policy, seeds)
         env.close()
         figures = {
-            **evaluate.summarise(episodes),
-            **evaluate.intervals(episodes, domain.algorithm.horizon),
-            **evaluate.spread("plan_ms", policy.plan_ms),
+            **summarise(episodes),
+            **intervals(episodes, domain.algorithm.horizon),
+            **spread("plan_ms", policy.plan_ms),
             "holds": policy.holds,
         }
         if self.out:
@@ -223,7 +224,7 @@ def _totals(training: OfflineTraining) -> dict[str, int]:
     return {"vae": training.config.vae_iterations, "heads": training.config.offline_iterations}
 
 
-class Command(Protocol):
+class Subcommand(Protocol):
     """What tyro makes of the command line."""
 
     def execute(self) -> None: ...
@@ -248,7 +249,7 @@ def run(arguments: list[str] | None = None) -> int:
     description = "Latent Space Safe Sets: collect data, train, learn online, evaluate, compare."
 
     def work() -> None:
-        command: Command = tyro.extras.subcommand_cli_from_dict(
+        command: Subcommand = tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="ls3", description=description, args=arguments
         )
         command.execute()

@@ -12,10 +12,10 @@ import tyro
 from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.bags.records import Names
 from dvrk_cable_env.bags.steps import Rules
-from dvrk_cable_env.bags.video import Video, read_video
+from dvrk_cable_env.bags.video import RecordedVideo, read_video
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from ls3.data import data_export, data_inspect
-from ls3.data.data_import import Importer, Row
+from ls3.data.data_import import ImportedEpisode, Importer
 from ls3.data.data_labels import read_corrections
 from ls3.learning import environment
 from ls3.runs import dataset
@@ -91,7 +91,7 @@ class Import:
         if not counts["imported"] + counts["present"]:
             raise UserError("no episode could be imported", do="the table above has the reasons")
 
-    def _videos(self) -> tuple[list[Video], str]:
+    def _videos(self) -> tuple[list[RecordedVideo], str]:
         """Those that have a side-car, and what is wrong with the others."""
         found, faults = [], []
         for path in self.video:
@@ -211,7 +211,7 @@ class Data:
         self.verb.execute()
 
 
-def _show(row: Row) -> None:
+def _show(row: ImportedEpisode) -> None:
     if row.file or row.steps:
         end = "violation" if row.violation else "success" if row.success else "neither"
         what = f"{row.source}, {row.steps} steps, {end}, skew {row.skew_ms:.0f} ms"

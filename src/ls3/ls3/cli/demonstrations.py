@@ -17,11 +17,11 @@ from ls3.cli.data_commands import Import
 from ls3.data.bag_sessions import Sessions, interleaved
 from ls3.data.data_import import REPORT
 from ls3.runs.domains import load_domain
-from ls3.runs.provenance import command_line, git_commit
+from ls3.runs.provenance import command_line, git_commit, machine
 from ls3.runs.run_directory import exclusive
-from ls3.studies.measure import launch, machine
 from ls3_common.errors import UserError
 from ls3_common.files import read_json, write_json
+from ls3_common.processes import launch
 from ls3_models.bundle import load_bundle
 from ls3_models.episodes import Episode, data_hash, list_episodes, read_episode
 

@@ -49,9 +49,7 @@ class Report:
         except ModuleNotFoundError as error:
             if error.name != "matplotlib":
                 raise
-            raise UserError(
-                "the report needs matplotlib", do="pip install 'ls3[report]'"
-            ) from None
+            raise UserError("the report needs matplotlib", do="pip install 'ls3[report]'") from None
         write_report(self.results, self.runs, self.out, self.media or self.out.parent / "media")
         print(f"{self.out} is written")
 
@@ -79,7 +77,7 @@ class Sweep:
     """How often a task is run again whose worker has died."""
 
     def execute(self) -> None:
-        plan = sweep.Sweep(
+        plan = sweep.SweepPlan(
             self.domains, self.methods, self.seeds, self.set, self.vary, self.one_vae
         )
         sweep.run(

@@ -18,19 +18,19 @@ from dvrk_cable_env.bags.records import Streams
 from dvrk_cable_env.bags.segments import Segment, find_segments
 from dvrk_cable_env.bags.steps import Rules
 from dvrk_cable_env.bags.streams import read_streams
-from dvrk_cable_env.bags.video import Video
-from ls3_common.errors import DataError, UserError
-from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
+from dvrk_cable_env.bags.video import RecordedVideo
 from ls3.data.data_labels import Correction
-from ls3_common.files import read_json, write_json
 from ls3.runs.provenance import git_commit
+from ls3_common.errors import DataError, UserError
+from ls3_common.files import read_json, write_json
+from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
 
 REPORT = "import.json"
 SOURCES = ("demonstration", "random", "constraint", "online")
 
 
 @dataclass
-class Row:
+class ImportedEpisode:
     """What became of one episode: imported, present, rejected or discarded."""
 
     episode: str  # BAG/INDEX
@@ -57,18 +57,18 @@ class Importer:
     corrections: Mapping[str, Correction]
     source: str = "auto"
     dry_run: bool = False
-    report: Callable[[Row], None] = lambda row: None
-    videos: Sequence[Video] = ()
+    report: Callable[[ImportedEpisode], None] = lambda row: None
+    videos: Sequence[RecordedVideo] = ()
     """In the camera's place; each bag takes those of its own time."""
     video_fault: str = ""
     """Why others of them cannot be read."""
 
-    def run(self, path: Path) -> list[Row]:
+    def run(self, path: Path) -> list[ImportedEpisode]:
         """One bag. What cannot be imported is reported, never raised."""
         try:
             bag = Bag(path)
         except DataError as error:
-            rows = [Row(path.stem, "rejected", error.what)]
+            rows = [ImportedEpisode(path.stem, "rejected", error.what)]
             self.report(rows[0])
             return rows
         inside = bag.path if bag.path.is_dir() else bag.path.parent
@@ -94,14 +94,16 @@ class Importer:
                 rows.append(row)
                 self.report(row)
         if not segments:
-            rows.append(Row(bag.name, "rejected", "no episode in it: marks, but no start"))
+            rows.append(
+                ImportedEpisode(bag.name, "rejected", "no episode in it: marks, but no start")
+            )
             self.report(rows[-1])
         rows.sort(key=lambda row: row.episode)
         if not self.dry_run:
             self._write_report(bag, digest, streams, rows)
         return rows
 
-    def _known(self, bag: Bag, digest: str, segment: Segment) -> Row | None:
+    def _known(self, bag: Bag, digest: str, segment: Segment) -> ImportedEpisode | None:
         """The row of an episode that needs no look at its pictures."""
         label, name = _label(bag, segment), _name(bag, digest, segment)
         correction = self.corrections.get(label, Correction())
@@ -109,7 +111,7 @@ class Importer:
         if discard:
             why = "labels file" if correction.discard else "mark"
             self._remove(name)
-            return Row(label, "discarded", f"by the operator's {why}")
+            return ImportedEpisode(label, "discarded", f"by the operator's {why}")
         path = self.out / f"{name}{SUFFIX}"
         if not path.exists():
             return None
@@ -117,16 +119,16 @@ class Importer:
         made = episode.attributes.get("import", {})
         if made.get("key") != self._key(bag, digest, segment):
             return None  # by other settings or labels: made anew
-        row = _describe(Row(label, "present", file=path.name), episode)
+        row = _describe(ImportedEpisode(label, "present", file=path.name), episode)
         for field in ("actions_from", "labels_from", "skew_ms", "drops"):
             setattr(row, field, made[field])
         return row
 
-    def _settle(self, bag: Bag, digest: str, found: BagEpisode) -> Row:
+    def _settle(self, bag: Bag, digest: str, found: BagEpisode) -> ImportedEpisode:
         """Judge one episode and write it."""
         segment = found.segment
         label, name = _label(bag, segment), _name(bag, digest, segment)
-        row = Row(label, "rejected", found.fault, drops=dict(found.drops))
+        row = ImportedEpisode(label, "rejected", found.fault, drops=dict(found.drops))
         if not found.fault:
             row.actions_from, row.labels_from = found.actions_from, found.labels_from
             row.skew_ms = round(1e3 * found.skew, 3)
@@ -148,7 +150,7 @@ class Importer:
             self._remove(name)
         return row
 
-    def _apply(self, found: BagEpisode, label: str, row: Row) -> None:
+    def _apply(self, found: BagEpisode, label: str, row: ImportedEpisode) -> None:
         """The labels file has the last word."""
         correction = self.corrections.get(label)
         if correction is None:
@@ -162,7 +164,7 @@ class Importer:
             labels[:] = np.arange(1, len(labels) + 1) >= (change or len(labels) + 1)
         row.labels_from += ", labels file"
 
-    def _episode(self, found: BagEpisode, row: Row, digest: str, bag: Bag) -> Episode:
+    def _episode(self, found: BagEpisode, row: ImportedEpisode, digest: str, bag: Bag) -> Episode:
         # as in process: a violation ends the task, and there is no success after it
         constraint = np.logical_or.accumulate(found.constraint)
         success = found.success & ~constraint
@@ -221,7 +223,9 @@ class Importer:
         if not self.dry_run:
             (self.out / f"{name}{SUFFIX}").unlink(missing_ok=True)
 
-    def _write_report(self, bag: Bag, digest: str, streams: Streams, rows: list[Row]) -> None:
+    def _write_report(
+        self, bag: Bag, digest: str, streams: Streams, rows: list[ImportedEpisode]
+    ) -> None:
         path = self.out / REPORT
         document = read_json(path) if path.exists() else {}
         document[f"{bag.name}_{digest[:6]}"] = {
@@ -233,7 +237,7 @@ class Importer:
         write_json(path, document)
 
 
-def _digest(bag: Bag, videos: Sequence[Video]) -> str:
+def _digest(bag: Bag, videos: Sequence[RecordedVideo]) -> str:
     """Of all that is read: 12 hexadecimal digits."""
     prints = [bag.fingerprint(), *(video.fingerprint() for video in videos)]
     return prints[0] if not videos else hashlib.sha256(" ".join(prints).encode()).hexdigest()[:12]
@@ -252,7 +256,7 @@ def _name(bag: Bag, digest: str, segment: Segment) -> str:
     return f"{bag.name}_{segment.index:04d}_{digest[:6]}"
 
 
-def _describe(row: Row, episode: Episode) -> Row:
+def _describe(row: ImportedEpisode, episode: Episode) -> ImportedEpisode:
     row.source, row.steps = episode.source, len(episode)
     row.total_reward = float(episode.rewards.sum())
     row.success, row.violation = episode.succeeded, episode.violated

@@ -19,7 +19,7 @@ BAR = 40  # characters of the longest bar
 
 
 @dataclass
-class Summary:
+class DataSummary:
     """Figures over all episodes; histograms have a row per action component."""
 
     low: np.ndarray
@@ -92,13 +92,13 @@ class Summary:
         return found
 
 
-def summarise(directory: Path, low: Sequence[float], high: Sequence[float]) -> Summary:
+def summarise(directory: Path, low: Sequence[float], high: Sequence[float]) -> DataSummary:
     """Read a data set; `low` and `high` (action,) are the bounds of its actions.
 
     Raises:
         DataError: there are no episodes, one is damaged, or its actions are of another size.
     """
-    summary = Summary(np.asarray(low, float), np.asarray(high, float))
+    summary = DataSummary(np.asarray(low, float), np.asarray(high, float))
     for path in _paths(directory):
         episode = read_episode(path)
         if episode.actions.shape[1] != len(low):

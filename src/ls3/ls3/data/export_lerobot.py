@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ls3_models.episodes import Episode
 from ls3.data.data_export import Exported
 from ls3_common.files import write_json
+from ls3_models.episodes import Episode
 
 VERSION = "v3.0"
 IMAGE = "observation.image"

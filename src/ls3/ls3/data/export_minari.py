@@ -13,8 +13,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ls3_models.episodes import Episode
 from ls3.data.data_export import Exported
+from ls3_models.episodes import Episode
 
 HOLDS = "data"
 """The folder within, by Minari's layout of `<data set>/data`."""

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ls3.learning import algorithm
-from ls3.learning import policy as evaluate
+from ls3.learning.policy import summarise
 from ls3.runs.domains import Domain, find_shared
-from ls3.runs.provenance import command_line, git_commit
+from ls3.runs.provenance import command_line, git_commit, now
 from ls3_common.errors import DataError
 from ls3_models.bundle import Bundle, load_bundle, save_bundle
 from ls3_models.offline import OfflineTraining
@@ -37,11 +37,11 @@ def write_bundle(
 ) -> Bundle:
     """Save the learner's present models with how they came to be."""
     demonstrations = [e for e in training.training if e.source == "demonstration"]
-    steps = evaluate.summarise(demonstrations)["mean_steps"] if demonstrations else None
+    steps = summarise(demonstrations)["mean_steps"] if demonstrations else None
     return save_bundle(
         algorithm.live_bundle(training.learner, training.spec),
         path,
-        created=evaluate.now(),
+        created=now(),
         command=command_line(),
         commit=git_commit(),
         seed=seed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,6 @@ import gymnasium
 import numpy as np
 
 from ls3.learning.environment import Act, behaviour, run_episode
-from ls3.studies import stats
 from ls3_common.progress import bar
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import Episode
@@ -90,29 +88,6 @@ def summarise(episodes: Sequence[Episode]) -> dict[str, float | None]:
     }
 
 
-def episode_return(episode: Episode, horizon: int) -> float:
-    """Total reward of an episode of T = `horizon` steps, as the paper counts it (section 5.2).
-
-    What follows the goal counts nothing: the return is the time to the goal. A violation freezes
-    the state, so steps that were cut off after it count -1 each.
-    """
-    if episode.steps_to_goal is not None:
-        return float(episode.rewards[: episode.steps_to_goal].sum())
-    return float(episode.rewards.sum()) - (horizon - len(episode))
-
-
-def intervals(episodes: Sequence[Episode], horizon: int) -> dict[str, Any]:
-    """Mean return with its standard error, and 95 % bootstrap intervals of the rates and of it."""
-    returns = stats.figures(
-        "mean_return", "return_se", [[episode_return(e, horizon) for e in episodes]]
-    )
-    return {
-        "success_rate_interval": list(stats.interval([[e.succeeded for e in episodes]])),
-        "violation_rate_interval": list(stats.interval([[e.violated for e in episodes]])),
-        **returns,
-    }
-
-
 def describe(episodes: Sequence[Episode]) -> str:
     """One line for a progress bar."""
     figures = summarise(episodes)
@@ -120,17 +95,3 @@ def describe(episodes: Sequence[Episode]) -> str:
     return f"success {figures['success_rate']:.2f}, violations {figures['violation_rate']:.2f}" + (
         "" if steps is None else f", steps {steps:.1f}"
     )
-
-
-def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
-    """Median, 10th and 90th percentile of measured values; None where there are none."""
-    keys = (f"{name}_median", f"{name}_p10", f"{name}_p90")
-    if not values:
-        return dict.fromkeys(keys)
-    percentiles = np.percentile(values, [50, 10, 90])
-    return {key: round(float(value), 2) for key, value in zip(keys, percentiles, strict=True)}
-
-
-def now() -> str:
-    """UTC time for manifests."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

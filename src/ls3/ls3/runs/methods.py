@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ls3.runs.domains import Domain, load_domain
 from ls3_common import parameters
 from ls3_common.errors import ConfigError
-from ls3.runs.domains import Domain, load_domain
 
 SWEPT = ("delta_constraint", "delta_safe", "horizon")
 """Parameters of the planner that section 7.5 varies (figures 7 to 9)."""

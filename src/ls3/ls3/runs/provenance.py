@@ -1,12 +1,15 @@
-"""Where figures come from: the command and the commit."""
+"""Where figures come from: the command, the commit, the machine and the time."""
 
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 
 def command_line() -> str:
@@ -28,3 +31,19 @@ def git_commit() -> str:
 def commits(earlier: str = "") -> str:
     """Those who worked on it before, and the commit at work: 'a, b', each once."""
     return ", ".join(dict.fromkeys([*filter(None, earlier.split(", ")), git_commit()]))
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    model = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(": ", 1)[1] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def now() -> str:
+    """UTC time for manifests."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

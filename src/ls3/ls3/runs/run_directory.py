@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ls3.runs.domains import Domain
+from ls3.runs.methods import find_method
+from ls3.runs.provenance import command_line, commits, machine, now
 from ls3_common import parameters
 from ls3_common.errors import DataError
-from ls3_models.episodes import Episode
-from ls3.runs.domains import Domain
-from ls3.learning.policy import episode_return, now
 from ls3_common.files import read_json, write_json
-from ls3.studies.measure import machine
-from ls3.runs.methods import find_method
-from ls3.runs.provenance import command_line, commits
+from ls3_models.episodes import Episode, episode_return
 
 DESCRIPTION = "run.json"
 LOCK = ".lock"

@@ -10,12 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import platform
 import random
-import signal
-import subprocess
-import sys
-import time
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,10 +18,13 @@ from typing import Any
 
 import gymnasium
 
-from ls3.learning import policy as evaluate
+from ls3.learning import policy
 from ls3.runs.domains import Domain
+from ls3.runs.provenance import machine
+from ls3.studies.stats import spread
 from ls3_common.errors import UserError
-from ls3_common.progress import Interrupted, StopRequest, bar
+from ls3_common.processes import launch
+from ls3_common.progress import bar
 from ls3_models import SPIN
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episode
@@ -34,17 +32,6 @@ from ls3_planner.cem import Planner
 from ls3_planner.config import PlannerConfig
 
 FIRST_SEED = 1_000_000  # of the episodes measured here and nowhere else
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    model = platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(": ", 1)[1] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version()}
 
 
 class Measurement:
@@ -83,7 +70,7 @@ class Measurement:
         planner = self.domain.planner
         realtime = dataclasses.replace(planner, profile="realtime")
         return {
-            "demonstrator": lambda: evaluate.summarise(evaluate.demonstrate(self.env, self.seeds)),
+            "demonstrator": lambda: policy.summarise(policy.demonstrate(self.env, self.seeds)),
             "in_process": lambda: self._in_process(realtime, "in_process"),
             "no_safe_set": lambda: self._in_process(
                 dataclasses.replace(realtime, use_safe_set=False), "no_safe_set"
@@ -112,24 +99,24 @@ class Measurement:
             self._write()
 
     def _in_process(self, config: PlannerConfig, name: str) -> dict[str, Any]:
-        policy = evaluate.PlannerPolicy(self.bundle, Planner(self.bundle, config))
+        planned = policy.PlannerPolicy(self.bundle, Planner(self.bundle, config))
         directory = self.work / name
         with bar(name, len(self.seeds), len(list_episodes(directory))) as progress:
             for seed in self.seeds:
                 if (directory / f"{seed}{SUFFIX}").exists():
                     continue
-                policy.reset(seed)
-                episode = evaluate.rollout(self.env, policy, seed)
-                attributes = {"holds": policy.holds, "plan_ms": list(policy.plan_ms)}
-                policy.clear()
+                planned.reset(seed)
+                episode = policy.rollout(self.env, planned, seed)
+                attributes = {"holds": planned.holds, "plan_ms": list(planned.plan_ms)}
+                planned.clear()
                 episode = dataclasses.replace(episode, attributes=attributes)
                 write_episode(directory, str(seed), episode)
                 progress.advance()
         episodes = [read_episode(directory / f"{seed}{SUFFIX}") for seed in self.seeds]
         times = [time for e in episodes for time in e.attributes["plan_ms"]]
         return {
-            **evaluate.summarise(episodes),
-            **evaluate.spread("plan_ms", times),
+            **policy.summarise(episodes),
+            **spread("plan_ms", times),
             "holds": sum(e.attributes["holds"] for e in episodes),
         }
 
@@ -180,27 +167,3 @@ class Measurement:
         temporary = self.path.with_name(f".{self.path.name}.part")
         temporary.write_text(json.dumps(self.document, indent=1) + "\n")
         temporary.rename(self.path)
-
-
-def launch(command: list[str], environment: Mapping[str, str]) -> None:
-    """Run a process to its end, or stop it in order when this process is to stop.
-
-    Raises:
-        Interrupted: after SIGINT or SIGTERM; no node is left behind.
-    """
-    try:
-        # a session of its own: Ctrl-C reaches it once, through this process
-        launch = subprocess.Popen(
-            command, env=environment, stdout=sys.stderr, start_new_session=True
-        )
-    except FileNotFoundError:
-        raise UserError(
-            "there is no `ros2` command", do="run this through `make results`, or source ROS 2"
-        ) from None
-    with StopRequest() as stop:
-        while launch.poll() is None:
-            if stop.requested:
-                launch.send_signal(signal.SIGINT)
-                launch.wait()
-                raise Interrupted
-            time.sleep(0.1)

@@ -36,7 +36,7 @@ img { max-width: 100% } .paper, small { color: #555 } .missing { color: #a00 }
 """
 
 
-class Report:
+class ReportPage:
     """Gathers the parts of the page; `path` is the page, `media` the directory of pictures."""
 
     def __init__(self, path: Path, media: Path) -> None:
@@ -83,7 +83,7 @@ def write_report(results_directory: Path, runs: Path, path: Path, media: Path) -
     paper = tables.paper_results()
     results = read_results(results_directory)
     known = {(result["domain"], result["run_name"]): result for result in results}
-    report = Report(path, media)
+    report = ReportPage(path, media)
     report.add(
         f"<p>Paper: {escape(paper['source'])} Figures are means and standard errors over seeds; "
         "in brackets the 95 % interval of a bootstrap stratified by seed.</p>"
@@ -105,7 +105,7 @@ def write_report(results_directory: Path, runs: Path, path: Path, media: Path) -
 
 
 def _curves(
-    report: Report, domain: str, title: str, known: Mapping[tuple[str, str], dict[str, Any]]
+    report: ReportPage, domain: str, title: str, known: Mapping[tuple[str, str], dict[str, Any]]
 ) -> None:
     names = [*METHODS, *sorted({name for _, name in known} - set(METHODS))]
     chosen = [known[domain, n] for n in names if "+" not in n and (domain, n) in known]
@@ -121,7 +121,7 @@ def _curves(
 
 
 def _sweep(
-    report: Report, key: str, title: str, where: str, results: Sequence[dict[str, Any]]
+    report: ReportPage, key: str, title: str, where: str, results: Sequence[dict[str, Any]]
 ) -> None:
     """Runs of LS3 that differ in one parameter only, beside those with the domain's own value."""
     found = False
@@ -151,7 +151,7 @@ def _swept(name: str, key: str) -> bool:
     return method == "ls3" and (not changes or [c.split("=")[0] for c in changes] == [key])
 
 
-def _beliefs(report: Report, domain: Domain, runs: Path) -> None:
+def _beliefs(report: ReportPage, domain: Domain, runs: Path) -> None:
     trained = sorted((runs / domain.name / "ls3").glob("seed_*/model"))
     path = trained[0] if trained else find_shared(f"models/{domain.name}")
     if path is None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ls3_models.episodes import Episode, episode_return
+
 DRAWS = 10_000
 CONFIDENCE = 0.95
 
@@ -66,3 +68,22 @@ def _rows(groups: Sequence[ArrayLike]) -> list[NDArray[np.float64]]:
     if not rows or not all(row.ndim == 1 and len(row) for row in rows):
         raise ValueError("every seed needs episodes, and there must be one")
     return rows
+
+
+def intervals(episodes: Sequence[Episode], horizon: int) -> dict[str, Any]:
+    """Mean return with its standard error, and 95 % bootstrap intervals of the rates and of it."""
+    returns = figures("mean_return", "return_se", [[episode_return(e, horizon) for e in episodes]])
+    return {
+        "success_rate_interval": list(interval([[e.succeeded for e in episodes]])),
+        "violation_rate_interval": list(interval([[e.violated for e in episodes]])),
+        **returns,
+    }
+
+
+def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    """Median, 10th and 90th percentile of measured values; None where there are none."""
+    keys = (f"{name}_median", f"{name}_p10", f"{name}_p90")
+    if not values:
+        return dict.fromkeys(keys)
+    percentiles = np.percentile(values, [50, 10, 90])
+    return {key: round(float(value), 2) for key, value in zip(keys, percentiles, strict=True)}

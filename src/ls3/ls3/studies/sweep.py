@@ -32,7 +32,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepPlan:
     """What to run. `vary` changes LS3 by one parameter at a time, as section 7.5 does."""
 
     domains: Sequence[str]

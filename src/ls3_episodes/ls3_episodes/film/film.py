@@ -13,8 +13,8 @@ import numpy as np
 
 from ls3_common.parameters import parameter
 from ls3_episodes.film import view
-from ls3_episodes.film.video import Video, VideoError
-from ls3_episodes.film.view import Scene, Step
+from ls3_episodes.film.video import VideoError, VideoWriter
+from ls3_episodes.film.view import FilmFrame, Step
 
 if TYPE_CHECKING:
     from ls3_interfaces.msg import Plan
@@ -46,7 +46,7 @@ class FilmConfig:
 class Shot:
     """A scene, for how many frames, and the latent to decode as what the plan imagines."""
 
-    scene: Scene
+    scene: FilmFrame
     frames: int
     latent: np.ndarray | None = None
 
@@ -63,13 +63,13 @@ class Film:
         warn: Callable[[str], None],
     ) -> None:
         self._config, self._decode, self._warn = config, decode, warn
-        self._scene = Scene(title=config.title, horizon=horizon, maps_plan=config.width > 0)
+        self._scene = FilmFrame(title=config.title, horizon=horizon, maps_plan=config.width > 0)
         self._tool: tuple[float, float] | None = None
         self._moving = False
         self._latent: np.ndarray | None = None
         self._shots: queue.SimpleQueue[Shot | None] = queue.SimpleQueue()
         self._discard = False
-        self._video = Video(path, view.SIZE, FPS)
+        self._video = VideoWriter(path, view.SIZE, FPS)
         self._thread = threading.Thread(target=self._work, name="film", daemon=True)
         self._thread.start()
 

@@ -23,7 +23,7 @@ class VideoError(Exception):
     """The encoder does not run, or ended by itself; the text is its own."""
 
 
-class Video:
+class VideoWriter:
     """An mp4 file in fragments: what was written before a kill can be played.
 
     `close` rewrites it, without encoding again, as an ordinary file that any player can seek in.

@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Scene:
+class FilmFrame:
     """Everything one picture shows; what is None or empty is left blank.
 
     camera: uint8 (h, w, 3); mask, imagined: uint8 (h, w, c); path: (points, 2), fractions of the
@@ -57,7 +57,7 @@ class Scene:
     notes: Sequence[tuple[str, str]] = ()
 
 
-def draw(scene: Scene) -> np.ndarray:
+def draw(scene: FilmFrame) -> np.ndarray:
     """The picture, uint8 (720, 1280, 3)."""
     picture = Image.new("RGB", SIZE, BACKGROUND)
     pen = ImageDraw.Draw(picture)
@@ -75,7 +75,7 @@ def draw(scene: Scene) -> np.ndarray:
     return np.asarray(picture)
 
 
-def _column(pen: ImageDraw.ImageDraw, scene: Scene) -> None:
+def _column(pen: ImageDraw.ImageDraw, scene: FilmFrame) -> None:
     left, right = COLUMN
     pen.rounded_rectangle((left, 84, right, 146), 10, scene.colour)
     middle = ((left + right) / 2, 115)
@@ -107,7 +107,7 @@ def _bar(
         pen.rounded_rectangle((left, box[1], end, box[3]), 7, colour)
 
 
-def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: Scene) -> None:
+def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: FilmFrame) -> None:
     """Both probabilities over the steps of the episode; amber marks where the arm held."""
     left, top, right, bottom = box
     pen.rounded_rectangle((left, top - 8, right, bottom + 8), 8, PANEL)
@@ -134,7 +134,7 @@ def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: Scen
     pen.text((left, bottom + 16), f"step {scene.step} of {scene.horizon}", FAINT, _font(21))
 
 
-def _camera(picture: Image.Image, scene: Scene) -> None:
+def _camera(picture: Image.Image, scene: FilmFrame) -> None:
     x, y, side = CAMERA_BOX
     if scene.camera is None:
         _image(picture, CAMERA_BOX, None)

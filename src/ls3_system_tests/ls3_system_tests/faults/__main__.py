@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ls3.runs.domains import find_shared
-from ls3.studies.measure import machine
+from ls3.runs.provenance import machine
 from ls3_common.errors import UserError
 from ls3_common.files import read_json, write_json
 from ls3_common.progress import StopRequest, bar

@@ -32,7 +32,7 @@ EPISODE_STEPS = 50
 
 
 @dataclass
-class Row:
+class FaultRow:
     """What one combination did; times in milliseconds, or seconds where the name says so."""
 
     index: int
@@ -92,10 +92,10 @@ class Campaign:
         self._observer.forget_episode()
         self.processes.start_all()
 
-    def run(self, combination: Combination) -> Row:
+    def run(self, combination: Combination) -> FaultRow:
         """Break, watch, mend; the graph is `ready` before."""
         names = [fault.name for fault in combination.faults]
-        row = Row(combination.index, names, self._commit)
+        row = FaultRow(combination.index, names, self._commit)
         began = time.monotonic()
         time.sleep(combination.wait)
         losses, notes = self._break(combination)
@@ -187,7 +187,7 @@ class Campaign:
             time.sleep(0.02)
         return False
 
-    def _read_episodes(self, row: Row) -> None:
+    def _read_episodes(self, row: FaultRow) -> None:
         if not self.processes.record.is_dir():
             return
         for path in list_episodes(self.processes.record):
@@ -200,7 +200,7 @@ class Campaign:
                 path.rename(path.with_suffix(".unreadable"))
 
 
-def as_dict(row: Row) -> dict[str, Any]:
+def as_dict(row: FaultRow) -> dict[str, Any]:
     """A row as JSON has it; a hold that never came is a text there."""
     values = asdict(row)
     if row.hold_ms == float("inf"):

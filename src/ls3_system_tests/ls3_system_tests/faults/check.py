@@ -38,7 +38,7 @@ class Ready(NamedTuple):
     reason: str
 
 
-class Answer(NamedTuple):
+class ArmMove(NamedTuple):
     """An arm_command that moves the arm."""
 
     stamp: int
@@ -46,14 +46,14 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class Seen:
+class Heard:
     """What was heard, in the order of sending; `setpoints` begins with one before the rest."""
 
     setpoints: list[Point] = field(default_factory=list)
     moves: list[Point] = field(default_factory=list)
     holds: list[int] = field(default_factory=list)
     states: list[Ready] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[ArmMove] = field(default_factory=list)
     before: Point | None = None
     """The last move before these."""
 
@@ -65,12 +65,12 @@ class Loss(NamedTuple):
     began: int
 
 
-def violations(seen: Seen, limits: ArmLimits) -> list[str]:
+def violations(seen: Heard, limits: ArmLimits) -> list[str]:
     """Every goal sent to the robot, and every decision to move, that breaks a limit."""
     return [*_of_moves(seen, limits), *_of_answers(seen, limits)]
 
 
-def _of_moves(seen: Seen, limits: ArmLimits) -> Iterator[str]:
+def _of_moves(seen: Heard, limits: ArmLimits) -> Iterator[str]:
     last = seen.before
     setpoints = sorted(seen.setpoints)
     for move in sorted(seen.moves):
@@ -96,14 +96,14 @@ def _of_moves(seen: Seen, limits: ArmLimits) -> Iterator[str]:
         last = move
 
 
-def _of_answers(seen: Seen, limits: ArmLimits) -> Iterator[str]:
+def _of_answers(seen: Heard, limits: ArmLimits) -> Iterator[str]:
     for answer in seen.answers:
         age = (answer.stamp - answer.image_stamp) * 1e-9
         if answer.image_stamp <= 0 or not -limits.max_clock_skew <= age <= limits.max_image_age:
             yield f"a step on a frame {age:.3f} s old, allowed {limits.max_image_age:g} s"
 
 
-def hold_ms(seen: Seen, losses: Sequence[Loss], end: int, arm_lives: bool) -> float | None:
+def hold_ms(seen: Heard, losses: Sequence[Loss], end: int, arm_lives: bool) -> float | None:
     """How long after its loss the arm was held, of the slowest loss; None where none counts.
 
     What takes the robot's state or the right to move it: until arm_node's `hold` was sent. What
@@ -122,7 +122,7 @@ def hold_ms(seen: Seen, losses: Sequence[Loss], end: int, arm_lives: bool) -> fl
     return max((time for time in times if time is not None), default=None)
 
 
-def _held_before(seen: Seen, loss: Loss, losses: Sequence[Loss]) -> bool:
+def _held_before(seen: Heard, loss: Loss, losses: Sequence[Loss]) -> bool:
     """Whether the arm was told to hold, and not to move after that, because of an earlier loss.
 
     Only then: arm_node's own word that it is not ready may come a little after its `hold`.
@@ -134,7 +134,7 @@ def _held_before(seen: Seen, loss: Loss, losses: Sequence[Loss]) -> bool:
     return hold is not None and not any(hold <= move.sent <= loss.began for move in seen.moves)
 
 
-def _one_hold(seen: Seen, loss: Loss, end: int, arm_lives: bool) -> float | None:
+def _one_hold(seen: Heard, loss: Loss, end: int, arm_lives: bool) -> float | None:
     if loss.takes == HOLD and arm_lives:
         before = [state for state in sorted(seen.states) if state.sent <= loss.began]
         if before and not before[-1].ready:
@@ -150,7 +150,7 @@ def _one_hold(seen: Seen, loss: Loss, end: int, arm_lives: bool) -> float | None
     return None
 
 
-def rest_ms(seen: Seen, losses: Sequence[Loss], end: int) -> float | None:
+def rest_ms(seen: Heard, losses: Sequence[Loss], end: int) -> float | None:
     """How long after the first loss the robot's setpoint still changed; None without a loss."""
     began = min((loss.began for loss in losses if loss.takes in (NO_MOVE, HOLD)), default=None)
     if began is None:

@@ -46,7 +46,7 @@ class Injector(Node):
             StringStamped, topics.arm(ARM, "state_command"), RELIABLE_QOS
         )
         out = partial(topics.arm, ARM)
-        self._relay(Image, topics.CAMERA_IMAGE, spoil.Frames().pass_on, SIM)
+        self._relay(Image, topics.CAMERA_IMAGE, spoil.FrameSpoiler().pass_on, SIM)
         self._relay(Latent, topics.LATENT, spoil.latent, BEFORE)
         self._relay(Plan, topics.PLAN, spoil.plan, BEFORE)
         for name in ("setpoint_cp", "measured_cp"):

@@ -26,7 +26,7 @@ from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, nanoseconds
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState
 from ls3_interfaces.srv import LoadModel
-from ls3_system_tests.faults.check import STILL_M, Answer, Point, Ready, Seen
+from ls3_system_tests.faults.check import STILL_M, ArmMove, Heard, Point, Ready
 from ls3_system_tests.faults.injector import ARM, NAME, SIM
 from ls3_system_tests.faults.processes import MODULES, node_name
 
@@ -44,7 +44,7 @@ class Observer:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self._node = node = rclpy.create_node("fault_observer")
         self._lock = threading.Lock()
-        self._seen = Seen()
+        self._seen = Heard()
         self._setpoint: Point | None = None
         self.last_move = self.last_change = 0  # when sent (ns)
         self.state = Ready(0, False, "nothing heard yet")
@@ -80,10 +80,10 @@ class Observer:
         self._node.destroy_node()
         rclpy.try_shutdown()
 
-    def take(self) -> Seen:
+    def take(self) -> Heard:
         """What was heard since the last call."""
         with self._lock:
-            seen, self._seen = self._seen, Seen()
+            seen, self._seen = self._seen, Heard()
             moves = [*([seen.before] if seen.before else []), *sorted(seen.moves)]
             self._seen.before = moves[-1] if moves else None
             self._seen.setpoints = seen.setpoints[-1:]
@@ -221,7 +221,7 @@ class Observer:
 
     def _on_answer(self, message: ArmCommand) -> None:
         if message.outcome in MOVES:
-            answer = Answer(nanoseconds(message.header.stamp), nanoseconds(message.image_stamp))
+            answer = ArmMove(nanoseconds(message.header.stamp), nanoseconds(message.image_stamp))
             with self._lock:
                 self._seen.answers.append(answer)
 

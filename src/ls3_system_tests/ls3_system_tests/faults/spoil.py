@@ -21,7 +21,7 @@ LATE_S = 1.4
 """Longer than the campaign's oldest permitted frame."""
 
 
-class Frames:
+class FrameSpoiler:
     """Camera frames; remembers those that come again or later."""
 
     def __init__(self) -> None:
