@@ -31,19 +31,21 @@ run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summa
 
 test: lint unit ## Everything: lint, and all tests, those with real ROS processes included
 
-results: build ## Measure the shipped model (an hour or two), write results/ and README's tables
+results: build ## Measure the shipped model (an hour or two), write results/ and the documents' tables
 	@$(WITH_ENV) ls3 measure $(ARGS)
-	@$(WITH_ENV) python tools/readme_tables.py
+	@$(WITH_ENV) python tools/document_tables
 
 bench: build ## Time planning, training and the graph, write results/bench_cpu.json (DEVICE=cuda: a GPU)
 	@$(WITH_ENV) python tools/bench --device $(DEVICE) $(ARGS)
-	@$(WITH_ENV) python tools/readme_tables.py
+	@$(WITH_ENV) python tools/document_tables
 
 demonstrations: build ## Record bags by a scripted operator, import, train from them alone, evaluate
 	@$(WITH_ENV) ls3 demonstrations $(ARGS)
+	@$(WITH_ENV) python tools/document_tables
 
 faults: build ## Break the running graph in every way and 500 combinations: results/faults.json
 	@$(WITH_ENV) OMP_NUM_THREADS=1 python -m ls3_system_tests.faults --combinations $(COMBINATIONS) $(ARGS)
+	@$(WITH_ENV) python tools/document_tables
 
 lint: build ## ruff and mypy
 	@$(WITH_ENV) ruff check .
@@ -51,7 +53,8 @@ lint: build ## ruff and mypy
 	@$(WITH_ENV) mypy $(foreach p,$(PYTHON_PACKAGES),-p $(p))
 	@$(WITH_ENV) mypy tools/*.py
 	@$(WITH_ENV) MYPYPATH=test/support:src/ls3_planner/test:tools/bench mypy tools/bench/*.py
-	@$(WITH_ENV) python tools/readme_tables.py --check
+	@$(WITH_ENV) MYPYPATH=tools/document_tables mypy tools/document_tables/*.py
+	@$(WITH_ENV) python tools/document_tables --check
 
 unit: build ## The tests alone
 	@$(WITH_ENV) exec tools/test.sh $(TEST_FOLDERS) $(PYTEST_ARGS)

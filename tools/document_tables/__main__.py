@@ -1,0 +1,85 @@
+"""Write the generated parts of README.md and docs/ from results/; `--check`: are they current?
+
+    python tools/document_tables [--check]
+
+A generated part stands between `<!-- generated:NAME begin -->` and `<!-- generated:NAME end -->`.
+PARTS says which function writes NAME. Every file of results must appear in some document.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import measured
+import training
+from reading import ROOT, Results
+
+PARTS: dict[str, Callable[[Results], str]] = {
+    "overview": training.overview,
+    "rates": training.rates,
+    "runs": training.runs,
+    "sweeps": training.sweeps,
+    "pictures": training.pictures,
+    "measures": measured.measures,
+    "demonstrations": measured.demonstrations,
+    "bench": measured.bench,
+    "latency": measured.latency,
+    "scaling": measured.scaling,
+    "faults": measured.faults,
+    "faults_by_kind": measured.faults_by_kind,
+    "masks": measured.masks,
+    "mask_rules": measured.mask_rules,
+    "hazards": measured.hazards,
+}
+MARKED = re.compile(
+    r"(?P<begin><!-- generated:(?P<name>\w+) begin -->)\n.*?"
+    r"(?P<end><!-- generated:(?P=name) end -->)",
+    re.DOTALL,
+)
+
+
+def documents() -> list[Path]:
+    """README.md and every page under docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def filled(text: str, results: Results) -> str:
+    """The text of a document with every generated part written anew.
+
+    Raises:
+        KeyError: the document marks a part that PARTS does not have.
+    """
+
+    def part(match: re.Match[str]) -> str:
+        return f"{match['begin']}\n{PARTS[match['name']](results)}\n{match['end']}"
+
+    return MARKED.sub(part, text)
+
+
+def main() -> int:
+    check = "--check" in sys.argv[1:]
+    results = Results(ROOT / "results")
+    failed = False
+    for path in documents():
+        before = path.read_text()
+        after = filled(before, results)
+        if before == after:
+            continue
+        if check:
+            print(f"{path.relative_to(ROOT)} differs from results/", file=sys.stderr)
+            failed = True
+        else:
+            path.write_text(after)
+    for name in results.unread():
+        print(f"results/{name}.json appears in no document", file=sys.stderr)
+        failed = True
+    if failed and check:
+        print("run `python tools/document_tables` to write the documents anew", file=sys.stderr)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

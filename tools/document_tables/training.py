@@ -1,0 +1,186 @@
+"""Tables and pictures of online learning, beside what the paper reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reading import DOMAINS, ROOT, Results, counted, paper, table
+
+SWEPT = {
+    "delta_constraint": "Constraint threshold delta_C (the paper's figure 7)",
+    "delta_safe": "Safe set threshold delta_S (the paper's figure 8)",
+    "horizon": "Planning horizon H (the paper's figure 9)",
+}
+
+
+def _runs(results: Results, swept: bool = False) -> list[dict[str, Any]]:
+    """Training results in the order of the domains; those of sweeps have a `+` in their name."""
+    found = [run for run in results.named("training_") if ("+" in run["run_name"]) == swept]
+    return sorted(found, key=lambda run: list(DOMAINS).index(run["domain"]))
+
+
+def _spread(mean: float, error: float) -> str:
+    return f"{mean:.3f} ± {error:.3f}"
+
+
+def _printed(document: dict[str, Any], rate: str, domain: str, method: str) -> str:
+    """A cell of the paper's Table 1 or 2."""
+    cell = document["tables"][rate]["cells"].get(domain, {}).get(method)
+    return _spread(*cell) if cell else "-"
+
+
+def _extent(metrics: dict[str, Any]) -> tuple[str, str]:
+    """How many seeds and episodes a row rests on."""
+    missing = "" if metrics["complete"] else f" of {metrics['episodes_planned']}"
+    return str(len(metrics["seeds"])), f"{metrics['episodes']}{missing}"
+
+
+def _search(planner: dict[str, Any], profile: str) -> str:
+    """The size of the planner's search: candidates, particles, iterations."""
+    sizes = (planner[f"{profile}.{key}"] for key in ("candidates", "particles", "iterations"))
+    return " x ".join(str(size) for size in sizes)
+
+
+def overview(results: Results) -> str:
+    """LS3 on each domain beside the paper: one row each."""
+    document = paper()
+    head = ("", "seeds", "episodes", "success", "paper", "violations", "paper", "search", "paper")
+    rows = []
+    profiles = set()
+    for run in _runs(results):
+        if run["run_name"] != "ls3":
+            continue
+        metrics, planner, domain = run["metrics"], run["planner"], run["domain"]
+        profiles.add(planner["profile"])
+        rows.append(
+            (
+                DOMAINS[domain],
+                *_extent(metrics),
+                _spread(metrics["success_rate"], metrics["success_se"]),
+                _printed(document, "success_rate", domain, "ls3"),
+                _spread(metrics["violation_rate"], metrics["violation_se"]),
+                _printed(document, "violation_rate", domain, "ls3"),
+                _search(planner, planner["profile"]),
+                _search(planner, "paper"),
+            )
+        )
+    names = " and ".join(f"`{name}`" for name in sorted(profiles))
+    return (
+        f"{table(head, rows)}\n\nRates are means ± standard errors over all training episodes. "
+        f"“Search” is candidates x particles x iterations per plan, here with the profile {names}."
+    )
+
+
+def rates(results: Results) -> str:
+    """Tables 1 and 2: every method that was run here or stands in the paper."""
+    document = paper()
+    methods = document["methods"]
+    known = {(run["domain"], run["run_name"]): run for run in _runs(results)}
+    head = ("", "seeds", "episodes", "success", "paper", "violations", "paper")
+    rows = []
+    for domain, name in DOMAINS.items():
+        printed = document["tables"]["success_rate"]["cells"].get(domain, {})
+        others = [key for of, key in known if of == domain and key not in methods]
+        for method in (*methods, *others):
+            run = known.get((domain, method))
+            if run is None and method not in printed:
+                continue
+            label = run["label"] if run else methods[method]
+            here = ["-"] * 4
+            if run:
+                metrics = run["metrics"]
+                here = [
+                    *_extent(metrics),
+                    _spread(metrics["success_rate"], metrics["success_se"]),
+                    _spread(metrics["violation_rate"], metrics["violation_se"]),
+                ]
+            rows.append(
+                (
+                    f"{name}, {label}",
+                    *here[:3],
+                    _printed(document, "success_rate", domain, method),
+                    here[3],
+                    _printed(document, "violation_rate", domain, method),
+                )
+            )
+    return table(head, rows)
+
+
+def _interval(metrics: dict[str, Any], key: str) -> str:
+    low, high = metrics[f"{key}_interval"]
+    return f"{metrics[key]:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def runs(results: Results) -> str:
+    """Returns and settings of every training result."""
+    head = ("", "return, all", "return, last 20", "demonstrator", "search", "additions", "commit")
+    rows = []
+    for run in _runs(results):
+        metrics, planner, learner = run["metrics"], run["planner"], run["learner"]
+        # a file without a value was written before the parameter existed, and ran without
+        additions = [
+            f"{name} {value:g}"
+            for name, key in (("noise", "head_noise"), ("imagined", "imagined_weight"))
+            if (value := learner.get(key) or 0.0)
+        ]
+        rows.append(
+            (
+                f"{DOMAINS[run['domain']]}, {run['label']}",
+                _interval(metrics, "mean_return"),
+                _interval(metrics, "return_last_20"),
+                f"{metrics['demonstrator_return']:.1f}",
+                f"`{planner['profile']}`: {_search(planner, planner['profile'])}",
+                ", ".join(additions) or "none",
+                run["commit"],
+            )
+        )
+    return table(head, rows)
+
+
+def sweeps(results: Results) -> str:
+    """Runs that differ from a domain's settings in one parameter."""
+    head = ("", "changed", "seeds", "episodes", "success", "violations", "return, last 20")
+    rows = []
+    for run in _runs(results, swept=True):
+        metrics = run["metrics"]
+        rows.append(
+            (
+                f"{DOMAINS[run['domain']]}, {run['label']}",
+                f"`{run['run_name'].partition('+')[2]}`",
+                *_extent(metrics),
+                _spread(metrics["success_rate"], metrics["success_se"]),
+                _spread(metrics["violation_rate"], metrics["violation_se"]),
+                f"{metrics['return_last_20']:.1f}",
+            )
+        )
+    return table(head, rows) if rows else "No sweep has been run."
+
+
+def pictures(results: Results) -> str:
+    """Every picture that `ls3 report` has drawn, with what its results rest on."""
+    lines = []
+    for domain, name in DOMAINS.items():
+        of = [run for run in _runs(results) if run["domain"] == domain]
+        trained = ", ".join(
+            f"{run['label']} ({counted(len(run['metrics']['seeds']), 'seed')}, "
+            f"{counted(run['metrics']['episodes'], 'episode')})"
+            for run in of
+        )
+        captions = {
+            f"curves_{domain}": f"Learning curves: {trained}",
+            f"maps_{domain}": "What the model predicts at every point of the plane",
+            f"decoded_{domain}": "A demonstration, above its frames decoded from latents",
+        }
+        for key, title in SWEPT.items():
+            values = sorted(
+                run["planner"][key]
+                for run in _runs(results, swept=True)
+                if run["domain"] == domain and f"+{key}=" in run["run_name"]
+            )
+            listed = ", ".join(f"{value:g}" for value in values)
+            captions[f"sweep_{domain}_{key}"] = f"{title}: {listed} and the domain's own value"
+        lines.append(f"### {name.capitalize()}")
+        for key, caption in captions.items():
+            if (ROOT / f"docs/media/report_{key}.png").exists():
+                lines.append(f"![{name}: {key}](media/report_{key}.png)\n\n*{caption}.*\n")
+    return "\n".join(lines).rstrip()
