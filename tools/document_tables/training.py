@@ -69,11 +69,11 @@ def overview(results: Results) -> str:
     lines = [
         table(head, rows),
         "",
-        "LS3 during online learning; the paper's values in brackets. Rates are means ± standard "
-        "errors over all training episodes. “Last 20” is the mean return of each seed's last 20 "
-        "episodes, “demonstrator” the return of the demonstrations. “Search” is candidates x "
-        "particles x iterations per plan; the runs here use the profile "
-        f"{' and '.join(sorted(profiles))}.",
+        "LS3 during online learning; the paper's values in brackets. Rates cover all training "
+        "episodes; ± is the standard error across seeds, or across episodes if there is one seed. "
+        "“Last 20” is the mean return of each seed's last 20 episodes, “demonstrator” the return "
+        "of the demonstrations. “Search” is candidates x particles x iterations per plan; the runs "
+        f"here use the profile {' and '.join(sorted(profiles))}.",
     ]
     if worse:
         lines.append(
