@@ -3,7 +3,7 @@
     python tools/masks.py [--episodes 20] [--seed 0]
 
 Episodes of all three behaviours in process; the reference frame shows the scene without cable and
-tool, as docs/robot.md has the operator take it. An episode ends with a contact, which freezes the
+tool, as docs/camera.md has the operator take it. An episode ends with a contact, which freezes the
 simulation, or a little after the goal was reached.
 """
 

@@ -11,7 +11,7 @@ PROFILES = {
 }
 """What Fast DDS needs for either. By shared memory a frame of 640x480 arrives (a camera driver that
 is not ours needs that profile too, as it is the sender's). By UDP larger ones than a datagram are
-lost in pieces, but a process that is killed leaves nobody deaf (docs/robot.md)."""
+lost in pieces, but a process that is killed leaves nobody deaf (docs/safety.md)."""
 VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE"
 FORMERLY = "FASTRTPS_DEFAULT_PROFILES_FILE"  # Humble; a newer Fast DDS reads both, and complains
 THEIRS = (VARIABLE, FORMERLY, "FASTDDS_BUILTIN_TRANSPORTS")

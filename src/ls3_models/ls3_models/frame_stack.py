@@ -2,8 +2,9 @@
 
 Between two frames an arm moves by about a pixel. A VAE that is rewarded for pixels draws the mean
 of the frames and leaves the motion out: after 6000 steps on reacher its error of the changes was
-that of drawing none, and speeds could not be told from latents (docs/decisions.md). In this basis,
-which loses nothing, changes are inputs and outputs of their own and count as much as frames do.
+that of drawing none, and speeds could not be told from latents (docs/decisions/domains.md, record
+51). In this basis, which loses nothing, changes are inputs and outputs of their own and count as
+much as frames do.
 """
 
 from __future__ import annotations

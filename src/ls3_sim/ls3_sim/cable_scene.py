@@ -29,7 +29,7 @@ SETTLE = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class CableLayout:
-    """Where things are. The paper gives no dimensions: these are ours (see docs/decisions.md)."""
+    """Where things are. Dimensions are ours: docs/decisions/domains.md, record 33."""
 
     start: tuple[float, ...] = parameter(
         (-0.090, 0.005), description="Tool and held end of the cable at reset", unit="m"
