@@ -14,10 +14,10 @@ MEASURES = {
     "demonstrator": "demonstrator alone",
 }
 HOPS = {
-    "render": "the simulation draws the frame",
+    "render": "the simulation draws the frame (not in the sum)",
     "segmentation": "`segmentation_node`",
     "encoder": "`encoder_node`",
-    "step_request": "`episode_node` asks for a plan",
+    "step_request": "`episode_node` asks for a plan, while the encoder works",
     "planner": "`planner_node`, without the search itself",
     "arm": "`arm_node`",
     "receipt": "the command is received",
@@ -107,7 +107,7 @@ def bench(results: Results) -> str:
             )
         if graph := metrics.get("graph"):
             lines.append(
-                "Between the stamp of a frame and the arm's command, the graph adds "
+                "From the publication of a frame to the arm's command, the graph adds "
                 f"{graph['graph_overhead_ms_median']:.1f} ms to the search at the median and "
                 f"{graph['graph_overhead_ms_p99']:.1f} ms at the 99th percentile of "
                 f"{graph['steps']} steps."
