@@ -18,6 +18,8 @@ PYTEST_ARGS ?=
 export PYTHON
 
 WITH_ENV := source tools/env.sh &&
+# Neither `ros2` nor `ls3` is found in a shell that has not done this
+SAY_ENV := echo 'For ros2 and ls3 in this shell: source tools/env.sh'
 PACKAGES := $(patsubst src/%/package.xml,%,$(wildcard src/*/package.xml))
 # Those with Python of their own: ls3_common, not ls3_interfaces
 PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init__.py),$(p)))
@@ -28,6 +30,7 @@ TEST_FOLDERS := $(wildcard src/*/test test) $(if $(ROS_DISTRO),,$(wildcard tools
 
 run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
 	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)
+	@$(SAY_ENV)
 
 test: lint unit ## Everything: lint, and all tests, those with real ROS processes included
 
@@ -61,6 +64,7 @@ unit: build ## The tests alone
 
 build: ## System packages, .venv and the colcon workspace, as far as needed
 	@tools/bootstrap.sh
+	@$(if $(filter build,$(MAKECMDGOALS)),$(SAY_ENV))
 
 format: build ## Let ruff rewrite what `make lint` would refuse
 	@$(WITH_ENV) ruff check --fix . && ruff format .

@@ -52,9 +52,11 @@ class Machine:
         )
         (self.bin / "chmod").symlink_to(str(shutil.which("chmod")))
 
-    def bootstrap(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def bootstrap(
+        self, step: str = "prerequisites", workspace: Path = ROOT, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", str(ROOT / "tools/bootstrap.sh"), "prerequisites"],
+            ["bash", str(workspace / "tools/bootstrap.sh"), step],
             env={"PATH": str(self.bin), "HOME": "/"} | environment,
             capture_output=True,
             text=True,
@@ -179,6 +181,27 @@ def test_not_debian(machine: Machine) -> None:
     result = machine.bootstrap()
     assert result.returncode == 0
     assert "not Debian or Ubuntu" in result.stdout
+
+
+def test_venv_gets_its_installer_first(machine: Machine, tmp_path: Path) -> None:
+    """Pinned, before the pip of an old Python installs anything else."""
+    for name in ("awk", "cp", "mkdir", "rm", "touch"):
+        (machine.bin / name).symlink_to(str(shutil.which(name)))
+    machine.command("pip_log", f'echo "$@" >> {machine.log}')
+    machine.command(
+        "python3",
+        'case "$*" in *_base_executable*) echo "$0"; exit;; "-m venv"*) mkdir -p .venv/bin\n'
+        f'cp {machine.bin}/pip_log .venv/bin/python; exit;; esac\nexec {PYTHON} "$@"',
+    )
+    workspace = tmp_path / "workspace"
+    shutil.copytree(ROOT / "tools", workspace / "tools")
+    shutil.copy(ROOT / "constraints.txt", workspace)
+    result = machine.bootstrap("venv", workspace)
+    assert result.returncode == 0, result.stderr
+    pip = "-m pip install --disable-pip-version-check --progress-bar off -c constraints.txt"
+    first, second, *_ = machine.log.read_text().splitlines()
+    assert first == f"{pip} --quiet pip setuptools wheel"
+    assert second.startswith(f"{pip} -r tools/requirements.txt")
 
 
 def test_unknown_step() -> None:

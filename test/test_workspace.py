@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import xml.etree.ElementTree as ET
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,20 @@ def test_every_requirement_has_one_version() -> None:
             assert name in pinned, f"{name} of tools/{file} is not in constraints.txt"
 
 
+@pytest.mark.parametrize("name", ["pip", "setuptools", "wheel"])
+def test_venv_has_the_installer_that_is_pinned(name: str) -> None:
+    """Not the one that its Python brought."""
+    assert f"{name}=={metadata.version(name)}" in requirements(ROOT / "constraints.txt")
+
+
+def test_pip_builds_every_package_alike() -> None:
+    """By pyproject.toml, and outside the sources: test_pip.py tries those that need no ROS."""
+    assert len({(path / "pyproject.toml").read_text() for path in PYTHON_PACKAGES}) == 1
+    for package in PYTHON_PACKAGES:
+        setup = (package / "setup.py").read_text()
+        assert 'options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules' in setup, package
+
+
 @pytest.mark.parametrize("package", PYTHON_PACKAGES, ids=lambda path: path.name)
 def test_what_a_package_requires_is_installed_by_make(package: Path) -> None:
     installed = set(map(normal, requirements(ROOT / "tools" / "requirements.txt")))
@@ -138,3 +153,33 @@ def test_top_level_version_of_citation_is_that_of_the_packages() -> None:
     assert re.search(r"^version: 0\.1\.0$", citation, re.MULTILINE)
     assert "CoRL" in citation
     assert "Apache License" in (ROOT / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("goal", ["build", "run"])
+def test_make_ends_with_what_a_shell_has_to_source(goal: str) -> None:
+    recipes = subprocess.run(
+        ["make", "--dry-run", goal], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    last = recipes.stdout.splitlines()[-1]
+    assert last.startswith("echo ")
+    assert "source tools/env.sh" in last
+
+
+def names_bound_by(statement: ast.stmt) -> list[str]:
+    """The tests, fixtures, classes and marks that a statement of a test file defines."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Assign):
+        return [t.id for t in statement.targets if isinstance(t, ast.Name)]
+    return []
+
+
+def test_nothing_in_a_test_file_overwrites_what_stands_above() -> None:
+    """A second `pytestmark` or a second test of one name would drop the first in silence."""
+    twice = []
+    for path in [*ROOT.glob("src/*/test/**/*.py"), *ROOT.glob("t*/**/*.py")]:
+        for scope in ast.walk(ast.parse(path.read_text())):
+            if isinstance(scope, ast.Module | ast.ClassDef):
+                names = [name for statement in scope.body for name in names_bound_by(statement)]
+                twice += [f"{path.name}: {name}" for name in set(names) if names.count(name) > 1]
+    assert twice == []

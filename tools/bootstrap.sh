@@ -102,6 +102,11 @@ venv_stamp() {
     sha256sum constraints.txt $(requirement_files) $(standin_files)
 }
 
+pip_install() {
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+        -c constraints.txt "$@"
+}
+
 # Of pip's two thousand lines those that tell how far it is; errors are on its stderr.
 pip_progress() {
     awk '/^(Collecting|Processing|Requirement already)/ && ++n % 20 == 0 { print "  " n " packages found" }
@@ -128,14 +133,15 @@ venv() {
     say "installing Python packages (a few minutes, 2.5 GB)"
     local list=()
     while IFS= read -r file; do list+=(-r "$file"); done < <(requirement_files)
-    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
-        -c constraints.txt "${list[@]}" | pip_progress ||
+    # The pip that a Python brings is as old as the Python is. Without `wheel`, Debian 12's runs
+    # `setup.py install`, which pip has given up since.
+    pip_install --quiet pip setuptools wheel && pip_install "${list[@]}" | pip_progress ||
         die "pip could not install the Python packages" "see above; is the network reachable?"
     if [ -z "${ROS_DISTRO:-}" ]; then
         .venv/bin/python tools/fix_ros_wheels.py
-        .venv/bin/python -m pip install --disable-pip-version-check --quiet --no-deps \
-            --no-build-isolation --config-settings editable_mode=compat \
-            --editable tools/ros2_standin ||
+        # quiet twice: mypy sees a package of this mode only, of which setuptools warns
+        pip_install --quiet --quiet --no-deps --no-build-isolation \
+            --config-settings editable_mode=compat --editable tools/ros2_standin ||
             die "pip could not install tools/ros2_standin"
     fi
     venv_stamp >$stamp

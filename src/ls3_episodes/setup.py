@@ -1,6 +1,14 @@
+import sys
+import tempfile
+
 from setuptools import find_packages, setup
 
 PACKAGE = "ls3_episodes"
+
+# pip builds in a temporary folder: it leaves nothing in the sources and finds nothing old there.
+# colcon, which calls this file itself, chooses folders of its own.
+scratch = tempfile.TemporaryDirectory()
+OUT_OF_TREE = {"build": {"build_base": scratch.name}, "egg_info": {"egg_base": scratch.name}}
 
 setup(
     name=PACKAGE,
@@ -19,6 +27,7 @@ setup(
         "Pillow>=10.1",
         "imageio-ffmpeg",
     ],
+    options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules else {},
     zip_safe=True,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",

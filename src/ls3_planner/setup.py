@@ -1,4 +1,6 @@
 import os
+import sys
+import tempfile
 from glob import glob
 
 from setuptools import find_packages, setup
@@ -15,6 +17,11 @@ def tree(top: str) -> list[tuple[str, list[str]]]:
         if names
     ]
 
+
+# pip builds in a temporary folder: it leaves nothing in the sources and finds nothing old there.
+# colcon, which calls this file itself, chooses folders of its own.
+scratch = tempfile.TemporaryDirectory()
+OUT_OF_TREE = {"build": {"build_base": scratch.name}, "egg_info": {"egg_base": scratch.name}}
 
 setup(
     name=PACKAGE,
@@ -35,6 +42,7 @@ setup(
         "numpy",
         "torch",
     ],
+    options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules else {},
     zip_safe=True,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",

@@ -1,8 +1,15 @@
+import sys
+import tempfile
 from glob import glob
 
 from setuptools import find_packages, setup
 
 PACKAGE = "ls3_sim"
+
+# pip builds in a temporary folder: it leaves nothing in the sources and finds nothing old there.
+# colcon, which calls this file itself, chooses folders of its own.
+scratch = tempfile.TemporaryDirectory()
+OUT_OF_TREE = {"build": {"build_base": scratch.name}, "egg_info": {"egg_base": scratch.name}}
 
 setup(
     name=PACKAGE,
@@ -23,6 +30,7 @@ setup(
         "numpy",
         "PyOpenGL",
     ],
+    options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules else {},
     zip_safe=False,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",
