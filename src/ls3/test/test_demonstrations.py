@@ -12,9 +12,9 @@ import pytest
 from recorded import Recording, record_episode, simulation
 
 from ls3.cli.commands import run
-from ls3.cli.demonstrations import describe
 from ls3.data import bag_sessions
 from ls3.data.bag_sessions import Sessions, interleaved
+from ls3.data.data_import import summarise_import
 from ls3.learning import environment
 from ls3_models.episodes import list_episodes, read_episode
 
@@ -71,7 +71,7 @@ def test_episodes_that_a_killed_recorder_lost_are_recorded_again(
 ) -> None:
     out, operator = study
     assert [len(script) for script in scripts(out)] == [2, 2]
-    summary = describe(out / "data")
+    summary = summarise_import(out / "data")
     assert summary["bags"] == 2
     assert summary["sources"] == {"demonstration": 2, "random": 1}
     assert summary["successful_demonstrations"] == 2

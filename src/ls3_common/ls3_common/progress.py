@@ -8,16 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 LINE_INTERVAL_S = 15.0  # between lines where the output is no terminal
 
@@ -81,10 +75,21 @@ class Bar:
 @contextmanager
 def bar(name: str, total: int, done: int = 0) -> Iterator[Bar]:
     """A progress bar from `done` to `total`."""
+    from rich.console import Console  # here: `ls3 --help` draws none
+
     console = Console()
     if not console.is_terminal:
         yield Bar(name, total, done, None)
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

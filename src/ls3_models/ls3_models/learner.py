@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from ls3_common.errors import ConfigError
+from ls3_common.errors import ConfigError, UserError
 from ls3_models.augment import augment
 from ls3_models.config import LearnerConfig
 from ls3_models.frame_stack import reverse_some, to_changes
@@ -17,8 +17,13 @@ from ls3_models.networks import Decoder, Dynamics, Encoder, Heads
 from ls3_models.replay import Replay
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(UserError):
     """A loss became NaN or infinite; names the module."""
+
+    exit_code = 1
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, do="lower the rate, or go on from there")
 
 
 class Models(nn.Module):

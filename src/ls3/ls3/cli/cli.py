@@ -9,7 +9,7 @@ import ls3_models
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; a user's mistake is one message and exit code 2."""
-    ls3_models.let_threads_spin()  # takes effect only before torch is imported, which comes next
+    ls3_models.let_threads_spin()  # takes effect only before a command imports torch
     from ls3.cli import commands
 
     return commands.run(arguments)

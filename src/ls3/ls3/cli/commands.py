@@ -1,4 +1,8 @@
-"""The commands of `ls3`: one class each, with its options."""
+"""The commands of `ls3`: one class each, with its options.
+
+`ls3 --help` and completions import all classes, so a command imports what it needs only when it is
+executed: PyTorch alone takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +12,22 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import tyro
 
 from ls3.cli import data_commands, demonstrations
 from ls3.cli import study_commands as studies
-from ls3.learning import algorithm, environment, shared_offline
-from ls3.learning.collect import collect
-from ls3.learning.model_files import shipped_or, write_bundle
-from ls3.learning.policy import PlannerPolicy, evaluate, summarise
-from ls3.runs import dataset
 from ls3.runs.domains import Domain, load_domain
 from ls3.runs.methods import default_run, load_method, run_name
 from ls3.runs.provenance import git_commit
-from ls3.runs.run_directory import describe_run, exclusive
-from ls3.studies.measure import Measurement
-from ls3.studies.stats import intervals, spread
 from ls3_common.errors import UserError
 from ls3_common.files import write_json
 from ls3_common.progress import Interrupted
-from ls3_models.episodes import data_hash, list_episodes
-from ls3_models.learner import NonFiniteLoss
-from ls3_models.offline import OfflineTraining
-from ls3_models.resume import CHECKPOINT
-from ls3_planner.cem import Planner
+
+if TYPE_CHECKING:
+    from ls3.learning.algorithm import Source
+    from ls3_models.offline import OfflineTraining
 
 
 @dataclass(kw_only=True)
@@ -76,6 +71,11 @@ class Collect(DataOption):
     """Collect demonstrations, random and constraint-violating data."""
 
     def execute(self) -> None:
+        from ls3.learning import environment
+        from ls3.learning.collect import collect
+        from ls3.runs import dataset
+        from ls3_models.episodes import list_episodes
+
         domain = self.load()
         dataset.claim(self.data_directory, domain)
         env = environment.make(domain.algorithm.environment)
@@ -97,6 +97,9 @@ class Train(MethodOption, DataOption):
     only read. Or a model's: its VAE is. A run that has begun does not look there again."""
 
     def execute(self) -> None:
+        from ls3.learning.model_files import write_bundle
+        from ls3.runs.run_directory import exclusive
+
         domain = self.load()
         directory = self.run_directory(domain)
         with exclusive(directory):
@@ -109,6 +112,13 @@ class Train(MethodOption, DataOption):
 
     def train(self, domain: Domain, directory: Path) -> OfflineTraining:
         """Offline training, taken over or gone on with as far as there is any."""
+        from ls3.learning import environment, shared_offline
+        from ls3.runs import dataset
+        from ls3.runs.run_directory import describe_run
+        from ls3_models.episodes import data_hash
+        from ls3_models.learner import NonFiniteLoss
+        from ls3_models.offline import OfflineTraining
+
         env = environment.make(domain.algorithm.environment)
         spec = environment.spec_of(env, domain.name)
         env.close()
@@ -131,7 +141,7 @@ class Train(MethodOption, DataOption):
         try:
             training.run()
         except NonFiniteLoss as error:
-            raise NonFiniteLoss(f"{error} {_whereabouts(training)}") from None
+            raise NonFiniteLoss(f"{error.what} {_whereabouts(training)}") from None
         return training
 
 
@@ -140,13 +150,19 @@ class Learn(Train):
     """Train offline if that is not done, then learn online (all of Algorithm 1)."""
 
     def execute(self) -> None:
+        from ls3.learning import algorithm, environment
+
         domain = self.load()
         env = environment.make(domain.algorithm.environment)
         self.learn(domain, algorithm.in_process(env, domain))
         env.close()
 
-    def learn(self, domain: Domain, source: algorithm.Source) -> None:
+    def learn(self, domain: Domain, source: Source) -> None:
         """All of Algorithm 1, with online episodes from `source`."""
+        from ls3.learning import algorithm
+        from ls3.learning.model_files import write_bundle
+        from ls3.runs.run_directory import exclusive
+
         directory = self.run_directory(domain)
         with exclusive(directory):
             training = self.train(domain, directory)
@@ -169,6 +185,12 @@ class Evaluate(MethodOption):
     """Also write the figures there as JSON; missing folders are made."""
 
     def execute(self) -> None:
+        from ls3.learning import environment
+        from ls3.learning.model_files import shipped_or
+        from ls3.learning.policy import PlannerPolicy, evaluate, summarise
+        from ls3.studies.stats import intervals, spread
+        from ls3_planner.cem import Planner
+
         domain = self.load()
         bundle = shipped_or(self.model, domain)
         env = environment.make(domain.algorithm.environment)
@@ -200,6 +222,10 @@ class Measure(Common):
     """The file; by default results/<domain>.json."""
 
     def execute(self) -> None:
+        from ls3.learning import environment
+        from ls3.learning.model_files import shipped_or
+        from ls3.studies.measure import Measurement
+
         domain = self.load()
         bundle = shipped_or(self.model, domain)
         env = environment.make(domain.algorithm.environment)
@@ -214,6 +240,8 @@ class Measure(Common):
 
 def _whereabouts(training: OfflineTraining) -> str:
     """At which step a training stopped, and what is left of it."""
+    from ls3_models.resume import CHECKPOINT
+
     stage = next(iter(s for s, total in _totals(training).items() if training.done[s] < total))
     checkpoint = training.directory / CHECKPOINT
     kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint"
@@ -264,9 +292,6 @@ def guarded(work: Callable[[], None]) -> int:
     except UserError as error:
         print(f"ls3: {error}", file=sys.stderr)
         return error.exit_code
-    except NonFiniteLoss as error:
-        print(f"ls3: {error}\n  -> lower the rate, or go on from there", file=sys.stderr)
-        return 1
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from dvrk_cable_env.arm.limits import ArmLimits
-from dvrk_cable_env.bags.records import Names
-from dvrk_cable_env.bags.steps import Rules
-from dvrk_cable_env.bags.video import RecordedVideo, read_video
-from dvrk_cable_env.camera.segmentation import SegmentationConfig
-from ls3.data import data_export, data_inspect
-from ls3.data.data_import import ImportedEpisode, Importer
-from ls3.data.data_labels import read_corrections
-from ls3.learning import environment
-from ls3.runs import dataset
-from ls3.runs.domains import Domain, find_shared, load_domain
-from ls3_common import parameters
-from ls3_common.errors import ConfigError, DataError, UserError
+from ls3.runs.domains import find_shared, load_domain
+from ls3_common.errors import DataError, UserError
+
+if TYPE_CHECKING:
+    from dvrk_cable_env.bags.video import RecordedVideo
+    from ls3.data.data_import import ImportedEpisode
 
 ENVIRONMENT = "LS3/CableRouting-v0"  # the only domain with a camera and a segmentation of its own
 
@@ -59,6 +52,12 @@ class Import:
     """Only say what would be done."""
 
     def execute(self) -> None:
+        from dvrk_cable_env.bags.records import Names
+        from ls3.data.data_import import Importer
+        from ls3.data.data_labels import read_corrections
+        from ls3.data.import_rules import read_rules
+        from ls3.runs import dataset
+
         domain = load_domain(self.domain, self.config)
         if domain.algorithm.environment != ENVIRONMENT:
             raise UserError(
@@ -71,9 +70,12 @@ class Import:
         if not self.dry_run:
             dataset.claim(self.out, domain)
         videos, fault = self._videos()
+        path = self.config or find_shared(f"config/{domain.name}.yaml")
+        assert path is not None  # the domain has been loaded from it
+        names = Names(self.namespace, self.camera, self.arm)
         importer = Importer(
             self.out,
-            self._rules(domain),
+            read_rules(path, names=names, actions=self.actions, period=self.period),
             corrections,
             self.source,
             self.dry_run,
@@ -93,6 +95,8 @@ class Import:
 
     def _videos(self) -> tuple[list[RecordedVideo], str]:
         """Those that have a side-car, and what is wrong with the others."""
+        from dvrk_cable_env.bags.video import read_video
+
         found, faults = [], []
         for path in self.video:
             try:
@@ -101,42 +105,6 @@ class Import:
                 faults.append(f"{path.name}: {error.what}")
                 print(f"--video {path}: {error.what}")
         return found, "; ".join(faults)
-
-    def _rules(self, domain: Domain) -> Rules:
-        path = self.config or find_shared(f"config/{domain.name}.yaml")
-        assert path is not None  # the domain has been loaded from it
-
-        def section(name: str, cls: type[Any], prefix: str = "") -> Any:
-            """What of a node's section is of `cls`; a section that is not there has defaults."""
-            try:
-                values = parameters.read_section(path, name)
-            except ConfigError as error:
-                if error.what != f"no section '{name}'":
-                    raise
-                values = {}
-            known = {leaf.name for leaf in parameters.leaves(cls)}
-            own = {key.removeprefix(prefix): v for key, v in values.items()}
-            return parameters.build(
-                cls, {k: v for k, v in own.items() if k in known}, f"{path}, section {name}"
-            )
-
-        rules = Rules(
-            names=Names(self.namespace, self.camera, self.arm),
-            actions=self.actions,
-            period=self.period,
-            limits=section("arm_node", ArmLimits, "limits."),
-            segmentation=section("segmentation_node", SegmentationConfig),
-        )
-        return replace(rules, settle=section("episode_node", _Settle).settle)
-
-
-@dataclass(frozen=True)
-class _Settle:
-    """Of episode_node's parameters the one that decides which frame a state is."""
-
-    settle: float = parameters.parameter(
-        Rules.settle, low=0, description="rest between a motion and its frame", unit="s"
-    )
 
 
 @dataclass(kw_only=True)
@@ -154,6 +122,9 @@ class Inspect:
     """Frames of each."""
 
     def execute(self) -> None:
+        from ls3.data import data_inspect
+        from ls3.learning import environment
+
         if self.rows < 1 or self.columns < 1:
             raise UserError("--rows and --columns are at least 1")
         env = environment.make(load_domain(self.domain, self.config).algorithm.environment)
@@ -183,6 +154,9 @@ class Export:
     """Steps a second for LeRobot, whose clock is regular; an arm's steps are not quite."""
 
     def execute(self) -> None:
+        from ls3.data import data_export
+        from ls3.learning import environment
+
         if self.fps < 1:
             raise UserError(f"--fps is {self.fps}", do="give 1 or more")
         identifier = load_domain(self.domain, self.config).algorithm.environment

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +13,11 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from ls3.cli.data_commands import Import
-from ls3.data.bag_sessions import Sessions, interleaved
-from ls3.data.data_import import REPORT
 from ls3.runs.domains import load_domain
 from ls3.runs.provenance import command_line, git_commit, machine
-from ls3.runs.run_directory import exclusive
 from ls3_common.errors import UserError
 from ls3_common.files import read_json, write_json
 from ls3_common.processes import launch
-from ls3_models.bundle import load_bundle
-from ls3_models.episodes import Episode, data_hash, list_episodes, read_episode
 
 DOMAIN = "cable_routing"
 """The only one whose episodes come from bags."""
@@ -57,6 +51,8 @@ class Demonstrations:
     seed: int = 0
 
     def execute(self) -> None:
+        from ls3.runs.run_directory import exclusive
+
         counts = {name: getattr(self, name) for name in ("demonstrations", "random", "constraint")}
         if min(*counts.values(), self.per_bag, self.episodes) < 0 or self.per_bag < 1:
             raise UserError("numbers of episodes are at least 0, and --per-bag at least 1")
@@ -78,6 +74,9 @@ class Demonstrations:
         return self.out / "run" / "offline_model"
 
     def _record(self) -> None:
+        from ls3.data.bag_sessions import Sessions, interleaved
+        from ls3_models.episodes import list_episodes
+
         counts = {
             "demonstration": self.demonstrations,
             "random": self.random,
@@ -122,6 +121,9 @@ class Demonstrations:
 
     def _document(self, figures: dict[str, Any]) -> dict[str, Any]:
         """All that a table must say of it."""
+        from ls3.data.data_import import summarise_import
+        from ls3_models.bundle import load_bundle
+
         record = ["demonstrations", "--only", "record", "--out", str(self.out)]
         for name in ("demonstrations", "random", "constraint", "per_bag", "seed"):
             record += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
@@ -133,37 +135,9 @@ class Demonstrations:
             "commit": git_commit(),
             "machine": machine(),
             "model": load_bundle(self._model).identity,
-            "data": describe(self._data),
+            "data": summarise_import(self._data),
             "metrics": figures,
         }
-
-
-def describe(data: Path) -> dict[str, Any]:
-    """What was imported from how many bags, and what was not."""
-    episodes = [read_episode(path) for path in list_episodes(data)]
-    bags = read_json(data / REPORT)
-    rows = [row for bag in bags.values() for row in bag["episodes"]]
-    drops: Counter[str] = Counter()
-    for counted in (*(bag["drops"] for bag in bags.values()), *(row["drops"] for row in rows)):
-        drops.update(counted)
-    return {
-        "bags": len(bags),
-        "cut_off_bags": sum(bool(bag["cut"]) for bag in bags.values()),
-        "episodes": len(episodes),
-        "sources": dict(Counter(episode.source for episode in episodes)),
-        "successful_demonstrations": _count(episodes, "demonstration", "succeeded"),
-        "violating": sum(episode.violated for episode in episodes),
-        "steps": sum(map(len, episodes)),
-        "rejected": sum(row["verdict"] == "rejected" for row in rows),
-        "discarded": sum(row["verdict"] == "discarded" for row in rows),
-        "drops": dict(drops),
-        "largest_skew_ms": max((row["skew_ms"] for row in rows if row["file"]), default=None),
-        "hash": data_hash(data),
-    }
-
-
-def _count(episodes: Sequence[Episode], source: str, attribute: str) -> int:
-    return sum(bool(getattr(e, attribute)) for e in episodes if e.source == source)
 
 
 def _ls3(words: Sequence[str], product: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from ls3.studies import results, sweep
+from ls3.studies import sweep
 from ls3_common.errors import UserError
 from ls3_common.files import read_json
 
@@ -22,6 +22,8 @@ class Results:
     out: Path = Path("results")
 
     def execute(self) -> None:
+        from ls3.studies import results
+
         for path in results.gather(self.runs, self.out):
             metrics = read_json(path)["metrics"]
             print(

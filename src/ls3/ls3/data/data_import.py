@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,14 @@ from ls3.data.data_labels import Correction
 from ls3.runs.provenance import git_commit
 from ls3_common.errors import DataError, UserError
 from ls3_common.files import read_json, write_json
-from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
+from ls3_models.episodes import (
+    SUFFIX,
+    Episode,
+    data_hash,
+    list_episodes,
+    read_episode,
+    write_episode,
+)
 
 REPORT = "import.json"
 SOURCES = ("demonstration", "random", "constraint", "online")
@@ -235,6 +243,32 @@ class Importer:
             "episodes": [dataclasses.asdict(row) for row in rows],
         }
         write_json(path, document)
+
+
+def summarise_import(data: Path) -> dict[str, Any]:
+    """Counts of what was imported into the data set `data`, from how many bags, and of the rest."""
+    episodes = [read_episode(path) for path in list_episodes(data)]
+    bags = read_json(data / REPORT)
+    rows = [row for bag in bags.values() for row in bag["episodes"]]
+    drops: Counter[str] = Counter()
+    for counted in (*(bag["drops"] for bag in bags.values()), *(row["drops"] for row in rows)):
+        drops.update(counted)
+    return {
+        "bags": len(bags),
+        "cut_off_bags": sum(bool(bag["cut"]) for bag in bags.values()),
+        "episodes": len(episodes),
+        "sources": dict(Counter(episode.source for episode in episodes)),
+        "successful_demonstrations": sum(
+            episode.succeeded for episode in episodes if episode.source == "demonstration"
+        ),
+        "violating": sum(episode.violated for episode in episodes),
+        "steps": sum(map(len, episodes)),
+        "rejected": sum(row["verdict"] == "rejected" for row in rows),
+        "discarded": sum(row["verdict"] == "discarded" for row in rows),
+        "drops": dict(drops),
+        "largest_skew_ms": max((row["skew_ms"] for row in rows if row["file"]), default=None),
+        "hash": data_hash(data),
+    }
 
 
 def _digest(bag: Bag, videos: Sequence[RecordedVideo]) -> str:

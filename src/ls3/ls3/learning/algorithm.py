@@ -196,7 +196,7 @@ class OnlineLearning:
             except NonFiniteLoss as error:
                 where = self.directory if self.phase else self.offline_directory
                 raise NonFiniteLoss(
-                    f"{error} at step {step + 1} of update {self.phase + 1}; "
+                    f"{error.what} at step {step + 1} of update {self.phase + 1}; "
                     f"the last good checkpoint is {where / resume.CHECKPOINT}"
                 ) from None
         for name, value in losses.items():

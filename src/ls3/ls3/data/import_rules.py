@@ -1,0 +1,65 @@
+"""The rules by which bags become episodes, as the robot's nodes are configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from dvrk_cable_env.arm.limits import ArmLimits
+from dvrk_cable_env.bags.records import Names
+from dvrk_cable_env.bags.steps import Rules
+from dvrk_cable_env.camera.segmentation import SegmentationConfig
+from ls3_common import parameters
+from ls3_common.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class _Settle:
+    """The one parameter of episode_node that decides which frame shows a state."""
+
+    settle: float = parameters.parameter(
+        Rules.settle, low=0, description="rest between a motion and its frame", unit="s"
+    )
+
+
+def read_rules(
+    config: Path,
+    *,
+    names: Names,
+    actions: Literal["auto", "commands", "setpoints"],
+    period: float,
+) -> Rules:
+    """The rules for bags of the robot whose parameter file is `config`.
+
+    Args:
+        names: the topics' namespace and names, where they are not the usual ones.
+        actions: what actions are read from; auto: from commands where the bag has any.
+        period: time in seconds between two states, where actions come from setpoints.
+
+    Raises:
+        ConfigError: the file cannot be read, or a value in it is out of range.
+    """
+    rules = Rules(
+        names=names,
+        actions=actions,
+        period=period,
+        limits=_section(config, "arm_node", ArmLimits, "limits."),
+        segmentation=_section(config, "segmentation_node", SegmentationConfig),
+    )
+    return replace(rules, settle=_section(config, "episode_node", _Settle).settle)
+
+
+def _section(config: Path, name: str, cls: type[Any], prefix: str = "") -> Any:
+    """Those values of a node's section that are fields of `cls`; defaults without a section."""
+    try:
+        values = parameters.read_section(config, name)
+    except ConfigError as error:
+        if error.what != f"no section '{name}'":
+            raise
+        values = {}
+    known = {leaf.name for leaf in parameters.leaves(cls)}
+    own = {key.removeprefix(prefix): value for key, value in values.items()}
+    return parameters.build(
+        cls, {k: v for k, v in own.items() if k in known}, f"{config}, section {name}"
+    )
