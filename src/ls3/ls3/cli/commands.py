@@ -18,15 +18,12 @@ import tyro
 
 from ls3.cli import data_commands, demonstrations
 from ls3.cli import study_commands as studies
-from ls3.runs.domains import Domain, load_domain
-from ls3.runs.methods import default_run, load_method, run_name
-from ls3.runs.provenance import git_commit
 from ls3_common.errors import UserError
-from ls3_common.files import write_json
 from ls3_common.progress import Interrupted
 
 if TYPE_CHECKING:
     from ls3.learning.algorithm import Source
+    from ls3.runs.domains import Domain
     from ls3_models.offline import OfflineTraining
 
 
@@ -44,6 +41,8 @@ class Common:
     """Decides every random draw."""
 
     def load(self) -> Domain:
+        from ls3.runs.domains import load_domain
+
         return load_domain(self.domain, self.config, self.set)
 
 
@@ -53,6 +52,8 @@ class MethodOption(Common):
     """ls3, no_safe_set, bc_safe_set or no_constraint."""
 
     def load(self) -> Domain:
+        from ls3.runs.methods import load_method
+
         return load_method(self.domain, self.method, self.config, self.set)
 
 
@@ -108,12 +109,15 @@ class Train(MethodOption, DataOption):
         print(f"{directory / 'offline_model'}: trained in {training.seconds:.0f} s")
 
     def run_directory(self, domain: Domain) -> Path:
+        from ls3.runs.methods import default_run
+
         return self.run or default_run(domain, self.method, self.seed, self.config)
 
     def train(self, domain: Domain, directory: Path) -> OfflineTraining:
         """Offline training, taken over or gone on with as far as there is any."""
         from ls3.learning import environment, shared_offline
         from ls3.runs import dataset
+        from ls3.runs.methods import run_name
         from ls3.runs.run_directory import describe_run
         from ls3_models.episodes import data_hash
         from ls3_models.learner import NonFiniteLoss
@@ -189,6 +193,7 @@ class Evaluate(MethodOption):
         from ls3.learning.model_files import shipped_or
         from ls3.learning.policy import PlannerPolicy, evaluate, summarise
         from ls3.studies.stats import intervals, spread
+        from ls3_common.files import write_json
         from ls3_planner.cem import Planner
 
         domain = self.load()
@@ -224,6 +229,7 @@ class Measure(Common):
     def execute(self) -> None:
         from ls3.learning import environment
         from ls3.learning.model_files import shipped_or
+        from ls3.runs.provenance import git_commit
         from ls3.studies.measure import Measurement
 
         domain = self.load()

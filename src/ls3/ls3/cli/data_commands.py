@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ls3.runs.domains import find_shared, load_domain
 from ls3_common.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ class Import:
         from ls3.data.data_labels import read_corrections
         from ls3.data.import_rules import read_rules
         from ls3.runs import dataset
+        from ls3.runs.domains import find_shared, load_domain
 
         domain = load_domain(self.domain, self.config)
         if domain.algorithm.environment != ENVIRONMENT:
@@ -124,6 +124,7 @@ class Inspect:
     def execute(self) -> None:
         from ls3.data import data_inspect
         from ls3.learning import environment
+        from ls3.runs.domains import load_domain
 
         if self.rows < 1 or self.columns < 1:
             raise UserError("--rows and --columns are at least 1")
@@ -156,6 +157,7 @@ class Export:
     def execute(self) -> None:
         from ls3.data import data_export
         from ls3.learning import environment
+        from ls3.runs.domains import load_domain
 
         if self.fps < 1:
             raise UserError(f"--fps is {self.fps}", do="give 1 or more")

@@ -13,11 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from ls3.cli.data_commands import Import
-from ls3.runs.domains import load_domain
-from ls3.runs.provenance import command_line, git_commit, machine
 from ls3_common.errors import UserError
-from ls3_common.files import read_json, write_json
-from ls3_common.processes import launch
 
 DOMAIN = "cable_routing"
 """The only one whose episodes come from bags."""
@@ -75,6 +71,7 @@ class Demonstrations:
 
     def _record(self) -> None:
         from ls3.data.bag_sessions import Sessions, interleaved
+        from ls3.runs.domains import load_domain
         from ls3_models.episodes import list_episodes
 
         counts = {
@@ -100,6 +97,8 @@ class Demonstrations:
         _ls3(self._train_words(), self._model)
 
     def _evaluate(self) -> None:
+        from ls3_common.files import read_json, write_json
+
         figures = self.out / "evaluation.json"
         figures.unlink(missing_ok=True)
         _ls3(self._evaluate_words(), figures)
@@ -122,6 +121,7 @@ class Demonstrations:
     def _document(self, figures: dict[str, Any]) -> dict[str, Any]:
         """All that a table must say of it."""
         from ls3.data.data_import import summarise_import
+        from ls3.runs.provenance import command_line, git_commit, machine
         from ls3_models.bundle import load_bundle
 
         record = ["demonstrations", "--only", "record", "--out", str(self.out)]
@@ -147,6 +147,8 @@ def _ls3(words: Sequence[str], product: Path) -> None:
         UserError: it did not.
         Interrupted: on SIGINT or SIGTERM, which it was told too.
     """
+    from ls3_common.processes import launch
+
     launch([sys.executable, "-m", "ls3.cli.cli", *words], os.environ)
     if not product.exists():
         raise UserError(f"`ls3 {words[0]}` failed: its message is above", where=str(product))

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from ls3.studies import sweep
 from ls3_common.errors import UserError
-from ls3_common.files import read_json
 
 
 @dataclass(kw_only=True)
@@ -23,6 +21,7 @@ class Results:
 
     def execute(self) -> None:
         from ls3.studies import results
+        from ls3_common.files import read_json
 
         for path in results.gather(self.runs, self.out):
             metrics = read_json(path)["metrics"]
@@ -79,6 +78,8 @@ class Sweep:
     """How often a task is run again whose worker has died."""
 
     def execute(self) -> None:
+        from ls3.studies import sweep
+
         plan = sweep.SweepPlan(
             self.domains, self.methods, self.seeds, self.set, self.vary, self.one_vae
         )
