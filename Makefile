@@ -50,9 +50,10 @@ faults: build ## Break the running graph in every way and 500 combinations: resu
 	@$(WITH_ENV) OMP_NUM_THREADS=1 python -m ls3_system_tests.faults --combinations $(COMBINATIONS) $(ARGS)
 	@$(WITH_ENV) python tools/document_tables
 
-lint: build ## ruff and mypy
+lint: build ## ruff, mypy, and who imports whom
 	@$(WITH_ENV) ruff check .
 	@$(WITH_ENV) ruff format --check .
+	@$(WITH_ENV) lint-imports --no-cache
 	@$(WITH_ENV) mypy $(foreach p,$(PYTHON_PACKAGES),-p $(p))
 	@$(WITH_ENV) mypy tools/*.py
 	@$(WITH_ENV) MYPYPATH=test/support:src/ls3_planner/test:tools/bench mypy tools/bench/*.py

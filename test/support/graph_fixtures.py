@@ -191,7 +191,7 @@ class FakeRobot:
     def __init__(self, bench: Bench) -> None:
         from sensor_msgs.msg import Image
 
-        from ls3_common import ros, topics
+        from ls3_common import qos, topics
         from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
         from ls3_interfaces.srv import ResetScene
 
@@ -206,10 +206,10 @@ class FakeRobot:
         self.plans: list[Any] = []
         node = bench.node
         self._commands = node.create_publisher(ArmCommand, topics.ARM_COMMAND, 10)
-        self._states = node.create_publisher(MotionState, topics.MOTION_STATE, ros.LATCHED_QOS)
+        self._states = node.create_publisher(MotionState, topics.MOTION_STATE, qos.LATCHED)
         self._tasks = node.create_publisher(TaskState, topics.TASK_STATE, 10)
-        self._masks = node.create_publisher(Image, topics.MASK, ros.IMAGE_QOS)
-        self._cameras = node.create_publisher(Image, topics.CAMERA_IMAGE, ros.IMAGE_QOS)
+        self._masks = node.create_publisher(Image, topics.MASK, qos.BEST_EFFORT)
+        self._cameras = node.create_publisher(Image, topics.CAMERA_IMAGE, qos.BEST_EFFORT)
         node.create_subscription(Plan, topics.PLAN, self._on_plan, 10)
         node.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
         node.create_timer(0.03, self._shoot)

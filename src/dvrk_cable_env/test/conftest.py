@@ -47,7 +47,7 @@ class FakeArm:
         from std_msgs.msg import Empty
 
         from crtk_msgs.msg import OperatingState, StringStamped
-        from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS
+        from ls3_common import qos
 
         self._types = OperatingState, PoseStamped
         self._clock = clock
@@ -61,16 +61,16 @@ class FakeArm:
         self.move: Any = None  # the newest, whole
         self.holds = 0
         self._arrival: tuple[float, Any] | None = None
-        self._states = node.create_publisher(OperatingState, "PSM1/operating_state", LATCHED_QOS)
+        self._states = node.create_publisher(OperatingState, "PSM1/operating_state", qos.LATCHED)
         self._poses = [
-            node.create_publisher(PoseStamped, f"PSM1/{name}", RELIABLE_QOS)
+            node.create_publisher(PoseStamped, f"PSM1/{name}", qos.RELIABLE)
             for name in ("setpoint_cp", "measured_cp")
         ]
         node.create_subscription(
-            StringStamped, "PSM1/state_command", self._on_command, RELIABLE_QOS
+            StringStamped, "PSM1/state_command", self._on_command, qos.RELIABLE
         )
-        node.create_subscription(PoseStamped, "PSM1/move_cp", self._on_move, RELIABLE_QOS)
-        node.create_subscription(Empty, "PSM1/hold", self._on_hold, RELIABLE_QOS)
+        node.create_subscription(PoseStamped, "PSM1/move_cp", self._on_move, qos.RELIABLE)
+        node.create_subscription(Empty, "PSM1/hold", self._on_hold, qos.RELIABLE)
         node.create_timer(0.01, self._tick)
         self.publish_state()
 
@@ -207,12 +207,12 @@ class Rig:
     """Sends plans to a running arm_node and reads what came of them."""
 
     def __init__(self, bench: Bench, child: subprocess.Popen[str]) -> None:
-        from ls3_common.ros import LATCHED_QOS
+        from ls3_common import qos
         from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
         self.bench, self.arm, self.child, self.name = bench, bench.arm, child, "/arm_node"
         self.commands = bench.collect(ArmCommand, "arm_command")
-        self.states = bench.collect(MotionState, "motion_state", LATCHED_QOS)
+        self.states = bench.collect(MotionState, "motion_state", qos.LATCHED)
         self._plan_type = Plan
         self._plans = bench.node.create_publisher(Plan, "plan", 10)
         self.step = self.sent = 0  # newest plan, newest that moved the arm

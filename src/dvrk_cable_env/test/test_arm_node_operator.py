@@ -11,7 +11,7 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool
 
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS
+from ls3_common import qos
 
 NODE = "dvrk_cable_env.arm.arm_node"
 PEDAL, FOLLOWING = "/footpedals/coag", "/MTMR_PSM1/following"
@@ -23,8 +23,8 @@ class Operator:
     def __init__(self, rig: Any) -> None:
         self.rig, self._node = rig, rig.bench.node
         self.down = True
-        self._pedal = self._node.create_publisher(Joy, PEDAL, RELIABLE_QOS)
-        self.console = self._node.create_publisher(Bool, FOLLOWING, LATCHED_QOS)
+        self._pedal = self._node.create_publisher(Joy, PEDAL, qos.RELIABLE)
+        self.console = self._node.create_publisher(Bool, FOLLOWING, qos.LATCHED)
         self._foot = self._node.create_timer(0.05, self._tread)
         self.console.publish(Bool(data=False))
 
@@ -99,7 +99,7 @@ def test_teleoperation_that_follows_stops_the_plans_and_is_not_held(operator: Op
 
 def test_another_commander_is_refused_by_name(operator: Operator) -> None:
     rig = operator.rig
-    other = rig.bench.node.create_publisher(PoseStamped, "PSM1/servo_cp", RELIABLE_QOS)
+    other = rig.bench.node.create_publisher(PoseStamped, "PSM1/servo_cp", qos.RELIABLE)
     rig.not_ready("the arm has another commander: /bench (PSM1/servo_cp)")
     assert rig.plan(0.01, 0.0).outcome == "refused"
     rig.bench.node.destroy_publisher(other)

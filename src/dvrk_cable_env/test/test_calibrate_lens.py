@@ -20,8 +20,8 @@ from dvrk_cable_env.calibrate.command import main
 from dvrk_cable_env.camera.lens import Lens
 from dvrk_cable_env.camera.segmentation import NodeConfig, segment_cable
 from dvrk_cable_env.camera.segmentation_view import to_robot
+from ls3_common import qos
 from ls3_common.parameters import build, read_section
-from ls3_common.ros import LATCHED_QOS
 
 LENS = LENSES["equidistant"]
 RAW = through(LENS, workspace())
@@ -152,7 +152,7 @@ def test_from_the_topics_of_a_raw_camera(bench: Any, tmp_path: Path) -> None:
         assert done.returncode == 2 and not path.exists()
         missing = "undistort is true, and no camera_info has come on /lens/camera/camera_info"
         assert missing in done.stderr
-        info = bench.node.create_publisher(CameraInfo, "/lens/camera/camera_info", LATCHED_QOS)
+        info = bench.node.create_publisher(CameraInfo, "/lens/camera/camera_info", qos.LATCHED)
         info.publish(message_of(LENS, d=array("d", [0.0])))
         done = calibrate("--wait", "8")
         assert done.returncode == 2 and "equidistant has 4 coefficients, not 1" in done.stderr

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import Image
 
-from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS
+from ls3_common import qos
 
 NODE = "dvrk_cable_env.camera.segmentation_node"
 WIDTH, HEIGHT, RATE_HZ, FRAMES = 640, 480, 30, 300
@@ -47,10 +47,13 @@ def send(camera: Any, first: int) -> float:
 def test_no_frame_of_640x480_at_30_hz_is_lost(bench: Any, start: Any) -> None:
     masks: list[int] = []
     bench.node.create_subscription(
-        Image, "segmentation/mask", lambda mask: masks.append(mask.header.stamp.nanosec), IMAGE_QOS
+        Image,
+        "segmentation/mask",
+        lambda mask: masks.append(mask.header.stamp.nanosec),
+        qos.BEST_EFFORT,
     )
     # as most camera drivers offer their frames; a reliable offer matches as well
-    camera = bench.node.create_publisher(Image, "camera/image_raw", RELIABLE_QOS)
+    camera = bench.node.create_publisher(Image, "camera/image_raw", qos.RELIABLE)
     with start(NODE, width=WIDTH, height=HEIGHT, crop_left=80, crop_side=480) as child:
         bench.matched(camera)
         bench.until(lambda: bench.node.count_publishers("segmentation/mask") == 1)

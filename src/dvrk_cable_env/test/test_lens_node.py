@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from dvrk_cable_env.camera.lens import Lens
 from dvrk_cable_env.camera.lens_topic import info_topic
 from dvrk_cable_env.camera.segmentation import SegmentationConfig, segment_cable
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS
+from ls3_common import qos
 from ls3_interfaces.msg import TaskState
 
 NODE = "dvrk_cable_env.camera.segmentation_node"
@@ -44,7 +44,7 @@ def corrected_mask(lens: Any, rgb: np.ndarray) -> np.ndarray:
 class Rig:
     """A camera with a lens; its driver says what the lens is when the test has it say so."""
 
-    def __init__(self, bench: Any, namespace: str, offers: Any = RELIABLE_QOS) -> None:
+    def __init__(self, bench: Any, namespace: str, offers: Any = qos.RELIABLE) -> None:
         self.bench, self._second = bench, 1
         self.masks = bench.collect(Image, f"{namespace}/segmentation/mask")
         self.states = bench.collect(TaskState, f"{namespace}/task_state")
@@ -130,7 +130,7 @@ def test_masks_begin_with_camera_info_and_end_with_one_that_is_none(bench: Any, 
 
 def test_one_that_was_said_once_and_before_the_node_came_is_heard(bench: Any, start: Any) -> None:
     raw = through(PLUMB, workspace())
-    rig = Rig(bench, "/b", LATCHED_QOS)
+    rig = Rig(bench, "/b", qos.LATCHED)
     rig.info.publish(message_of(PLUMB))
     with start(NODE, "/b", undistort=True, **SIZES):
         np.testing.assert_array_equal(rig.mask_of(raw), corrected_mask(PLUMB, raw))
@@ -141,7 +141,7 @@ def test_a_driver_that_offers_best_effort_and_sends_jpeg(bench: Any, start: Any)
     done, data = cv2.imencode(".png", raw[..., ::-1])
     assert done
     picture = CompressedImage(format="png", data=array("B", data.tobytes()))
-    rig = Rig(bench, "/c", IMAGE_QOS)
+    rig = Rig(bench, "/c", qos.BEST_EFFORT)
     camera = bench.node.create_publisher(CompressedImage, "/c/camera/image_raw/compressed", 10)
     with start(NODE, "/c", undistort=True, compressed=True, **SIZES):
 

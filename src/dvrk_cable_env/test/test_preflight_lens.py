@@ -12,7 +12,7 @@ from lenses import HEIGHT, LENSES, WIDTH, message_of, through, workspace
 from sensor_msgs.msg import CameraInfo
 from test_lens_node import image
 
-from ls3_common.ros import RELIABLE_QOS
+from ls3_common import qos
 
 PLUMB = LENSES["plumb_bob"]
 
@@ -21,8 +21,8 @@ PLUMB = LENSES["plumb_bob"]
 def camera(bench: Any, start: Any) -> Iterator[list[CameraInfo]]:
     """A camera over segmentation_node; what the list holds is said with every frame."""
     frame, said = image(through(PLUMB, workspace()), 1), []
-    pictures = bench.node.create_publisher(type(frame), "camera/image_raw", RELIABLE_QOS)
-    infos = bench.node.create_publisher(CameraInfo, "camera/camera_info", RELIABLE_QOS)
+    pictures = bench.node.create_publisher(type(frame), "camera/image_raw", qos.RELIABLE)
+    infos = bench.node.create_publisher(CameraInfo, "camera/camera_info", qos.RELIABLE)
 
     def tick() -> None:
         frame.header.stamp = bench.node.get_clock().now().to_msg()

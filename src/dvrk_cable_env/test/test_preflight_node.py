@@ -19,7 +19,7 @@ from rclpy.node import NodeNameNonExistentError
 from sensor_msgs.msg import Image, Joy
 from std_msgs.msg import Bool
 
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS
+from ls3_common import qos
 
 PEDAL, FOLLOWING = "/footpedals/coag", "/MTMR_PSM1/following"
 FILE = f"""
@@ -60,9 +60,9 @@ class Table:
             height=128, width=128, encoding="rgb8", step=384, data=array("B", rgb.tobytes())
         )
         self.shows = self.foot = True
-        self._camera = self._node.create_publisher(Image, "camera/image_raw", RELIABLE_QOS)
-        self._pedal = self._node.create_publisher(Joy, PEDAL, RELIABLE_QOS)
-        self.console = self._node.create_publisher(Bool, FOLLOWING, LATCHED_QOS)
+        self._camera = self._node.create_publisher(Image, "camera/image_raw", qos.RELIABLE)
+        self._pedal = self._node.create_publisher(Joy, PEDAL, qos.RELIABLE)
+        self.console = self._node.create_publisher(Bool, FOLLOWING, qos.LATCHED)
         self.console.publish(Bool(data=False))
         self._node.create_timer(0.05, self._tick)
 
@@ -170,7 +170,7 @@ def test_a_disabled_arm_fails_and_stays_disabled(well: Table, file: Path) -> Non
 
 def test_another_commander_and_a_console_that_follows(well: Table, file: Path) -> None:
     node = well.bench.node
-    other = node.create_publisher(PoseStamped, "PSM1/servo_cp", RELIABLE_QOS)
+    other = node.create_publisher(PoseStamped, "PSM1/servo_cp", qos.RELIABLE)
     well.console.publish(Bool(data=True))
     line = failed(file)["sole commander"]
     node.destroy_publisher(other)

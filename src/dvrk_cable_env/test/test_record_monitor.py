@@ -12,15 +12,12 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import Log
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from dvrk_cable_env.bags.reading import Bag
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS
+from ls3_common import qos
 
-KEPT_QOS = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Of /rosout: also what was said before anybody listened."""
 NODE = "dvrk_cable_env.teleop.record_monitor"
 LAUNCH = ["ros2", "launch", "dvrk_cable_env", "record.launch.py"]
 ONE_MARK = """
@@ -41,10 +38,10 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
     bench: Any, start: Any
 ) -> None:
     bench.arm.publishes_poses = False
-    logs = bench.collect(Log, "/rosout", KEPT_QOS)
+    logs = bench.collect(Log, "/rosout", qos.CHANGES)  # also what was said before
     diagnoses = bench.collect(DiagnosticArray, "/diagnostics")
-    frames = bench.node.create_publisher(Image, "camera/image_raw", IMAGE_QOS)
-    wrong = bench.node.create_publisher(PoseStamped, "task_state", RELIABLE_QOS)
+    frames = bench.node.create_publisher(Image, "camera/image_raw", qos.BEST_EFFORT)
+    wrong = bench.node.create_publisher(PoseStamped, "task_state", qos.RELIABLE)
     frame = Image(height=1, width=1, encoding="mono8", step=1, data=b"\0")
     frame.header.stamp.sec = 1
     shots = bench.node.create_timer(0.5, lambda: frames.publish(frame))
@@ -71,7 +68,7 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         bench.arm.stamps_are_valid = False
         bench.until(lambda: said("PSM1/setpoint_cp: most messages have stamp 0"))
         bench.arm.stamps_are_valid = True
-        marks = bench.node.create_publisher(String, "episode_mark", RELIABLE_QOS)
+        marks = bench.node.create_publisher(String, "episode_mark", qos.RELIABLE)
         bench.until(lambda: marks.get_subscription_count() > 0)
         marks.publish(String(data="start random"))
         bench.until(lambda: said("episode 1 runs, last mark 'start random'"))
@@ -86,9 +83,9 @@ def test_a_launch_records_marks_by_topic_and_every_kind_of_service(
     """A latched state of before the recording, best-effort frames, a mark by a passer-by."""
     from ls3_interfaces.msg import MotionState
 
-    states = bench.node.create_publisher(MotionState, "motion_state", LATCHED_QOS)
+    states = bench.node.create_publisher(MotionState, "motion_state", qos.LATCHED)
     states.publish(MotionState(reason="of before"))
-    frames = bench.node.create_publisher(Image, "camera/image_raw", IMAGE_QOS)
+    frames = bench.node.create_publisher(Image, "camera/image_raw", qos.BEST_EFFORT)
     frame = Image(height=1, width=1, encoding="mono8", step=1, data=b"\0")
     shots = bench.node.create_timer(0.05, lambda: frames.publish(frame))
     out = tmp_path / "deep" / "bag"

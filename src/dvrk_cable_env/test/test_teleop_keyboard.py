@@ -81,13 +81,13 @@ class Robot:
     def __init__(self, bench: Any) -> None:
         from sensor_msgs.msg import Image
 
-        from ls3_common.ros import IMAGE_QOS, LATCHED_QOS
+        from ls3_common import qos
 
         self._bench, self._image = bench, Image
         self.plans = bench.collect(Plan, "plan")
         self.marks = bench.collect(String, "episode_mark")
-        self._states = bench.node.create_publisher(MotionState, "motion_state", LATCHED_QOS)
-        self._frames = bench.node.create_publisher(Image, "camera/image_raw", IMAGE_QOS)
+        self._states = bench.node.create_publisher(MotionState, "motion_state", qos.LATCHED)
+        self._frames = bench.node.create_publisher(Image, "camera/image_raw", qos.BEST_EFFORT)
         self._timer = bench.node.create_timer(0.03, self._shoot)
         state = MotionState(ready=True)
         state.header.stamp.sec = 1

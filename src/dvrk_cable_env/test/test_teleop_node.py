@@ -12,7 +12,7 @@ from rcl_interfaces.msg import Log
 from sensor_msgs.msg import Image, Joy
 from std_msgs.msg import String
 
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS
+from ls3_common import qos
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 ARM, TELEOP = "dvrk_cable_env.arm.arm_node", "dvrk_cable_env.teleop.teleop_node"
@@ -31,12 +31,12 @@ class Person:
         self.sends, self.films, self.stamped, self.age = True, True, True, 0.0
         self.sent = 0
         self.commands = bench.collect(ArmCommand, "arm_command")
-        self.states = bench.collect(MotionState, "motion_state", LATCHED_QOS)
+        self.states = bench.collect(MotionState, "motion_state", qos.LATCHED)
         self.marks = bench.collect(String, "episode_mark")
-        self.logs = bench.collect(Log, "/rosout", RELIABLE_QOS)
-        self._joy = node.create_publisher(Joy, "joy", RELIABLE_QOS)
-        self._frames = node.create_publisher(Image, "camera/image_raw", IMAGE_QOS)
-        self.pedals = {t: node.create_publisher(Joy, t, RELIABLE_QOS) for t in (CLUTCH, FOOT)}
+        self.logs = bench.collect(Log, "/rosout", qos.RELIABLE)
+        self._joy = node.create_publisher(Joy, "joy", qos.RELIABLE)
+        self._frames = node.create_publisher(Image, "camera/image_raw", qos.BEST_EFFORT)
+        self.pedals = {t: node.create_publisher(Joy, t, qos.RELIABLE) for t in (CLUTCH, FOOT)}
         self._timers = [node.create_timer(0.03, self._send), node.create_timer(0.03, self._shoot)]
 
     def _stamp(self, age: float) -> Any:

@@ -8,6 +8,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from ls3_common import qos
+
 PERIOD_S = 1.0
 LOG_PERIOD_S = 2.0
 KINDS = 100
@@ -24,7 +26,7 @@ class Health:
         self._refused: Counter[str] = Counter()
         self._standing = ""
         self._newest = ""  # the refusal since the last input that was good
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.RELIABLE)
         # steady: a simulated clock that stands still must not silence the diagnosis of it
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(PERIOD_S, self._publish, clock=self._clock)

@@ -1,4 +1,4 @@
-"""The ROS edge shared by all nodes: parameters from dataclasses, QoS, start and stop."""
+"""The ROS edge shared by all nodes: parameters from dataclasses, start and stop."""
 
 from __future__ import annotations
 
@@ -21,23 +21,12 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
 from ls3_common import executors, parameters, transport
 from ls3_common.errors import ConfigError, UserError
 
 Config = TypeVar("Config")
-
-IMAGE_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""Frames: best effort, as a lost one is replaced by the next and some cameras offer no more. Ten
-are kept: a process that did not run for a third of a second at 30 Hz has lost none."""
-RELIABLE_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED_QOS = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 _ROS_TYPES = {
     bool: Parameter.Type.BOOL,
@@ -252,9 +241,6 @@ def _descriptor(leaf: parameters.Leaf) -> ParameterDescriptor:
 
 
 __all__ = [
-    "IMAGE_QOS",
-    "LATCHED_QOS",
-    "RELIABLE_QOS",
     "ConfigError",
     "beside",
     "declare",

@@ -18,7 +18,7 @@ NODE = """
 import dataclasses, os, sys, time
 from rclpy.node import Node
 from std_msgs.msg import String
-from ls3_common import ros
+from ls3_common import qos, ros
 from ls3_common.errors import UserError
 from ls3_common.parameters import parameter
 
@@ -38,7 +38,7 @@ class Probe(Node):
     def __init__(self):
         super().__init__("probe")
         self.config = ros.declare(self, Config)
-        self.said = self.create_publisher(String, "said", ros.LATCHED_QOS)
+        self.said = self.create_publisher(String, "said", qos.LATCHED)
         self.create_timer(0.05, self.tick)
         self.ticks = 0
 

@@ -16,7 +16,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
-from ls3_common import ros, topics
+from ls3_common import qos, ros, topics
 from ls3_common.parameters import parameter
 from ls3_episodes.joints import JointControl, JointLimits
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
@@ -45,12 +45,12 @@ class ControllerNode(Node):
         self._episode = self._step = 0
         self._published: tuple[bool, str] | None = None
         self._joints = self.create_publisher(
-            Float64MultiArray, topics.controller(config.interface), ros.RELIABLE_QOS
+            Float64MultiArray, topics.controller(config.interface), qos.RELIABLE
         )
-        self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, ros.RELIABLE_QOS)
-        self._states = self.create_publisher(MotionState, topics.MOTION_STATE, ros.LATCHED_QOS)
-        self.create_subscription(JointState, topics.JOINT_STATES, self._hear, ros.RELIABLE_QOS)
-        self.create_subscription(Plan, topics.PLAN, self._execute, ros.RELIABLE_QOS)
+        self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, qos.RELIABLE)
+        self._states = self.create_publisher(MotionState, topics.MOTION_STATE, qos.LATCHED)
+        self.create_subscription(JointState, topics.JOINT_STATES, self._hear, qos.RELIABLE)
+        self.create_subscription(Plan, topics.PLAN, self._execute, qos.RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(WATCH_PERIOD_S, self._publish_state, clock=steady)
 

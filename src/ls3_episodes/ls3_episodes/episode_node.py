@@ -14,7 +14,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from rclpy.time import Time
 
-from ls3_common import ros, topics
+from ls3_common import qos, ros, topics
 from ls3_common.parameters import parameter
 from ls3_common.plan_message import unplanned
 from ls3_episodes.exchange import Exchange, ExchangeConfig
@@ -62,12 +62,12 @@ class EpisodeNode(Node):
         self._record: Record | None = None  # of the running episode
         self._accepted = False
         self._exchange = Exchange(self, self.config, self._waiter)
-        self._requests = self.create_publisher(StepRequest, topics.STEP_REQUEST, ros.RELIABLE_QOS)
+        self._requests = self.create_publisher(StepRequest, topics.STEP_REQUEST, qos.RELIABLE)
         self._reset = self.create_client(ResetScene, topics.RESET_SCENE)
         self._operator: OperatorReset | None = None
         if self.config.reset == "operator":
             self._operator = OperatorReset(self, self.config.operator, self._waiter)
-            self._retreats = self.create_publisher(Plan, topics.RETREAT, ros.RELIABLE_QOS)
+            self._retreats = self.create_publisher(Plan, topics.RETREAT, qos.RELIABLE)
         self._server = ActionServer(
             self,
             RunEpisode,

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from ls3_common import ros, topics
+from ls3_common import qos, ros, topics
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_episodes.record import FramePairing, Observation, Record
@@ -55,14 +54,14 @@ class Exchange:
         self._asked = (-1, -1)  # episode and step that plan and command must answer
         self._command: ArmCommand | None = None
         self._motion = MotionState(reason="no motion_state yet")
-        for kind, topic, callback, qos in (
-            (Image, topics.MASK, self._see, qos_profile_sensor_data),
-            (TaskState, topics.TASK_STATE, self._judge, qos_profile_sensor_data),
-            (Plan, topics.PLAN, self._set_plan, ros.RELIABLE_QOS),
-            (ArmCommand, topics.ARM_COMMAND, self._set_command, ros.RELIABLE_QOS),
-            (MotionState, topics.MOTION_STATE, self._set_motion, ros.LATCHED_QOS),
+        for kind, topic, callback, profile in (
+            (Image, topics.MASK, self._see, qos.BEST_EFFORT),
+            (TaskState, topics.TASK_STATE, self._judge, qos.BEST_EFFORT),
+            (Plan, topics.PLAN, self._set_plan, qos.RELIABLE),
+            (ArmCommand, topics.ARM_COMMAND, self._set_command, qos.RELIABLE),
+            (MotionState, topics.MOTION_STATE, self._set_motion, qos.LATCHED),
         ):
-            node.create_subscription(kind, topic, waiter.waking(callback), qos)
+            node.create_subscription(kind, topic, waiter.waking(callback), profile)
 
     async def until(
         self, condition: Callable[[], bool], timeout_s: float, missing: str | Callable[[], str]

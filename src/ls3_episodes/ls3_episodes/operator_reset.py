@@ -21,7 +21,7 @@ from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from ls3_common import ros, topics
+from ls3_common import qos, ros, topics
 from ls3_common.parameters import parameter
 from ls3_episodes.retreat import Point, Way
 from ls3_episodes.waiting import Cancelled, Stop, Waiter, never
@@ -71,12 +71,12 @@ class OperatorReset:
         self._tip: Point | None = None
         self._heard = -math.inf
         self._asking = self._confirmed = False
-        self._requests = node.create_publisher(String, topics.RESET_REQUEST, ros.LATCHED_QOS)
+        self._requests = node.create_publisher(String, topics.RESET_REQUEST, qos.LATCHED)
         self._services = {
             name: node.create_client(Trigger, topics.arm_node(name)) for name in ("stop", "arm")
         }
         node.create_subscription(
-            PoseStamped, topics.arm(config.arm, "setpoint_cp"), self._on_pose, ros.IMAGE_QOS
+            PoseStamped, topics.arm(config.arm, "setpoint_cp"), self._on_pose, qos.BEST_EFFORT
         )
         node.create_service(Trigger, "~/continue", self._on_continue)
         node.create_service(Trigger, "~/discard", self._on_discard)

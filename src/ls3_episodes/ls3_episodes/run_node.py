@@ -21,7 +21,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
-from ls3_common import ros, topics
+from ls3_common import qos, ros, topics
 from ls3_common.errors import UserError
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
@@ -96,15 +96,15 @@ class RunNode(Node):
 
         self._waiter = Waiter(self)
         self._client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
-        for kind, topic, callback, qos in (
-            (Image, topics.CAMERA_IMAGE, self._see, ros.IMAGE_QOS),
-            (Image, topics.MASK, self._see_mask, ros.IMAGE_QOS),
-            (Plan, topics.PLAN, self._hear_plan, ros.RELIABLE_QOS),
-            (ArmCommand, topics.ARM_COMMAND, self._hear_command, ros.RELIABLE_QOS),
-            (MotionState, topics.MOTION_STATE, self._hear_motion, ros.LATCHED_QOS),
-            (PoseStamped, topics.arm(config.arm, "move_cp"), self._hear_pose, ros.RELIABLE_QOS),
+        for kind, topic, callback, profile in (
+            (Image, topics.CAMERA_IMAGE, self._see, qos.BEST_EFFORT),
+            (Image, topics.MASK, self._see_mask, qos.BEST_EFFORT),
+            (Plan, topics.PLAN, self._hear_plan, qos.RELIABLE),
+            (ArmCommand, topics.ARM_COMMAND, self._hear_command, qos.RELIABLE),
+            (MotionState, topics.MOTION_STATE, self._hear_motion, qos.LATCHED),
+            (PoseStamped, topics.arm(config.arm, "move_cp"), self._hear_pose, qos.RELIABLE),
         ):
-            self.create_subscription(kind, topic, callback, qos)
+            self.create_subscription(kind, topic, callback, profile)
         self._poses: Subscription | None = None  # of the arm, until an episode's first plan
         # the executor exists once the node spins
         self._start = self.create_timer(
@@ -269,7 +269,7 @@ class RunNode(Node):
         if self._poses is None:
             topic = topics.arm(self.config.arm, "setpoint_cp")
             self._poses = self.create_subscription(
-                PoseStamped, topic, self._hear_pose, ros.IMAGE_QOS
+                PoseStamped, topic, self._hear_pose, qos.BEST_EFFORT
             )
 
     def _hear_pose(self, message: PoseStamped) -> None:

@@ -11,7 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
-from ls3_common import ros
+from ls3_common import qos
 
 CHECK_PERIOD_S = 0.1
 
@@ -41,7 +41,7 @@ class Waiter:
         # steady: time-outs must end also when a simulated clock stands still
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(CHECK_PERIOD_S, self.wake, clock=self._clock)
-        node.create_subscription(DiagnosticArray, "/diagnostics", self._hear, ros.RELIABLE_QOS)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._hear, qos.RELIABLE)
 
     async def until(
         self,

@@ -18,13 +18,13 @@ class Joints:
         from sensor_msgs.msg import JointState
         from std_msgs.msg import Float64MultiArray
 
-        from ls3_common import ros, topics
+        from ls3_common import qos, ros, topics
         from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
         self.bench, self.ros, self._state, self._plan = bench, ros, JointState, Plan
         self.sent = bench.collect(Float64MultiArray, topics.controller("effort"))
         self.answers = bench.collect(ArmCommand, topics.ARM_COMMAND)
-        self.motions = bench.collect(MotionState, topics.MOTION_STATE, ros.LATCHED_QOS)
+        self.motions = bench.collect(MotionState, topics.MOTION_STATE, qos.LATCHED)
         self.child = bench.start(
             "ls3_episodes.controller_node",
             interface="effort",

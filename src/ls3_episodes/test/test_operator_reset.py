@@ -25,21 +25,21 @@ class Table:
         from std_msgs.msg import String
         from std_srvs.srv import Trigger
 
-        from ls3_common import ros
+        from ls3_common import qos
         from ls3_interfaces.action import RunEpisode
         from ls3_interfaces.msg import ArmCommand, Latent, MotionState, Plan, StepRequest, TaskState
 
         self.bench, self.plan, self.goal = bench, Plan, RunEpisode.Goal
         self.trigger, self.until, self.out = Trigger.Request, bench.until, out
         node = bench.node
-        self.latents = node.create_publisher(Latent, "latent", 10)
-        self.plans = node.create_publisher(Plan, "plan", 10)
-        node.create_subscription(StepRequest, "step_request", self._answer, 10)
+        self.latents = node.create_publisher(Latent, "latent", qos.RELIABLE)
+        self.plans = node.create_publisher(Plan, "plan", qos.RELIABLE)
+        node.create_subscription(StepRequest, "step_request", self._answer, qos.RELIABLE)
         self.moves: list[tuple[float, tuple[float, float]]] = []  # wall time, goal
-        node.create_subscription(PoseStamped, "PSM1/move_cp", self._on_move, 10)
+        node.create_subscription(PoseStamped, "PSM1/move_cp", self._on_move, qos.RELIABLE)
         self.poses = bench.collect(PoseStamped, "PSM1/setpoint_cp")
-        self.requests = bench.collect(String, "reset_request", ros.LATCHED_QOS)
-        self.states = bench.collect(MotionState, "motion_state", ros.LATCHED_QOS)
+        self.requests = bench.collect(String, "reset_request", qos.LATCHED)
+        self.states = bench.collect(MotionState, "motion_state", qos.LATCHED)
         self.commands = bench.collect(ArmCommand, "arm_command")
         self.frames = bench.collect(TaskState, "task_state")
         self._clients = {
@@ -200,7 +200,7 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
     from std_msgs.msg import String
     from std_srvs.srv import Trigger
 
-    from ls3_common import ros
+    from ls3_common import qos
     from ls3_interfaces.action import RunEpisode
     from ls3_interfaces.msg import Latent, Plan, StepRequest
 
@@ -224,10 +224,13 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
         fields = {"episode": request.episode, "step": request.step, "action": [0.0, 0.0]}
         plans.publish(Plan(header=request.header, feasible=True, **fields))
 
-    poses = node.create_publisher(PoseStamped, "PSM1/setpoint_cp", 10)
-    plans, _ = node.create_publisher(Plan, "plan", 10), node.create_publisher(Latent, "latent", 10)
-    node.create_subscription(StepRequest, "step_request", plan, 10)
-    requests = bench.collect(String, "reset_request", ros.LATCHED_QOS)
+    poses = node.create_publisher(PoseStamped, "PSM1/setpoint_cp", qos.RELIABLE)
+    plans, _ = (
+        node.create_publisher(Plan, "plan", qos.RELIABLE),
+        node.create_publisher(Latent, "latent", qos.RELIABLE),
+    )
+    node.create_subscription(StepRequest, "step_request", plan, qos.RELIABLE)
+    requests = bench.collect(String, "reset_request", qos.LATCHED)
     back = bench.collect(Plan, "retreat")
     for name in ("stop", "arm"):
         serve(name)

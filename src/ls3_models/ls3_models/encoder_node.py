@@ -9,7 +9,7 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from ls3_common import ros, topics
+from ls3_common import qos, ros, topics
 from ls3_common.errors import DataError
 from ls3_common.health import Health
 from ls3_common.images import FrameStack, to_array
@@ -49,8 +49,8 @@ class EncoderNode(Node):
         self.bundle = load_bundle(self.config.model)
         self.health = Health(self)
         self.stack: FrameStack | None = None  # its size follows from the first frame
-        self.publisher = self.create_publisher(Latent, topics.LATENT, ros.RELIABLE_QOS)
-        self.create_subscription(Image, topics.MASK, self._encode, ros.IMAGE_QOS)
+        self.publisher = self.create_publisher(Latent, topics.LATENT, qos.RELIABLE)
+        self.create_subscription(Image, topics.MASK, self._encode, qos.BEST_EFFORT)
         ModelService(self, lambda: self.bundle, self._use)
         self.get_logger().info(f"model {self.bundle.identity} ({self.bundle.domain})")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import numpy as np
 from rclpy.node import Node
 
-from ls3_common import ros, topics
+from ls3_common import qos, ros, topics
 from ls3_common.health import Health
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent, Plan, StepRequest
@@ -61,9 +61,9 @@ class PlannerNode(Node):
         self._solving = False
         self._wake = threading.Event()
         self._leaving = False
-        self._publisher = self.create_publisher(Plan, topics.PLAN, ros.RELIABLE_QOS)
-        self.create_subscription(StepRequest, topics.STEP_REQUEST, self._ask, ros.RELIABLE_QOS)
-        self.create_subscription(Latent, topics.LATENT, self._see, ros.IMAGE_QOS)
+        self._publisher = self.create_publisher(Plan, topics.PLAN, qos.RELIABLE)
+        self.create_subscription(StepRequest, topics.STEP_REQUEST, self._ask, qos.RELIABLE)
+        self.create_subscription(Latent, topics.LATENT, self._see, qos.BEST_EFFORT)
         ModelService(self, lambda: self.bundle, self._use, self._busy)
         self._worker = threading.Thread(target=self._work, name="planner", daemon=True)
         self._worker.start()

@@ -22,14 +22,14 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Empty, Float64, Float64MultiArray
 
 from crtk_msgs.msg import OperatingState, StringStamped
 from crtk_msgs.srv import QueryForwardKinematics, QueryInverseKinematics
-from ls3_common import topics
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, to_time
+from ls3_common import qos, topics
+from ls3_common.ros import to_time
 from ls3_sim import reach
 from ls3_sim.crtk_messages import (
     JAW,
@@ -52,7 +52,6 @@ from ls3_sim.kinematics import (
 )
 from ls3_sim.psm import Psm
 
-STREAM_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 ANSWERED = ("state_command", "move_cp", "move_jp", "move_jr", "jaw/move_jp")
 """Commands that an operating state answers, whether or not it changes."""
 NO_FORCES = "forces and torques are not simulated"
@@ -72,8 +71,8 @@ class CrtkServer:
         self._state = ("", False, False)  # name, is_homed, is_busy
         self._events: list[tuple[str, bool, bool]] = []
         self._state_stamp = 0
-        self._states = self._out(OperatingState, "operating_state", LATCHED_QOS)
-        self._ratios = self._out(Float64, "trajectory_j/ratio", LATCHED_QOS)
+        self._states = self._out(OperatingState, "operating_state", qos.LATCHED)
+        self._ratios = self._out(Float64, "trajectory_j/ratio", qos.LATCHED)
         self._streams = self._open_streams()
         self._hear_commands()
         for service in ("forward_kinematics", "local/forward_kinematics"):
@@ -150,10 +149,10 @@ class CrtkServer:
             self._note_state(event=name in ANSWERED and not reason)
 
         topic = topics.arm(self._name, name)
-        self._node.create_subscription(kind, topic, take, RELIABLE_QOS)
+        self._node.create_subscription(kind, topic, take, qos.RELIABLE)
 
-    def _out(self, kind: Any, name: str, qos: QoSProfile = STREAM_QOS) -> Any:
-        return self._node.create_publisher(kind, topics.arm(self._name, name), qos)
+    def _out(self, kind: Any, name: str, profile: QoSProfile = qos.NEWEST) -> Any:
+        return self._node.create_publisher(kind, topics.arm(self._name, name), profile)
 
     def _serve(self, kind: Any, name: str, answer: Callable[[Any, Any], Any]) -> None:
         self._node.create_service(kind, topics.arm(self._name, name), answer)

@@ -19,21 +19,19 @@ from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, Header
 
 import ls3_sim  # noqa: F401, registers the environments
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.errors import ConfigError
 from ls3_common.images import to_message
 from ls3_common.parameters import parameter
-from ls3_common.ros import RELIABLE_QOS, declare, run, to_time
+from ls3_common.ros import declare, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
 
-CLOCK_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 AGAIN_S = 0.2
 """Wall time between two repetitions of what is newest."""
 LEAP_NS = 1_000_000_000
@@ -77,13 +75,13 @@ class GymNode(Node):
             )
         self._now = 1  # ns; 0 would mean invalid
         self._observation, self._info = self._env.reset(seed=0)
-        self._clock_out = self.create_publisher(ClockMessage, "/clock", CLOCK_QOS)
-        self._joints = self.create_publisher(JointState, topics.JOINT_STATES, RELIABLE_QOS)
-        self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, RELIABLE_QOS)
-        self._scenes = self.create_publisher(Image, topics.SCENE_IMAGE, RELIABLE_QOS)
-        self._tasks = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
+        self._clock_out = self.create_publisher(ClockMessage, "/clock", qos.NEWEST)
+        self._joints = self.create_publisher(JointState, topics.JOINT_STATES, qos.RELIABLE)
+        self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, qos.RELIABLE)
+        self._scenes = self.create_publisher(Image, topics.SCENE_IMAGE, qos.RELIABLE)
+        self._tasks = self.create_publisher(TaskState, topics.TASK_STATE, qos.RELIABLE)
         self.create_subscription(
-            Float64MultiArray, topics.controller(config.interface), self._on_command, RELIABLE_QOS
+            Float64MultiArray, topics.controller(config.interface), self._on_command, qos.RELIABLE
         )
         self.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)

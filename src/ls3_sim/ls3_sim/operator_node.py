@@ -21,11 +21,11 @@ from std_msgs.msg import String
 
 from dvrk_cable_env.teleop.recording import RECORDER, header_stamp
 from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.errors import UserError
 from ls3_common.parameters import parameter
 from ls3_common.plan_message import unplanned
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
+from ls3_common.ros import declare, nanoseconds, run
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_env import MAX_STEP
@@ -75,20 +75,22 @@ class OperatorNode(Node):
         self._waits = ""
         self.code = 0
         """Of the process."""
-        self._plans = self.create_publisher(Plan, topics.PLAN, RELIABLE_QOS)
-        self._marks = self.create_publisher(String, topics.EPISODE_MARK, RELIABLE_QOS)
+        self._plans = self.create_publisher(Plan, topics.PLAN, qos.RELIABLE)
+        self._marks = self.create_publisher(String, topics.EPISODE_MARK, qos.RELIABLE)
         self._scene = self.create_client(ResetScene, topics.RESET_SCENE)
         pose = topics.arm(config.arm, "measured_cp")
-        for kind, topic, callback, qos in (
-            (TaskState, topics.TASK_STATE, self._on_state, IMAGE_QOS),
-            (PoseStamped, pose, self._on_pose, IMAGE_QOS),
-            (ArmCommand, topics.ARM_COMMAND, self._on_command, RELIABLE_QOS),
-            (MotionState, topics.MOTION_STATE, self._on_motion, LATCHED_QOS),
-            (String, topics.EPISODE_MARK, lambda m: self._pilot.heard(m.data), RELIABLE_QOS),
+        for kind, topic, callback, profile in (
+            (TaskState, topics.TASK_STATE, self._on_state, qos.BEST_EFFORT),
+            (PoseStamped, pose, self._on_pose, qos.BEST_EFFORT),
+            (ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE),
+            (MotionState, topics.MOTION_STATE, self._on_motion, qos.LATCHED),
+            (String, topics.EPISODE_MARK, lambda m: self._pilot.heard(m.data), qos.RELIABLE),
         ):
-            self.create_subscription(kind, topic, callback, qos)
+            self.create_subscription(kind, topic, callback, profile)
         # raw: of a frame only its stamp is wanted
-        self.create_subscription(Image, topics.CAMERA_IMAGE, self._on_frame, IMAGE_QOS, raw=True)
+        self.create_subscription(
+            Image, topics.CAMERA_IMAGE, self._on_frame, qos.BEST_EFFORT, raw=True
+        )
         self.create_timer(TICK, self._advance, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _on_pose(self, message: PoseStamped) -> None:

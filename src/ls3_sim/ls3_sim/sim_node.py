@@ -24,14 +24,14 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.images import to_message
 from ls3_common.parameters import parameter
-from ls3_common.ros import RELIABLE_QOS, declare, run, to_time
+from ls3_common.ros import declare, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_scene import CableLayout, CableScene
-from ls3_sim.crtk_server import STREAM_QOS, CrtkServer
+from ls3_sim.crtk_server import CrtkServer
 from ls3_sim.kinematics import Pose
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
@@ -102,9 +102,9 @@ class SimNode(Node):
         self._psm = Psm(self._tool_pose(), config.layout.tool_speed, config.homing_time)
         self._scene.render()  # a missing OpenGL library shows here, before anything runs
 
-        self._clock_out = self.create_publisher(ClockMessage, "/clock", STREAM_QOS)
-        self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, RELIABLE_QOS)
-        self._task = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
+        self._clock_out = self.create_publisher(ClockMessage, "/clock", qos.NEWEST)
+        self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, qos.RELIABLE)
+        self._task = self.create_publisher(TaskState, topics.TASK_STATE, qos.RELIABLE)
         self._crtk = CrtkServer(self, config.arm, self._psm, self._now)
         self.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
         period = self._tick * 1e-9 / config.real_time_factor

@@ -78,7 +78,7 @@ class Bench:
         from std_msgs.msg import Empty
 
         from crtk_msgs.msg import OperatingState, StringStamped
-        from ls3_common import ros
+        from ls3_common import qos
         from ls3_interfaces.msg import TaskState
         from ls3_interfaces.srv import ResetScene
 
@@ -87,8 +87,8 @@ class Bench:
         self.node = rclpy.create_node("bench", context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
-        self.latched, self.state_type = ros.LATCHED_QOS, OperatingState
-        self.clock = self.hear(Clock, "/clock", ros.IMAGE_QOS)
+        self.latched, self.state_type = qos.LATCHED, OperatingState
+        self.clock = self.hear(Clock, "/clock", qos.BEST_EFFORT)
         self.images = self.hear(Image, "camera/image_raw", 100)
         self.tasks = self.hear(TaskState, "task_state", 100)
         self.states = self.hear(OperatingState, "PSM1/operating_state", self.latched_deep())

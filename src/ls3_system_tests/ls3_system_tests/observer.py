@@ -11,17 +11,15 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from ls3_common import topics, transport
+from ls3_common import qos, topics, transport
 from ls3_common.ros import nanoseconds
 from ls3_interfaces.msg import ArmCommand, Latent, Plan, StepRequest
 from ls3_system_tests.trace import Trace
 
-LISTEN_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 LAG_S = 0.1
 """Commands are looked at this long after their receipt: other topics may be heard later."""
 SENT, RECEIVED = "source_timestamp", "received_timestamp"
@@ -82,4 +80,4 @@ def _listen(node: Node, trace: Trace, commands: deque[tuple[float, tuple[Any, ..
         (Plan, topics.PLAN, plan),
         (ArmCommand, topics.ARM_COMMAND, command),
     ):
-        node.create_subscription(kind, topic, callback, LISTEN_QOS)
+        node.create_subscription(kind, topic, callback, qos.OBSERVER)

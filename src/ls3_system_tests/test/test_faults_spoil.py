@@ -15,8 +15,9 @@ from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
 
 from crtk_msgs.msg import OperatingState, StringStamped
+from ls3_common import qos
 from ls3_common.images import to_array
-from ls3_common.ros import LATCHED_QOS, nanoseconds, to_time
+from ls3_common.ros import nanoseconds, to_time
 from ls3_interfaces.msg import Latent, Plan
 from ls3_system_tests.faults import spoil
 from ls3_system_tests.faults.kinds import INJECTIONS
@@ -111,10 +112,10 @@ def test_plans() -> None:
 def test_a_running_injector_passes_on_spoils_and_refuses_what_it_does_not_know(bench: Any) -> None:
     bench.start("ls3_system_tests.faults.injector")
     plans = bench.collect(Plan, "plan")
-    states = bench.collect(OperatingState, "PSM1/operating_state", LATCHED_QOS)
+    states = bench.collect(OperatingState, "PSM1/operating_state", qos.LATCHED)
     commands = bench.collect(StringStamped, "PSM1/state_command")
     planner = bench.publisher(Plan, "before/plan")
-    robot = bench.publisher(OperatingState, "sim/PSM1/operating_state", LATCHED_QOS)
+    robot = bench.publisher(OperatingState, "sim/PSM1/operating_state", qos.LATCHED)
     client = bench.node.create_client(SetParameters, "/fault_injector/set_parameters")
     bench.until(lambda: client.service_is_ready() and bench.node.count_publishers("/plan"))
 

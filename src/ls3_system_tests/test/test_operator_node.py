@@ -20,7 +20,7 @@ def operate(bench: Any, robot: Any, tmp_path: Path) -> Callable[..., tuple[Any, 
     from sensor_msgs.msg import Image
     from std_msgs.msg import String
 
-    from ls3_common.ros import IMAGE_QOS
+    from ls3_common import qos
 
     poses = bench.node.create_publisher(PoseStamped, "PSM1/measured_cp", 10)
 
@@ -29,7 +29,7 @@ def operate(bench: Any, robot: Any, tmp_path: Path) -> Callable[..., tuple[Any, 
         pose.pose.position.x, pose.pose.position.y = -0.09, 0.005
         poses.publish(pose)
 
-    bench.node.create_subscription(Image, "camera/image_raw", place, IMAGE_QOS)
+    bench.node.create_subscription(Image, "camera/image_raw", place, qos.BEST_EFFORT)
     marks = bench.collect(String, "episode_mark")
     script = tmp_path / "script.json"
 

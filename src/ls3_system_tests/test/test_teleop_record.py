@@ -60,13 +60,13 @@ class Session:
     def __init__(self, bench: Any) -> None:
         from std_msgs.msg import String
 
-        from ls3_common.ros import LATCHED_QOS
+        from ls3_common import qos
         from ls3_interfaces.msg import ArmCommand, MotionState
 
         self.until = bench.until
         self.marks = bench.collect(String, "episode_mark")
         self.commands = bench.collect(ArmCommand, "arm_command")
-        self.states = bench.collect(MotionState, "motion_state", LATCHED_QOS)
+        self.states = bench.collect(MotionState, "motion_state", qos.LATCHED)
         self.pad = Gamepad(bench)
 
     def mark(self, button: int, *words: str) -> None:

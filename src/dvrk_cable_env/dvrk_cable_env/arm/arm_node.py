@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
 
 from dvrk_cable_env.arm.arm import ArmConfig, Status
@@ -23,9 +22,9 @@ from dvrk_cable_env.arm.backends import connect
 from dvrk_cable_env.arm.controller import ArmController
 from dvrk_cable_env.arm.guard_topics import GuardTopics
 from dvrk_cable_env.arm.limits import Request
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.health import Health
-from ls3_common.ros import RELIABLE_QOS, declare, nanoseconds, run, to_time
+from ls3_common.ros import declare, nanoseconds, run, to_time
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 WATCH_PERIOD = 0.05
@@ -33,13 +32,6 @@ WATCH_PERIOD = 0.05
 FLUSH_TIMEOUT = 0.5
 """Wall seconds granted to the last hold before the process leaves."""
 OPERATOR = "by the operator; arm again"
-STATES_QOS = QoSProfile(
-    depth=10,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
-"""Latched, with the last changes kept for a recorder that has no time at the moment. Who comes late
-hears them in their order, the present one last."""
 
 
 class ArmNode(LifecycleNode):
@@ -54,8 +46,8 @@ class ArmNode(LifecycleNode):
         )
         self._episode = self._step = 0
         self._published: Status | None = None
-        self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, RELIABLE_QOS)
-        self._states = self.create_publisher(MotionState, topics.MOTION_STATE, STATES_QOS)
+        self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, qos.RELIABLE)
+        self._states = self.create_publisher(MotionState, topics.MOTION_STATE, qos.CHANGES)
         self._health = Health(self)
         self._guard_topics = GuardTopics(self, config.arm, config.guards)
         self._arm = connect(
@@ -63,7 +55,7 @@ class ArmNode(LifecycleNode):
         )
         self._controller = ArmController(self._arm, config, self._guard_topics.guards)
         for topic in (topics.PLAN, topics.RETREAT):  # whoever asks, the filter is the same
-            self.create_subscription(Plan, topic, self._on_plan, RELIABLE_QOS)
+            self.create_subscription(Plan, topic, self._on_plan, qos.RELIABLE)
         self._serve("arm", self._controller.rearm, "armed")
         self._serve("disarm", lambda: self._stop(f"disarmed {OPERATOR}"), "holding")
         self._serve("stop", lambda: self._stop(f"stopped {OPERATOR}"), "holding")

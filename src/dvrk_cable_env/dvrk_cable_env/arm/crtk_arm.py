@@ -10,22 +10,12 @@ from collections.abc import Callable
 from geometry_msgs.msg import PoseStamped
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Empty
 
 from crtk_msgs.msg import OperatingState, StringStamped
 from dvrk_cable_env.arm.limits import ArmState
-from ls3_common import topics
-from ls3_common.ros import RELIABLE_QOS, nanoseconds
-
-# Of a stream only the newest pose matters; of the operating state every change does: a short
-# motion is busy and idle again within one turn of the executor.
-POSE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-STATE_QOS = QoSProfile(
-    depth=20,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+from ls3_common import qos, topics
+from ls3_common.ros import nanoseconds
 
 
 class CrtkArm:
@@ -49,21 +39,21 @@ class CrtkArm:
                 PoseStamped,
                 topics.arm(name, topic),
                 lambda pose, topic=topic: self._take_pose(topic, pose),
-                POSE_QOS,
+                qos.NEWEST,
             )
         node.create_subscription(
             OperatingState,
             topics.arm(name, "operating_state"),
             self._take_state,
-            STATE_QOS,
+            qos.CHANGES,
         )
         self._state_command = node.create_publisher(
-            StringStamped, topics.arm(name, "state_command"), RELIABLE_QOS
+            StringStamped, topics.arm(name, "state_command"), qos.RELIABLE
         )
         self._move_cp = node.create_publisher(
-            PoseStamped, topics.arm(name, "move_cp"), RELIABLE_QOS
+            PoseStamped, topics.arm(name, "move_cp"), qos.RELIABLE
         )
-        self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), RELIABLE_QOS)
+        self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), qos.RELIABLE)
 
     def state(self) -> ArmState:
         if self._cache is None:

@@ -21,11 +21,11 @@ from rclpy.node import Node
 from std_msgs.msg import Empty
 
 from crtk_msgs.msg import OperatingState
-from dvrk_cable_env.arm.crtk_arm import POSE_QOS, STATE_QOS, is_rotation
+from dvrk_cable_env.arm.crtk_arm import is_rotation
 from dvrk_cable_env.arm.limits import ArmState
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.errors import UserError
-from ls3_common.ros import RELIABLE_QOS, nanoseconds
+from ls3_common.ros import nanoseconds
 
 CONNECTION_TIMEOUT = 3600.0
 """Seconds without a pose after which the API gives none: how old is too old, our limits say."""
@@ -47,16 +47,16 @@ class DvrkArm:
         self._heads: dict[str, PoseStamped] = {}
         self._heard = time.monotonic()
         # the API's publishers cannot be asked whether they were heard
-        self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), RELIABLE_QOS)
+        self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), qos.RELIABLE)
         node.create_subscription(
-            OperatingState, topics.arm(name, "operating_state"), self._take_state, STATE_QOS
+            OperatingState, topics.arm(name, "operating_state"), self._take_state, qos.CHANGES
         )
         for topic in POSES:
             node.create_subscription(
                 PoseStamped,
                 topics.arm(name, topic),
                 lambda pose, topic=topic: self._take_head(topic, pose),
-                POSE_QOS,
+                qos.NEWEST,
             )
         self._state_topic = topics.arm(name, "state_command")
         self._node = node

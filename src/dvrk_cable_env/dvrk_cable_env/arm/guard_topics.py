@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool
 
 from dvrk_cable_env.arm.guards import DeadMan, Guard, GuardConfig, SoleCommander, Teleoperation
-from ls3_common import topics
+from ls3_common import qos, topics
 
 LOOK_PERIOD = 0.25
 """Wall seconds between looks at who publishes what."""
@@ -22,13 +21,6 @@ MOTION_TOPICS = (
     *("body/servo_cf", "spatial/servo_cf", "free"),
 )
 """What moves an arm; a second publisher of `hold` or `state_command` does no harm."""
-# Matches every publisher that there may be, which a stricter subscription would not.
-ANY_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATCHED_QOS = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 
 class GuardTopics:
@@ -43,14 +35,20 @@ class GuardTopics:
             pedal = DeadMan(config.pedal_topic, config.pedal_max_age)
             self._watched[config.pedal_topic] = pedal
             node.create_subscription(
-                Joy, config.pedal_topic, lambda message: pedal.hear(message.buttons), ANY_QOS
+                Joy,
+                config.pedal_topic,
+                lambda message: pedal.hear(message.buttons),
+                qos.BEST_EFFORT,
             )
         for topic in config.teleop_topics:
             console = self._watched[topic] = Teleoperation(topic)
             # a late listener hears what a latched topic said last, of the other kind what comes
-            for qos in (ANY_QOS, LATCHED_QOS):
+            for profile in (qos.BEST_EFFORT, qos.LATCHED):
                 node.create_subscription(
-                    Bool, topic, lambda message, console=console: console.hear(message.data), qos
+                    Bool,
+                    topic,
+                    lambda message, console=console: console.hear(message.data),
+                    profile,
                 )
         sole: list[Guard] = [self._sole] if self._sole else []
         self.guards: list[Guard] = [*sole, *self._watched.values()]

@@ -17,9 +17,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from dvrk_cable_env.camera.lens_topic import LensTopic, refuse_corrected
 from dvrk_cable_env.camera.segmentation import Image as Pixels
 from dvrk_cable_env.camera.segmentation_frames import camera_topic, pixels_of
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.errors import UserError
-from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, nanoseconds
+from ls3_common.ros import nanoseconds
 
 STILL = 0.0005
 """Metres by which the tip may wander while it is read."""
@@ -40,9 +40,9 @@ class Live(Node):
             if undistort:
                 refuse_corrected(self, topic)
                 lens = LensTopic(self, topic)
-            self.create_subscription(kind, topic, partial(self._on_image, lens), IMAGE_QOS)
+            self.create_subscription(kind, topic, partial(self._on_image, lens), qos.BEST_EFFORT)
         self._pose_topic = topics.arm(arm, "measured_cp")
-        self.create_subscription(PoseStamped, self._pose_topic, self._on_pose, RELIABLE_QOS)
+        self.create_subscription(PoseStamped, self._pose_topic, self._on_pose, qos.RELIABLE)
 
     def frame(self, wait: bool = True) -> Pixels | None:
         """The newest frame, uint8 (height, width, 3); where none came yet, the first.

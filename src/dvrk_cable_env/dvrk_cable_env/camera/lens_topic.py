@@ -7,12 +7,13 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
-from dvrk_cable_env.arm.guard_topics import ANY_QOS, LOOK_PERIOD
 from dvrk_cable_env.camera.lens import Lens, LensError, calibration_of
 from dvrk_cable_env.camera.segmentation_view import Image
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.errors import ConfigError
-from ls3_common.ros import LATCHED_QOS
+
+LOOK_PERIOD = 0.25
+"""Wall seconds between looks at what the publishers of camera_info offer."""
 
 
 def info_topic(node: Node, camera: str) -> str:
@@ -39,7 +40,7 @@ class LensTopic(Lens):
     def __init__(self, node: Node, camera: str) -> None:
         self._node, self.topic = node, info_topic(node, camera)
         super().__init__(f"undistort is true, and no camera_info has come on {self.topic}")
-        node.create_subscription(CameraInfo, self.topic, self._on_info, ANY_QOS)
+        node.create_subscription(CameraInfo, self.topic, self._on_info, qos.BEST_EFFORT)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(LOOK_PERIOD, self._look, clock=steady)
 
@@ -58,7 +59,7 @@ class LensTopic(Lens):
         found = self._node.get_publishers_info_by_topic(self.topic)
         latched = DurabilityPolicy.TRANSIENT_LOCAL
         if any(info.qos_profile.durability == latched for info in found):
-            self._node.create_subscription(CameraInfo, self.topic, self._on_info, LATCHED_QOS)
+            self._node.create_subscription(CameraInfo, self.topic, self._on_info, qos.LATCHED)
             self._timer.cancel()
 
     def _on_info(self, message: CameraInfo) -> None:

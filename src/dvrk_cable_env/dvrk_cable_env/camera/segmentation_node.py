@@ -27,10 +27,10 @@ from dvrk_cable_env.camera.segmentation import (
     task_state,
 )
 from dvrk_cable_env.camera.segmentation_frames import camera_topic, pixels_of
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.images import to_message
-from ls3_common.ros import IMAGE_QOS, RELIABLE_QOS, declare, run
+from ls3_common.ros import declare, run
 from ls3_interfaces.msg import TaskState
 
 
@@ -43,9 +43,9 @@ class SegmentationNode(Node):
         self._reference: TaskMasks | None = None
         self._health = Health(self)
         # reliable offers match subscribers of either kind
-        self._masks = self.create_publisher(Image, topics.MASK, RELIABLE_QOS)
+        self._masks = self.create_publisher(Image, topics.MASK, qos.RELIABLE)
         if self._config.publish_task_state:
-            self._states = self.create_publisher(TaskState, topics.TASK_STATE, RELIABLE_QOS)
+            self._states = self.create_publisher(TaskState, topics.TASK_STATE, qos.RELIABLE)
             self.create_service(Trigger, "~/reference", self._on_reference)
         kind, topic = camera_topic(self._config.compressed)
         self._lens: LensTopic | None = None
@@ -53,7 +53,7 @@ class SegmentationNode(Node):
         if self._config.undistort:
             refuse_corrected(self, topic)
             self._lens = LensTopic(self, topic)
-        self.create_subscription(kind, topic, self._on_image, IMAGE_QOS)
+        self.create_subscription(kind, topic, self._on_image, qos.BEST_EFFORT)
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         try:

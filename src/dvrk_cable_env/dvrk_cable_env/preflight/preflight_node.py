@@ -22,8 +22,8 @@ from sensor_msgs.msg import Image, Joy
 
 from crtk_msgs.msg import OperatingState
 from dvrk_cable_env.arm.arm import ArmConfig
-from dvrk_cable_env.arm.crtk_arm import POSE_QOS, STATE_QOS, is_rotation
-from dvrk_cable_env.arm.guard_topics import ANY_QOS, MOTION_TOPICS, GuardTopics
+from dvrk_cable_env.arm.crtk_arm import is_rotation
+from dvrk_cable_env.arm.guard_topics import MOTION_TOPICS, GuardTopics
 from dvrk_cable_env.camera.lens_topic import LensTopic
 from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_frames import camera_topic
@@ -38,9 +38,9 @@ from dvrk_cable_env.preflight.seen import (
     Seen,
 )
 from dvrk_cable_env.preflight.topics import Ear, Remote
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.parameters import build, leaves
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, run
+from ls3_common.ros import declare, run
 from ls3_interfaces.msg import Latent, MotionState, TaskState
 
 Config = TypeVar("Config")
@@ -68,17 +68,19 @@ class PreflightNode(Node):
             for name, kind in NODES.items()
         }
         self._remotes |= {name: Remote(self, name, ["model"]) for name in LEARNERS}
-        self._cameras = [Ear(self, *camera_topic(kind), IMAGE_QOS) for kind in (False, True)]
+        self._cameras = [Ear(self, *camera_topic(kind), qos.BEST_EFFORT) for kind in (False, True)]
         self._lenses = [LensTopic(self, camera_topic(kind)[1]) for kind in (False, True)]
-        self._mask = Ear(self, Image, topics.MASK, IMAGE_QOS)
-        self._task = Ear(self, TaskState, topics.TASK_STATE, RELIABLE_QOS)
-        self._latent = Ear(self, Latent, topics.LATENT, IMAGE_QOS)
-        self._motion = Ear(self, MotionState, topics.MOTION_STATE, LATCHED_QOS)
-        self._state = Ear(self, OperatingState, self._arm_topic("operating_state"), STATE_QOS)
-        self._setpoint = Ear(self, PoseStamped, self._arm_topic("setpoint_cp"), POSE_QOS)
-        self._measured = Ear(self, PoseStamped, self._arm_topic("measured_cp"), POSE_QOS)
+        self._mask = Ear(self, Image, topics.MASK, qos.BEST_EFFORT)
+        self._task = Ear(self, TaskState, topics.TASK_STATE, qos.RELIABLE)
+        self._latent = Ear(self, Latent, topics.LATENT, qos.BEST_EFFORT)
+        self._motion = Ear(self, MotionState, topics.MOTION_STATE, qos.LATCHED)
+        self._state = Ear(self, OperatingState, self._arm_topic("operating_state"), qos.CHANGES)
+        self._setpoint = Ear(self, PoseStamped, self._arm_topic("setpoint_cp"), qos.NEWEST)
+        self._measured = Ear(self, PoseStamped, self._arm_topic("measured_cp"), qos.NEWEST)
         self._complaints: dict[str, str] = {}
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 50)
+        self.create_subscription(
+            DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.RELIABLE
+        )
         self._console: GuardTopics | None = None
         self._pedal_heard = False
         self._begin = time.monotonic()
@@ -130,7 +132,7 @@ class PreflightNode(Node):
             console = dataclasses.replace(guards, sole_commander=False, pedal_topic="")
             self._console = GuardTopics(self, self._arm_name, console)
             if guards.pedal_topic:
-                self.create_subscription(Joy, guards.pedal_topic, self._on_pedal, ANY_QOS)
+                self.create_subscription(Joy, guards.pedal_topic, self._on_pedal, qos.BEST_EFFORT)
         wall = time.monotonic()
         if self._watched is None:
             if self._complete() or wall > self._begin + self._config.timeout:

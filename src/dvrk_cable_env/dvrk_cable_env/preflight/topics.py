@@ -19,11 +19,11 @@ from ls3_common.ros import nanoseconds
 class Ear:
     """One topic: its newest message, and the stamps of those since `forget`."""
 
-    def __init__(self, node: Node, kind: type, topic: str, qos: QoSProfile) -> None:
+    def __init__(self, node: Node, kind: type, topic: str, profile: QoSProfile) -> None:
         self._node, self._topic = node, topic
         self.newest: Any = None
         self._heard: list[tuple[int, int]] = []
-        node.create_subscription(kind, topic, self._hear, qos)
+        node.create_subscription(kind, topic, self._hear, profile)
 
     def _hear(self, message: Any) -> None:
         self.newest = message

@@ -14,7 +14,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from dvrk_cable_env.arm.guard_topics import ANY_QOS
 from dvrk_cable_env.teleop.recording import (
     LATE,
     RECORDER,
@@ -25,8 +24,9 @@ from dvrk_cable_env.teleop.recording import (
     header_stamp,
     streams,
 )
+from ls3_common import qos
 from ls3_common.health import Health
-from ls3_common.ros import RELIABLE_QOS, declare, run
+from ls3_common.ros import declare, run
 
 LOOK = 0.5
 """Wall seconds between looks at the graph and at the rates."""
@@ -48,8 +48,8 @@ class RecordMonitor(Node):
         self._health = Health(self)
         # A recorder subscribes to what is published. With this the topic is there from the start,
         # and a mark of a program that sends one and leaves is not lost.
-        self._publisher = self.create_publisher(String, config.mark_topic, RELIABLE_QOS)
-        self.create_subscription(String, config.mark_topic, self._on_mark, RELIABLE_QOS)
+        self._publisher = self.create_publisher(String, config.mark_topic, qos.RELIABLE)
+        self.create_subscription(String, config.mark_topic, self._on_mark, qos.RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(LOOK, self._look, clock=steady)
         self.create_timer(config.report, self._report, clock=steady)
@@ -94,7 +94,7 @@ class RecordMonitor(Node):
             meter.hear(time.monotonic(), header_stamp(data) if stream.stamped else None)
 
         # raw: only arrivals and stamps are of interest
-        self.create_subscription(kind, stream.topic, hear, ANY_QOS, raw=True)
+        self.create_subscription(kind, stream.topic, hear, qos.BEST_EFFORT, raw=True)
 
     def _warn(self) -> None:
         now = time.monotonic()

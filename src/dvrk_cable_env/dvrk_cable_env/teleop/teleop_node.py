@@ -16,16 +16,15 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image, Joy
 from std_msgs.msg import String
 
-from dvrk_cable_env.arm.guard_topics import ANY_QOS
 from dvrk_cable_env.teleop.recording import header_stamp
 from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot, TeleopConfig
 from dvrk_cable_env.teleop.teleop_input import STILL, InputFault, Joystick, Pedal, displacement
 from dvrk_cable_env.teleop.teleop_keys import HELP, Keys
 from dvrk_cable_env.teleop.terminal import Terminal
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.plan_message import unplanned
-from ls3_common.ros import IMAGE_QOS, LATCHED_QOS, RELIABLE_QOS, declare, nanoseconds, run
+from ls3_common.ros import declare, nanoseconds, run
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 TICK = 0.02
@@ -49,21 +48,21 @@ class TeleopNode(Node):
         self._said: dict[str, tuple[str, float]] = {}  # by kind: newest reason, when it was said
         self._rival = ""
         self._health = Health(self)
-        self._marks = self.create_publisher(String, topics.EPISODE_MARK, RELIABLE_QOS)
+        self._marks = self.create_publisher(String, topics.EPISODE_MARK, qos.RELIABLE)
         self.create_subscription(
-            String, topics.EPISODE_MARK, lambda message: self._on_mark(message.data), RELIABLE_QOS
+            String, topics.EPISODE_MARK, lambda message: self._on_mark(message.data), qos.RELIABLE
         )
-        self.create_subscription(Joy, topics.JOY, self._on_joy, ANY_QOS)
+        self.create_subscription(Joy, topics.JOY, self._on_joy, qos.BEST_EFFORT)
         self._make_pedals()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if config.drive:
-            self._plans = self.create_publisher(Plan, topics.PLAN, RELIABLE_QOS)
+            self._plans = self.create_publisher(Plan, topics.PLAN, qos.RELIABLE)
             kind = CompressedImage if config.compressed else Image
             camera = topics.CAMERA_IMAGE + ("/compressed" if config.compressed else "")
             # raw: of a frame only its stamp is wanted
-            self.create_subscription(kind, camera, self._on_frame, IMAGE_QOS, raw=True)
-            self.create_subscription(ArmCommand, topics.ARM_COMMAND, self._on_command, RELIABLE_QOS)
-            self.create_subscription(MotionState, topics.MOTION_STATE, self._on_motion, LATCHED_QOS)
+            self.create_subscription(kind, camera, self._on_frame, qos.BEST_EFFORT, raw=True)
+            self.create_subscription(ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE)
+            self.create_subscription(MotionState, topics.MOTION_STATE, self._on_motion, qos.LATCHED)
             self.create_timer(LOOK, self._look, clock=steady)
             self._look()
         self.create_timer(TICK, self._tick, clock=steady)
@@ -77,7 +76,10 @@ class TeleopNode(Node):
         pedals = self._config.pedals
         if pedals.clutch:
             self.create_subscription(
-                Joy, pedals.clutch, lambda message: self._clutch.hear(message.buttons), ANY_QOS
+                Joy,
+                pedals.clutch,
+                lambda message: self._clutch.hear(message.buttons),
+                qos.BEST_EFFORT,
             )
         for mark in ("episode", "success", "violation", "discard"):
             if topic := getattr(pedals, mark):
@@ -92,7 +94,7 @@ class TeleopNode(Node):
                 turn = "stop" if self._pilot.running else "start"
                 self._ask(turn if mark == "episode" else mark)
 
-        self.create_subscription(Joy, topic, tread, ANY_QOS)
+        self.create_subscription(Joy, topic, tread, qos.BEST_EFFORT)
 
     def _on_joy(self, message: Joy) -> None:
         stamp = nanoseconds(message.header.stamp)

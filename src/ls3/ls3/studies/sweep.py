@@ -8,6 +8,7 @@ runs a task again whose worker has died; the command then goes on where the run 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import logging
 import os
@@ -20,6 +21,9 @@ from typing import Any
 from ls3.runs.domains import Domain
 from ls3.runs.methods import SWEPT, default_run, load_method
 from ls3_common.errors import ConfigError, UserError
+
+COMMAND = "ls3.cli.cli"
+"""The module of the `ls3` command. A worker starts the module by name, as a shell would."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +112,10 @@ def run_task(words: Sequence[str], directory: str, threads: int, *_after: Any) -
     sys.argv = ["ls3", *words]  # the command that results and models are said to come from
     import torch
 
-    from ls3.cli.cli import main
-
     torch.set_num_threads(threads)
     messages = io.StringIO()
     with contextlib.redirect_stderr(messages):  # Ray passes a dying worker's lines on too late
-        code = main(list(words))
+        code = importlib.import_module(COMMAND).main(list(words))
     sys.stderr.write(messages.getvalue())
     if code:
         raise RuntimeError(" ".join(messages.getvalue().split()) or f"exit code {code}")

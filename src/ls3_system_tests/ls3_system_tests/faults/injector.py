@@ -20,8 +20,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 
 from crtk_msgs.msg import OperatingState, StringStamped
-from ls3_common import topics
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, run
+from ls3_common import qos, topics
+from ls3_common.ros import run
 from ls3_interfaces.msg import Latent, Plan
 from ls3_system_tests.faults import spoil
 from ls3_system_tests.faults.kinds import INJECTIONS
@@ -43,7 +43,7 @@ class Injector(Node):
         self.declare_parameter("active", Parameter.Type.STRING_ARRAY)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._commands = self.create_publisher(
-            StringStamped, topics.arm(ARM, "state_command"), RELIABLE_QOS
+            StringStamped, topics.arm(ARM, "state_command"), qos.RELIABLE
         )
         out = partial(topics.arm, ARM)
         self._relay(Image, topics.CAMERA_IMAGE, spoil.FrameSpoiler().pass_on, SIM)
@@ -52,7 +52,7 @@ class Injector(Node):
         for name in ("setpoint_cp", "measured_cp"):
             self._relay(PoseStamped, out(name), spoil.pose, SIM)
         self._state = self._relay(
-            OperatingState, out("operating_state"), spoil.operating_state, SIM, LATCHED_QOS
+            OperatingState, out("operating_state"), spoil.operating_state, SIM, qos.LATCHED
         )
         self._relay(PoseStamped, out("move_cp"), spoil.move, "", target=f"{SIM}/{out('move_cp')}")
 
@@ -62,11 +62,11 @@ class Injector(Node):
         topic: str,
         make: Callable[[Any, Any], spoil.Passed],
         source: str,
-        qos: Any = RELIABLE_QOS,
+        profile: Any = qos.RELIABLE,
         target: str = "",
     ) -> Callable[[bytes], None]:
-        publisher = self.create_publisher(kind, target or topic, qos)
-        latched = qos is LATCHED_QOS
+        publisher = self.create_publisher(kind, target or topic, profile)
+        latched = profile is qos.LATCHED
 
         def take(raw: bytes) -> None:
             if latched:
@@ -81,7 +81,7 @@ class Injector(Node):
                     publisher.publish(message)
 
         origin = f"{source}/{topic}" if source else topic
-        self.create_subscription(kind, origin, take, qos, raw=True)
+        self.create_subscription(kind, origin, take, profile, raw=True)
         return take
 
     def _later(self, delay: float, act: Callable[[], None]) -> None:

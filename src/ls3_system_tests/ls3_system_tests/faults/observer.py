@@ -21,8 +21,8 @@ from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from ls3.learning.through_graph import MODEL_USERS
-from ls3_common import topics
-from ls3_common.ros import LATCHED_QOS, RELIABLE_QOS, nanoseconds
+from ls3_common import qos, topics
+from ls3_common.ros import nanoseconds
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState
 from ls3_interfaces.srv import LoadModel
@@ -50,11 +50,11 @@ class Observer:
         self.state = Ready(0, False, "nothing heard yet")
         hear = node.create_subscription
         setpoint, move = topics.arm(ARM, "setpoint_cp"), topics.arm(ARM, "move_cp")
-        hear(PoseStamped, f"{SIM}/{setpoint}", self._on_setpoint, RELIABLE_QOS)
-        hear(PoseStamped, move, self._on_move, RELIABLE_QOS)
-        hear(Empty, topics.arm(ARM, "hold"), self._on_hold, RELIABLE_QOS)
-        hear(ArmCommand, topics.ARM_COMMAND, self._on_answer, RELIABLE_QOS)
-        hear(MotionState, topics.MOTION_STATE, self._on_state, LATCHED_QOS)
+        hear(PoseStamped, f"{SIM}/{setpoint}", self._on_setpoint, qos.RELIABLE)
+        hear(PoseStamped, move, self._on_move, qos.RELIABLE)
+        hear(Empty, topics.arm(ARM, "hold"), self._on_hold, qos.RELIABLE)
+        hear(ArmCommand, topics.ARM_COMMAND, self._on_answer, qos.RELIABLE)
+        hear(MotionState, topics.MOTION_STATE, self._on_state, qos.LATCHED)
         ask = node.create_client
         self._arm = ask(Trigger, f"{node_name('arm')}/arm")
         self._change = ask(ChangeState, f"{node_name('arm')}/change_state")
