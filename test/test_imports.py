@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from source_tree import PYTHON_PACKAGES, ROOT, imported
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = sorted(path.parent for path in ROOT.glob("src/*/*/__init__.py"))
+MODULES = [path / path.name for path in PYTHON_PACKAGES]
+"""Folders of the packages' modules."""
 ENDPOINTS = ("create_publisher", "create_subscription")
 LINTER = Path(sys.executable).with_name("lint-imports")
 
@@ -24,7 +25,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("packages")
     shutil.copy(ROOT / "pyproject.toml", directory)
     ignored = shutil.ignore_patterns("__pycache__", "*.xml", "*.cpp")
-    for package in PACKAGES:
+    for package in MODULES:
         shutil.copytree(package, directory / package.name, ignore=ignored)
     return directory
 
@@ -87,18 +88,9 @@ def test_a_forbidden_import_is_reported(
     assert [line for line in said if line.startswith(("- ", "- ."))], "the import is named"
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Names of all modules that a file imports, those of functions included."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
-
-
 def test_launch_files_import_no_node_of_another_package() -> None:
     """They start nodes by name, so that a package need not depend on all that it can start."""
-    own = {package.name for package in PACKAGES}
+    own = {package.name for package in MODULES}
     found = {
         (path.parts[-3], name.split(".")[0])
         for path in ROOT.glob("src/*/launch/*.py")
@@ -111,7 +103,7 @@ def test_launch_files_import_no_node_of_another_package() -> None:
 
 def test_profiles_of_quality_of_service_are_made_in_one_module() -> None:
     made = set()
-    for package in PACKAGES:
+    for package in MODULES:
         for path in package.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if not isinstance(node, ast.Call):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
@@ -11,30 +10,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
-PACKAGES = sorted(path.parent for path in ROOT.glob("src/*/package.xml"))
-PYTHON_PACKAGES = [path for path in PACKAGES if (path / "setup.py").exists()]
-
-
-def normal(name: str) -> str:
-    """A distribution's name as PyPI compares it, without version, extra or marker."""
-    found = re.match(r"[A-Za-z0-9._-]+", name)
-    assert found, name
-    return re.sub(r"[-_.]+", "-", found[0]).lower()
+from source_tree import PACKAGES, PYTHON_PACKAGES, ROOT, normal, setup_argument
 
 
 def requirements(path: Path) -> list[str]:
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
     return [line for line in lines if line]
-
-
-def setup_argument(package: Path, name: str) -> list[str]:
-    """A literal list given to setup() in a package's setup.py."""
-    for node in ast.walk(ast.parse((package / "setup.py").read_text())):
-        if isinstance(node, ast.keyword) and node.arg == name:
-            return list(ast.literal_eval(node.value))
-    return []
 
 
 def test_colcon_sees_every_package_as_ros() -> None:
@@ -63,27 +44,6 @@ def test_package_manifest(package: Path) -> None:
     assert manifest.findtext("name") == package.name
     assert manifest.findtext("license") == "Apache-2.0"
     assert manifest.findtext("version") == "0.1.0"
-
-
-@pytest.mark.parametrize("package", PYTHON_PACKAGES, ids=lambda path: path.name)
-def test_manifest_depends_on_what_is_imported(package: Path) -> None:
-    """Every ROS package or package of this workspace that the code imports is declared."""
-    manifest = ET.parse(package / "package.xml").getroot()
-    declared = {
-        element.text for element in manifest if element.tag in {"depend", "exec_depend"}
-    } | {package.name}
-    ros = {path.name for path in PACKAGES} | {"rclpy", "launch", "launch_ros"}
-    missing = {}
-    for path in [*package.glob(f"{package.name}/**/*.py"), *package.glob("launch/*.py")]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                names.append(node.module)
-            for top in (name.split(".")[0] for name in names):
-                is_ros = top in ros or top.endswith(("_msgs", "_interfaces", "_srvs"))
-                if is_ros and top not in declared:
-                    missing[top] = str(path.relative_to(ROOT))
-    assert not missing
 
 
 @pytest.mark.parametrize("kind", ["launch", "config"])
