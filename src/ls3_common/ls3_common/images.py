@@ -51,28 +51,55 @@ def to_message(pixels: np.ndarray, header: Header) -> Image:
 
 
 class FrameStack:
-    """The newest frames of a camera as one observation, oldest first (Table 3, "frame stack").
+    """The last frames of a camera as one observation, the newest last (Table 3, "frame stack").
 
-    A frame that comes again replaces itself. Where time goes back, or makes a leap, the scene is
-    another one, and its first frame stands for those before it.
+    As long as there are fewer frames, the first one stands for those before it.
 
     Args:
-        frames: how many.
+        frames: how many frames an observation holds.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._count = frames
+        self._frames: deque[np.ndarray] = deque(maxlen=frames)
+
+    def clear(self) -> None:
+        """Forget all frames: the next one is the first of another scene."""
+        self._frames.clear()
+
+    def drop_newest(self) -> None:
+        """Forget the newest frame, if there is one."""
+        if self._frames:
+            self._frames.pop()
+
+    def add(self, pixels: np.ndarray) -> np.ndarray:
+        """Take in a frame (height, width, channel); returns (height, width, frames * channel)."""
+        self._frames.append(pixels)
+        first = [self._frames[0]] * (self._count - len(self._frames))
+        return np.concatenate([*first, *self._frames], axis=-1)
+
+
+class StampedFrameStack:
+    """A frame stack that knows by the stamps of the frames where a scene begins.
+
+    A frame with the stamp of the newest one replaces it. Where the time goes back or leaps, another
+    scene begins.
+
+    Args:
+        frames: how many frames an observation holds.
         gap_s: longest time between two frames of one scene.
     """
 
     def __init__(self, frames: int, gap_s: float) -> None:
-        self._frames: deque[np.ndarray] = deque(maxlen=frames)
+        self._stack = FrameStack(frames)
         self._gap_ns = int(gap_s * 1e9)
         self._newest = 0
 
     def add(self, stamp_ns: int, pixels: np.ndarray) -> np.ndarray:
-        """Take in uint8 (height, width, channel); returns (height, width, frames * channel)."""
+        """Take in a frame (height, width, channel); returns (height, width, frames * channel)."""
         if not 0 <= stamp_ns - self._newest <= self._gap_ns:
-            self._frames.clear()
-        elif stamp_ns == self._newest and self._frames:
-            self._frames.pop()
+            self._stack.clear()
+        elif stamp_ns == self._newest:
+            self._stack.drop_newest()
         self._newest = stamp_ns
-        self._frames.append(pixels)
-        first = [self._frames[0]] * ((self._frames.maxlen or 1) - len(self._frames))
-        return np.concatenate([*first, *self._frames], axis=-1)
+        return self._stack.add(pixels)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ls3_common.images import FrameStack, to_array, to_message
+from ls3_common.images import FrameStack, StampedFrameStack, to_array, to_message
 
 
 def frame(level: int, channels: int = 3) -> np.ndarray:
@@ -16,16 +16,18 @@ def levels(stacked: np.ndarray) -> list[int]:
 
 
 def test_stack_is_oldest_first_and_begins_with_its_first_frame() -> None:
-    stack = FrameStack(3, 0.5)
-    second = 10**9
-    assert levels(stack.add(second, frame(1))) == [1, 1, 1]
-    assert levels(stack.add(second + 1, frame(2))) == [1, 1, 2]
-    assert levels(stack.add(second + 2, frame(3))) == [1, 2, 3]
-    assert levels(stack.add(second + 3, frame(4))) == [2, 3, 4]
+    stack = FrameStack(3)
+    assert levels(stack.add(frame(1))) == [1, 1, 1]
+    assert levels(stack.add(frame(2))) == [1, 1, 2]
+    assert levels(stack.add(frame(3))) == [1, 2, 3]
+    assert levels(stack.add(frame(4))) == [2, 3, 4]
+    stack.clear()
+    stack.drop_newest()
+    assert levels(stack.add(frame(5))) == [5, 5, 5]
 
 
 def test_a_frame_that_comes_again_replaces_itself() -> None:
-    stack = FrameStack(3, 0.5)
+    stack = StampedFrameStack(3, 0.5)
     for stamp, level in ((5, 1), (6, 2), (6, 2), (6, 2)):
         stacked = stack.add(stamp, frame(level))
     assert levels(stacked) == [1, 1, 2]
@@ -33,7 +35,7 @@ def test_a_frame_that_comes_again_replaces_itself() -> None:
 
 @pytest.mark.parametrize("stamp", [1, 10**9 + 500_000_001 + 2])
 def test_another_scene_begins_anew(stamp: int) -> None:
-    stack = FrameStack(3, 0.5)
+    stack = StampedFrameStack(3, 0.5)
     for index in range(3):
         stack.add(10**9 + index, frame(index))
     assert levels(stack.add(stamp, frame(9))) == [9, 9, 9]

@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 from ls3_common import qos, ros, topics
 from ls3_common.errors import DataError
 from ls3_common.health import Health
-from ls3_common.images import FrameStack, to_array
+from ls3_common.images import StampedFrameStack, to_array
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent
 
@@ -48,7 +48,7 @@ class EncoderNode(Node):
         torch.set_num_threads(self.config.threads)
         self.bundle = load_bundle(self.config.model)
         self.health = Health(self)
-        self.stack: FrameStack | None = None  # its size follows from the first frame
+        self.stack: StampedFrameStack | None = None  # its size follows from the first frame
         self.publisher = self.create_publisher(Latent, topics.LATENT, qos.RELIABLE)
         self.create_subscription(Image, topics.MASK, self._encode, qos.BEST_EFFORT)
         ModelService(self, lambda: self.bundle, self._use)
@@ -83,7 +83,7 @@ class EncoderNode(Node):
         if frames == 1 or rest:  # a rest: the model's own complaint names both sizes
             return pixels
         if self.stack is None:
-            self.stack = FrameStack(frames, self.config.frame_gap)
+            self.stack = StampedFrameStack(frames, self.config.frame_gap)
         return self.stack.add(ros.nanoseconds(message.header.stamp), pixels)
 
 

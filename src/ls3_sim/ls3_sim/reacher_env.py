@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ls3_common.images import FrameStack
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.reacher_behaviours import RANDOM_LENGTH, make_behaviour
@@ -33,7 +33,7 @@ class ReacherEnv(DomainEnv[ReacherScene]):
     behaviour_lengths: Mapping[str, int] = {"random": RANDOM_LENGTH}
 
     def __init__(self, render_mode: str | None = None, layout: ReacherLayout | None = None) -> None:
-        self._frames: deque[NDArray[np.uint8]] = deque(maxlen=FRAMES)
+        self._stack = FrameStack(FRAMES)
         scene = ReacherScene(layout or ReacherLayout())
         shape = (IMAGE_SIZE, IMAGE_SIZE, 3 * FRAMES)
         super().__init__(scene, render_mode, largest_action=1.0, observation_shape=shape)
@@ -49,16 +49,13 @@ class ReacherEnv(DomainEnv[ReacherScene]):
             self.scene.reset_anywhere(self.np_random)
         else:
             self.scene.reset()
-        self._frames.clear()
+        self._stack.clear()
 
     def _act(self, action: NDArray[np.float64]) -> None:
         self.scene.move(CONTROL_SCALE * action)
 
     def _observe(self) -> NDArray[np.uint8]:
-        frame = self.scene.observe()
-        # after a reset the first frame fills the stack
-        self._frames.extend([frame] * (1 if self._frames else FRAMES))
-        return np.concatenate(self._frames, axis=-1)
+        return self._stack.add(self.scene.observe())
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -19,6 +19,7 @@ from rclpy.node import Node
 from ls3.learning.algorithm import Ask
 from ls3_common import topics
 from ls3_common.errors import UserError
+from ls3_common.images import FrameStack
 from ls3_common.progress import Interrupted
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.srv import LoadModel
@@ -145,6 +146,5 @@ class GraphEpisodes:
 
 def stacked(frames: np.ndarray, count: int) -> np.ndarray:
     """Single frames, uint8 (T + 1, h, w, c), as the stacks of `count` that a model sees."""
-    first = [frames[:1]] * (count - 1)
-    padded = np.concatenate([*first, frames])
-    return np.concatenate([padded[i : i + len(frames)] for i in range(count)], axis=-1)
+    stack = FrameStack(count)
+    return np.stack([stack.add(frame) for frame in frames])
