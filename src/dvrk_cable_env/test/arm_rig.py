@@ -6,6 +6,7 @@ import dataclasses
 
 from dvrk_cable_env.arm.arm import ArmConfig, Status
 from dvrk_cable_env.arm.controller import ArmController
+from dvrk_cable_env.arm.guards import Guard
 from dvrk_cable_env.arm.limits import ArmState, Decision, Request
 
 MS = 1_000_000
@@ -49,11 +50,11 @@ class FakeArm:
 
 
 class Rig:
-    """An arm, its controller and a clock."""
+    """An arm, its controller with the guards given, and a clock."""
 
-    def __init__(self, **config: object) -> None:
+    def __init__(self, *guards: Guard, **config: object) -> None:
         self.arm = FakeArm()
-        self.controller = ArmController(self.arm, ArmConfig(**config))  # type: ignore[arg-type]
+        self.controller = ArmController(self.arm, ArmConfig(**config), guards)  # type: ignore[arg-type]
         self.now = SECOND
         if not config.get("auto_enable"):
             self.controller.update(self.now)

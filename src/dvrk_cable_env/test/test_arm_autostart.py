@@ -28,17 +28,17 @@ def change(bench: Any) -> Callable[[int], bool]:
 
 
 def test_without_autostart_nothing_is_sent_before_a_manager_activates(
+    arm: Any,
     bench: Any,
-    start: Any,
     rig_of: Any,
     patient: dict,
     change: Callable[[int], bool],
 ) -> None:
-    bench.arm.become(state="DISABLED", is_homed=False, is_busy=False)
-    bench.arm.commands.clear()
-    bench.arm.moves.clear()
-    holds = bench.arm.holds
-    with start(NODE, autostart=False, auto_enable=True, **patient) as child:
+    arm.become(state="DISABLED", is_homed=False, is_busy=False)
+    arm.commands.clear()
+    arm.moves.clear()
+    holds = arm.holds
+    with bench.start(NODE, autostart=False, auto_enable=True, **patient) as child:
         rig = rig_of(child)
         rig.not_ready(INACTIVE)
         assert rig.plan(0.01, 0.0).outcome == "refused"
@@ -46,10 +46,10 @@ def test_without_autostart_nothing_is_sent_before_a_manager_activates(
         assert not change(Transition.TRANSITION_ACTIVATE), "it is not configured"
         assert change(Transition.TRANSITION_CONFIGURE)
         assert rig.plan(0.01, 0.0).outcome == "refused"
-        assert (bench.arm.commands, bench.arm.moves, bench.arm.holds) == ([], [], holds)
+        assert (arm.commands, arm.moves, arm.holds) == ([], [], holds)
         assert change(Transition.TRANSITION_ACTIVATE)
         rig.ready()
-        assert bench.arm.commands == ["enable", "home"]
+        assert arm.commands == ["enable", "home"]
         rig.arm.duration = 30.0
         assert rig.plan(0.01, 0.0).outcome == "sent"
         bench.until(lambda: rig.arm.is_busy)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from arm_rig import Rig
 
 from dvrk_cable_env.arm.arm import ArmConfig
 from dvrk_cable_env.arm.controller import ArmController
 from dvrk_cable_env.arm.guards import DeadMan, Objection, SoleCommander, Teleoperation
-from dvrk_cable_env.arm.limits import ArmState, Request
-
-MS = 1_000_000
-HOME = (0.0, 0.0, -0.1)
 
 
 class Wall:
@@ -85,46 +80,21 @@ def test_another_commander_is_named() -> None:
     assert found.reason.endswith("commander: /a (PSM1/move_cp), /gui (PSM1/servo_cp)")
 
 
-class Bench:
-    """A ready arm behind a controller with one guard whose objection a test sets."""
+class Watcher:
+    """A guard that objects to what a test says."""
 
-    def __init__(self, **config: bool) -> None:
-        self.now = 1_000 * MS
-        self.known = ArmState("ENABLED", True, False, self.now, "", HOME, HOME)
-        self.sent: list[object] = []
-        self.word: Objection | None = None
-        self.controller = ArmController(self, ArmConfig(**config), [self])  # type: ignore[arg-type]
-        self.tick()
-        self.controller.rearm()
-        self.tick()
-
-    def state(self) -> ArmState:
-        return self.known
-
-    def command(self, name: str) -> bool:
-        self.sent.append(name)
-        return True
-
-    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
-        self.sent.append(goal)
-        return goal
-
-    def hold(self) -> None:
-        self.sent.append("hold")
-
-    def flush(self, timeout: float) -> None:
-        pass
+    word: Objection | None = None
 
     def objection(self) -> Objection | None:
         return self.word
 
-    def tick(self, **fields: object) -> bool:
-        self.now += 300 * MS
-        self.known = dataclasses.replace(self.known, stamp=self.now, **fields)  # type: ignore[arg-type]
-        return self.controller.update(self.now).ready
 
-    def plan(self) -> str:
-        return self.controller.execute(Request((0.01, 0.0), self.now), self.now).reason
+def watched() -> tuple[Rig, Watcher]:
+    """A ready arm behind a controller, and the guard that it asks."""
+    watcher = Watcher()
+    rig = Rig(watcher)
+    assert rig.tick().ready
+    return rig, watcher
 
 
 RELEASED = Objection("released")
@@ -134,86 +104,86 @@ FOREIGN = Objection("taken", latches=True, foreign=True)
 
 @pytest.mark.parametrize("word", [RELEASED, LOST, FOREIGN])
 def test_during_a_motion_every_objection_holds_and_latches(word: Objection) -> None:
-    bench = Bench()
-    assert bench.plan() == ""
-    assert bench.tick(is_busy=True)
-    bench.word = word
-    assert not bench.tick()
-    assert bench.sent == [(0.01, 0.0), "hold"]
-    bench.word = None
-    assert not bench.tick(is_busy=False), "the objection is gone, the fault is not"
-    assert word.reason in bench.plan()
-    assert bench.controller.rearm() == ""
-    assert bench.tick()
+    rig, guard = watched()
+    assert rig.plan().reason == ""
+    assert rig.tick(is_busy=True).ready
+    guard.word = word
+    assert not rig.tick().ready
+    assert rig.arm.sent == [(0.01, 0.0), "hold"]
+    guard.word = None
+    assert not rig.tick(is_busy=False).ready, "the objection is gone, the fault is not"
+    assert word.reason in rig.plan().reason
+    assert rig.controller.rearm() == ""
+    assert rig.tick().ready
 
 
 def test_a_pedal_released_at_rest_may_be_pressed_again() -> None:
-    bench = Bench()
-    bench.word = RELEASED
-    assert not bench.tick()
-    assert bench.plan() == "released" and bench.sent == ["hold"]
-    bench.word = None
-    assert bench.tick()
-    assert bench.plan() == ""
+    rig, guard = watched()
+    guard.word = RELEASED
+    assert not rig.tick().ready
+    assert rig.plan().reason == "released" and rig.arm.sent == ["hold"]
+    guard.word = None
+    assert rig.tick().ready
+    assert rig.plan().reason == ""
 
 
 @pytest.mark.parametrize("word", [LOST, FOREIGN])
 def test_at_rest_what_was_lost_or_taken_latches(word: Objection) -> None:
-    bench = Bench()
-    bench.word = word
-    assert not bench.tick()
-    assert bench.controller.rearm() == word.reason, "not while it lasts"
-    bench.word = None
-    assert not bench.tick()
-    assert bench.controller.rearm() == ""
-    assert bench.tick()
+    rig, guard = watched()
+    guard.word = word
+    assert not rig.tick().ready
+    assert rig.controller.rearm() == word.reason, "not while it lasts"
+    guard.word = None
+    assert not rig.tick().ready
+    assert rig.controller.rearm() == ""
+    assert rig.tick().ready
 
 
 def test_an_arm_that_somebody_else_has_is_not_even_held() -> None:
-    bench = Bench()
-    bench.word = FOREIGN
-    bench.tick()
-    assert "taken" in bench.plan()
-    bench.controller.leave()
-    assert bench.sent == []
-    bench.word = None
-    bench.plan()
-    bench.controller.leave()
-    assert bench.sent == ["hold", "hold"]
+    rig, guard = watched()
+    guard.word = FOREIGN
+    rig.tick()
+    assert "taken" in rig.plan().reason
+    rig.controller.leave()
+    assert rig.arm.sent == []
+    guard.word = None
+    rig.plan()
+    rig.controller.leave()
+    assert rig.arm.sent == ["hold", "hold"]
 
 
 def test_leaving_holds_a_motion_of_ours_whoever_objects() -> None:
-    bench = Bench()
-    bench.plan()
-    bench.word = FOREIGN
-    bench.controller.leave()
-    assert bench.sent[-1] == "hold"
+    rig, guard = watched()
+    rig.plan()
+    guard.word = FOREIGN
+    rig.controller.leave()
+    assert rig.arm.sent[-1] == "hold"
 
 
 @pytest.mark.parametrize("word", [RELEASED, LOST, FOREIGN])
 def test_homing_moves_the_arm_and_asks_the_guards(word: Objection) -> None:
-    bench = Bench()
-    bench.tick(state="DISABLED", is_homed=False)
-    bench.sent.clear()
-    bench.word = word
-    assert bench.controller.home() == word.reason
-    bench.tick()
-    assert bench.sent == []
-    bench.word = None
-    assert bench.controller.home() == ""
-    bench.tick()
-    bench.word = word
-    bench.tick(is_busy=True)
-    assert bench.sent == ["enable", "hold"]
-    assert "while it was enabled" in bench.controller.status().reason
+    rig, guard = watched()
+    rig.tick(state="DISABLED", is_homed=False)
+    rig.arm.sent.clear()
+    guard.word = word
+    assert rig.controller.home() == word.reason
+    rig.tick()
+    assert rig.arm.sent == []
+    guard.word = None
+    assert rig.controller.home() == ""
+    rig.tick()
+    guard.word = word
+    rig.tick(is_busy=True)
+    assert rig.arm.sent == ["enable", "hold"]
+    assert "while it was enabled" in rig.controller.status().reason
 
 
 def test_the_gravest_objection_decides() -> None:
-    bench = Bench()
-    controller = ArmController(bench, ArmConfig(auto_enable=True), [bench, Grave()])  # type: ignore[arg-type]
-    controller.update(bench.now)
-    bench.word = RELEASED
-    assert controller.update(bench.now).reason == "taken"
+    rig, guard = watched()
+    controller = ArmController(rig.arm, ArmConfig(auto_enable=True), [guard, Grave()])
+    controller.update(rig.now)
+    guard.word = RELEASED
+    assert controller.update(rig.now).reason == "taken"
 
 
 class Grave:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,18 +28,9 @@ for step in range(1000):
 
 
 @pytest.fixture
-def planner() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts a process that sends a safe plan ten times a second; ended with the test."""
-    children: list[subprocess.Popen[bytes]] = []
-
-    def begin() -> subprocess.Popen[bytes]:
-        children.append(subprocess.Popen([sys.executable, "-c", PLANNER]))
-        return children[-1]
-
-    yield begin
-    for child in children:
-        child.kill()
-        child.wait()
+def planner(bench: Any) -> Callable[[], Any]:
+    """Starts a process that sends a safe plan ten times a second."""
+    return lambda: bench.start("-c", PLANNER)
 
 
 def test_a_safe_plan_moves_the_arm_and_the_motion_is_reported(rig: Any) -> None:
@@ -193,10 +183,10 @@ def test_stop_service_holds_and_latches(rig: Any) -> None:
 
 
 def test_a_planner_that_dies_leaves_an_arm_at_rest_and_ready(rig: Any, planner: Any) -> None:
-    child = planner()
-    rig.bench.until(lambda: len(rig.arm.moves) >= 2)
-    child.kill()
-    child.wait()
+    with planner() as child:
+        rig.bench.until(lambda: len(rig.arm.moves) >= 2)
+        child.send(signal.SIGKILL)
+        child.wait()
     rig.bench.until(lambda: not rig.states[-1].moving and not rig.arm.is_busy)
     count, position = len(rig.arm.moves), list(rig.arm.position)
     time.sleep(0.5)  # the planner sent a plan each 0.1 s

@@ -34,14 +34,14 @@ def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def rig(bench: Any, start: Any, rig_of: Any, patient: dict, api: str) -> Iterator[Any]:
+def rig(arm: Any, bench: Any, rig_of: Any, patient: dict, api: str) -> Iterator[Any]:
     """An armed arm_node that enabled and homed its arm through the API."""
-    bench.arm.become(state="DISABLED", is_homed=False, is_busy=False, duration=0.05)
-    bench.arm.commands.clear()
-    with start(NODE, auto_enable=True, backend="dvrk", **patient) as child:
+    arm.become(state="DISABLED", is_homed=False, is_busy=False, duration=0.05)
+    arm.commands.clear()
+    with bench.start(NODE, auto_enable=True, backend="dvrk", **patient) as child:
         rig = rig_of(child)
         rig.ready()
-        assert bench.arm.commands == ["enable", "home"]
+        assert arm.commands == ["enable", "home"]
         rig.arm.moves.clear()
         yield rig
 
@@ -78,15 +78,14 @@ def test_sigterm_during_a_motion_holds_before_the_process_leaves(rig: Any) -> No
     rig.arm.duration = 30.0
     assert rig.plan(0.01, 0.0).outcome == "sent"
     rig.bench.until(lambda: rig.arm.is_busy)
-    rig.child.send_signal(signal.SIGTERM)
+    rig.child.send(signal.SIGTERM)
     assert rig.child.wait(timeout=10.0) == 0
     rig.bench.until(lambda: not rig.arm.is_busy)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("dvrk") is not None, reason="dvrk_python is there")
-def test_without_the_api_it_says_what_to_do(start: Any) -> None:
-    with start(NODE, backend="dvrk") as child:
-        _, text = child.communicate(timeout=20)
-    assert child.returncode == 2
-    assert "needs the Python package" in text and "backend:=crtk" in text
-    assert "Traceback" not in text
+def test_without_the_api_it_says_what_to_do(bench: Any) -> None:
+    with bench.start(NODE, backend="dvrk") as child:
+        assert child.wait() == 2
+    assert "needs the Python package" in child.output and "backend:=crtk" in child.output
+    assert "Traceback" not in child.output

@@ -42,20 +42,20 @@ class Operator:
 
 
 @pytest.fixture
-def operator(bench: Any, start: Any, rig_of: Any, patient: dict) -> Iterator[Operator]:
+def operator(arm: Any, bench: Any, rig_of: Any, patient: dict) -> Iterator[Operator]:
     """An armed arm_node with a pedal and a console, the pedal down."""
     parameters = {
         "guards__pedal_topic": PEDAL,
         "guards__pedal_max_age": 1.0,
         "guards__teleop_topics": [FOLLOWING],
     }
-    bench.arm.become(state="ENABLED", is_homed=True, is_busy=False, duration=0.05)
-    with start(NODE, **patient, **parameters) as child:
+    arm.become(state="ENABLED", is_homed=True, is_busy=False, duration=0.05)
+    with bench.start(NODE, **patient, **parameters) as child:
         operator = Operator(rig_of(child))
         operator.rig.arm_it()
         yield operator
         operator.leave()
-        assert child.poll() is None, "arm_node died"
+        assert child.runs, "arm_node died"
 
 
 def in_motion(operator: Operator) -> Any:

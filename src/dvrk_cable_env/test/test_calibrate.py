@@ -18,6 +18,7 @@ from dvrk_cable_env.calibrate.command import main
 from dvrk_cable_env.calibrate.live import tip_of
 from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_view import to_robot
+from ls3_common import qos
 from ls3_common.errors import UserError
 from ls3_common.parameters import build, read_section
 
@@ -156,9 +157,13 @@ def test_a_tip_that_nobody_can_trust_is_refused(poses, text):
         tip_of(poses)
 
 
-def test_from_the_topics_of_a_compressed_camera_and_a_robot(bench: Any, tmp_path: Any) -> None:
+def test_from_the_topics_of_a_compressed_camera_and_a_robot(
+    arm: Any, bench: Any, tmp_path: Any
+) -> None:
     """Six points by the robot's own positions; a person is at the keyboard."""
-    camera = bench.node.create_publisher(CompressedImage, "camera/image_raw/compressed", 10)
+    camera = bench.node.create_publisher(
+        CompressedImage, "camera/image_raw/compressed", qos.RELIABLE
+    )
     done, data = cv2.imencode(".png", table()[..., ::-1])
     assert done
     message = CompressedImage(format="png", data=array("B", data.tobytes()))
@@ -173,6 +178,7 @@ def test_from_the_topics_of_a_compressed_camera_and_a_robot(bench: Any, tmp_path
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env=bench.environment(),
     )
     assert child.stdin is not None and child.stdout is not None
     try:
@@ -180,7 +186,7 @@ def test_from_the_topics_of_a_compressed_camera_and_a_robot(bench: Any, tmp_path
         for u, v in SPREAD:
             while not told.endswith("then Enter "):
                 told += child.stdout.read(1) or pytest.fail(told)
-            bench.arm.position[:2] = to_robot(FLAT, (u, v))[0].tolist()
+            arm.position[:2] = to_robot(FLAT, (u, v))[0].tolist()
             time.sleep(0.1)  # poses of the way there are through
             child.stdin.write("\n")
             child.stdin.flush()

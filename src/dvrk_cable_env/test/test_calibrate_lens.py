@@ -135,7 +135,7 @@ def test_a_homography_belongs_to_one_lens(picture: list[str], capsys: Any) -> No
 
 def test_from_the_topics_of_a_raw_camera(bench: Any, tmp_path: Path) -> None:
     frame = image(RAW, 1)
-    camera = bench.node.create_publisher(type(frame), "/lens/camera/image_raw", 10)
+    camera = bench.node.create_publisher(type(frame), "/lens/camera/image_raw", qos.RELIABLE)
     timer = bench.node.create_timer(0.1, lambda: camera.publish(frame))
     path = tmp_path / "robot.yaml"
     words = [str(path), "--undistort", "--preview", str(tmp_path / "m.png"), *PICKS]
@@ -144,7 +144,12 @@ def test_from_the_topics_of_a_raw_camera(bench: Any, tmp_path: Path) -> None:
     def calibrate(*more: str) -> subprocess.CompletedProcess[str]:
         remap = ["--ros-args", "-r", "__ns:=/lens"]
         return subprocess.run(
-            [*command, *more, *remap], capture_output=True, text=True, timeout=60, check=False
+            [*command, *more, *remap],
+            env=bench.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     try:

@@ -18,7 +18,7 @@ PLUMB = LENSES["plumb_bob"]
 
 
 @pytest.fixture(scope="module")
-def camera(bench: Any, start: Any) -> Iterator[list[CameraInfo]]:
+def camera(bench: Any) -> Iterator[list[CameraInfo]]:
     """A camera over segmentation_node; what the list holds is said with every frame."""
     frame, said = image(through(PLUMB, workspace()), 1), []
     pictures = bench.node.create_publisher(type(frame), "camera/image_raw", qos.RELIABLE)
@@ -32,13 +32,13 @@ def camera(bench: Any, start: Any) -> Iterator[list[CameraInfo]]:
 
     bench.node.create_timer(0.1, tick)
     sizes = {"width": WIDTH, "height": HEIGHT, "crop_left": 80, "crop_side": 480}
-    with start("dvrk_cable_env.camera.segmentation_node", undistort=True, **sizes) as child:
+    with bench.start("dvrk_cable_env.camera.segmentation_node", undistort=True, **sizes) as child:
         bench.matched(pictures)
         yield said
-        assert child.poll() is None, "segmentation_node died"
+        assert child.runs, "segmentation_node died"
 
 
-def lines() -> dict[str, str]:
+def lines(bench: Any) -> dict[str, str]:
     """By check: there is no arm, so that preflight fails in any case."""
     words = ["-p", "timeout:=3.0", "-p", "watch:=1.0", "-p", "max_camera_age:=2.0"]
     command = [
@@ -48,9 +48,11 @@ def lines() -> dict[str, str]:
         "--ros-args",
         *words,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env=bench.environment(), capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1, done.stderr
-    return {line[8:23].strip(): line for line in done.stdout.splitlines()[:-1]}
+    return {line[8:23].strip(): line for line in done.stdout.splitlines(bench)[:-1]}
 
 
 @pytest.mark.parametrize(
@@ -60,15 +62,19 @@ def lines() -> dict[str, str]:
         ([240], "is of frames of 640 x 240, this is 640 x 480"),
     ],
 )
-def test_no_lens_no_episode(camera: list[CameraInfo], heights: list[int], reason: str) -> None:
+def test_no_lens_no_episode(
+    bench: Any, camera: list[CameraInfo], heights: list[int], reason: str
+) -> None:
     camera[:] = [message_of(PLUMB, height=height) for height in heights]
-    found = lines()
+    found = lines(bench)
     assert found["calibration"].startswith("FAILED") and reason in found["calibration"]
     assert "nothing arrives on /segmentation/mask" in found["segmentation"]
 
 
-def test_with_its_camera_info_the_lens_is_no_complaint(camera: list[CameraInfo]) -> None:
+def test_with_its_camera_info_the_lens_is_no_complaint(
+    bench: Any, camera: list[CameraInfo]
+) -> None:
     camera[:] = [message_of(PLUMB)]
-    found = lines()
+    found = lines(bench)
     assert "arm_node does not answer" in found["calibration"], "its next question"
     assert found["segmentation"].startswith("ok") and found["camera"].startswith("ok")

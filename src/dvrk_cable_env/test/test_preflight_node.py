@@ -52,8 +52,8 @@ PARAMETERS = "rcl_interfaces/srv/GetParameters"
 class Table:
     """A camera over cable, obstacle and goal, a foot on a pedal, and a console nobody uses."""
 
-    def __init__(self, bench: Any) -> None:
-        self.bench, self._node = bench, bench.node
+    def __init__(self, bench: Any, arm: Any) -> None:
+        self.bench, self.arm, self._node = bench, arm, bench.node
         rgb = np.full((128, 128, 3), GREY, np.uint8)
         rgb[60:90, 50:80], rgb[60:80, 95:115], rgb[20:24, 10:100] = BLUE, GREEN, RED
         self._image = Image(
@@ -82,22 +82,18 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def table(bench: Any, file: Path) -> Iterator[Table]:
+def table(bench: Any, arm: Any, file: Path) -> Iterator[Table]:
     """The nodes, with the file's parameters."""
-    table = Table(bench)
+    table = Table(bench, arm)
+    settings = ["--ros-args", "--params-file", str(file)]
     children = [
-        subprocess.Popen(
-            [sys.executable, "-m", f"dvrk_cable_env.{name}", "--ros-args", "--params-file", file]
-        )
+        bench.command(sys.executable, "-m", f"dvrk_cable_env.{name}", *settings)
         for name in ("arm.arm_node", "camera.segmentation_node")
     ]
     bench.until(lambda: bench.node.count_publishers("motion_state"))
     yield table
     for child in children:
-        assert child.poll() is None, "a node died"
-        child.send_signal(signal.SIGTERM)
-    for child in children:
-        child.wait(timeout=10)
+        assert child.runs, "a node died"
 
 
 @pytest.fixture
@@ -105,14 +101,15 @@ def well(table: Table) -> Table:
     """Everything as it must be."""
     table.shows = table.foot = True
     table.console.publish(Bool(data=False))
-    table.bench.arm.become(state="ENABLED", is_homed=True, is_busy=False)
+    table.arm.become(state="ENABLED", is_homed=True, is_busy=False)
     return table
 
 
-def begin(file: Path, *words: str) -> subprocess.Popen[str]:
+def begin(bench: Any, file: Path, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "dvrk_cable_env.preflight.preflight_node"]
     return subprocess.Popen(
         [*command, "--ros-args", "--params-file", str(file), *words],
+        env=bench.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -128,9 +125,9 @@ def verdicts(child: subprocess.Popen[str]) -> tuple[int, dict[str, str], str]:
     return child.returncode, {x[8:23].strip(): x for x in lines if not x.startswith("ok ")}, errors
 
 
-def failed(file: Path, *words: str) -> dict[str, str]:
+def failed(bench: Any, file: Path, *words: str) -> dict[str, str]:
     """The line of each check that failed, of which there is one at least."""
-    code, found, _ = verdicts(begin(file, *words))
+    code, found, _ = verdicts(begin(bench, file, *words))
     assert code == 1
     return {check: line for check, line in found.items() if line.startswith("FAILED")}
 
@@ -138,10 +135,10 @@ def failed(file: Path, *words: str) -> dict[str, str]:
 def test_all_is_well_and_nothing_that_moves_is_sent_or_even_offered(
     well: Table, file: Path
 ) -> None:
-    node, arm = well.bench.node, well.bench.arm
+    node, arm = well.bench.node, well.arm
     arm.commands.clear()
     moves, holds = list(arm.moves), arm.holds
-    child = begin(file)
+    child = begin(well.bench, file)
     offered: set[str] = set()
     asked: set[str] = set()
     while child.poll() is None:
@@ -160,10 +157,10 @@ def test_all_is_well_and_nothing_that_moves_is_sent_or_even_offered(
 
 
 def test_a_disabled_arm_fails_and_stays_disabled(well: Table, file: Path) -> None:
-    arm = well.bench.arm
+    arm = well.arm
     arm.become(state="DISABLED")
     arm.commands.clear()
-    found = failed(file)
+    found = failed(well.bench, file)
     assert set(found) == {"arm state"} and "DISABLED" in found["arm state"]
     assert arm.state == "DISABLED" and arm.commands == []
 
@@ -172,14 +169,14 @@ def test_another_commander_and_a_console_that_follows(well: Table, file: Path) -
     node = well.bench.node
     other = node.create_publisher(PoseStamped, "PSM1/servo_cp", qos.RELIABLE)
     well.console.publish(Bool(data=True))
-    line = failed(file)["sole commander"]
+    line = failed(well.bench, file)["sole commander"]
     node.destroy_publisher(other)
     assert "/bench (/PSM1/servo_cp)" in line and f"teleoperation follows ({FOLLOWING})" in line
 
 
 def test_no_camera_and_no_foot(well: Table, file: Path) -> None:
     well.shows = well.foot = False
-    found = failed(file)
+    found = failed(well.bench, file)
     assert "nothing arrives on /camera/image_raw" in found["camera"]
     assert f"{PEDAL} is silent" in found["pedal"]
     assert set(found) == {"camera", "segmentation", "reference", "pedal"}
@@ -190,13 +187,13 @@ def test_nodes_that_run_with_other_numbers_than_the_files(
 ) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(FILE.replace("limits:\n", "limits:\n      max_step: 0.005\n", 1))
-    found = failed(other)
+    found = failed(well.bench, other)
     assert set(found) == {"parameters"}
     assert "arm_node: limits.max_step is 0.015, the file says 0.005" in found["parameters"]
 
 
 def test_a_robot_that_is_not_there(well: Table, file: Path) -> None:
-    found = failed(file, "-p", "arm:=PSM2")
+    found = failed(well.bench, file, "-p", "arm:=PSM2")
     assert "nothing arrives on PSM2/operating_state" in found["arm state"]
     assert "nothing arrives on /PSM2/setpoint_cp" in found["arm pose"]
     assert "arm_node has arm PSM1" in found["parameters"]
@@ -204,7 +201,7 @@ def test_a_robot_that_is_not_there(well: Table, file: Path) -> None:
 
 def test_interrupted_is_not_passed(well: Table, file: Path) -> None:
     well.shows = False
-    child = begin(file)
+    child = begin(well.bench, file)
     well.bench.until(lambda: "preflight" in well.bench.node.get_node_names())
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
@@ -212,10 +209,10 @@ def test_interrupted_is_not_passed(well: Table, file: Path) -> None:
     assert (child.returncode, out, errors) == (130, "", "")
 
 
-def test_a_mistake_in_the_file_is_named(tmp_path: Path) -> None:
+def test_a_mistake_in_the_file_is_named(bench: Any, tmp_path: Path) -> None:
     path = tmp_path / "robot.yaml"
     path.write_text(FILE.replace("motion_timeout", "motion_timout"))
-    child = begin(path)
+    child = begin(bench, path)
     _, errors = child.communicate(timeout=20)
     assert child.returncode == 2
     assert "unknown key 'motion_timout'" in errors and "Traceback" not in errors

@@ -35,9 +35,9 @@ out.wait_for_all_acked(rclpy.duration.Duration(seconds=5.0))
 
 
 def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
-    bench: Any, start: Any
+    arm: Any, bench: Any
 ) -> None:
-    bench.arm.publishes_poses = False
+    arm.publishes_poses = False
     logs = bench.collect(Log, "/rosout", qos.CHANGES)  # also what was said before
     diagnoses = bench.collect(DiagnosticArray, "/diagnostics")
     frames = bench.node.create_publisher(Image, "camera/image_raw", qos.BEST_EFFORT)
@@ -49,7 +49,7 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
     def said(text: str) -> list[str]:
         return [log.msg for log in logs if log.name == "record_monitor" and text in log.msg]
 
-    with start(NODE, report=1.0):
+    with bench.start(NODE, report=1.0):
         bench.until(lambda: said("PSM1/setpoint_cp: missing, nothing has come"))
         bench.until(lambda: said("camera/image_raw: slow, less than 5 Hz"))
         bench.until(lambda: said("task_state: is geometry_msgs/msg/PoseStamped"))
@@ -61,15 +61,15 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         assert "PSM1/measured_cp: missing" in status.message
         bench.node.destroy_timer(shots)
         shots = bench.node.create_timer(0.05, lambda: frames.publish(frame))
-        bench.arm.publishes_poses = True
+        arm.publishes_poses = True
         bench.until(lambda: said("cured: camera/image_raw: slow"))
         bench.until(lambda: said("cured: PSM1/setpoint_cp: missing"))
         assert len(said("PSM1/setpoint_cp: missing")) == 2, "said once, and once that it is cured"
-        bench.arm.stamps_are_valid = False
+        arm.stamps_are_valid = False
         bench.until(lambda: said("PSM1/setpoint_cp: most messages have stamp 0"))
-        bench.arm.stamps_are_valid = True
+        arm.stamps_are_valid = True
         marks = bench.node.create_publisher(String, "episode_mark", qos.RELIABLE)
-        bench.until(lambda: marks.get_subscription_count() > 0)
+        bench.matched(marks)
         marks.publish(String(data="start random"))
         bench.until(lambda: said("episode 1 runs, last mark 'start random'"))
     bench.node.destroy_timer(shots)
@@ -77,6 +77,7 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         bench.node.destroy_publisher(publisher)
 
 
+@pytest.mark.usefixtures("arm")
 def test_a_launch_records_marks_by_topic_and_every_kind_of_service(
     bench: Any, tmp_path: Path
 ) -> None:
@@ -89,13 +90,12 @@ def test_a_launch_records_marks_by_topic_and_every_kind_of_service(
     frame = Image(height=1, width=1, encoding="mono8", step=1, data=b"\0")
     shots = bench.node.create_timer(0.05, lambda: frames.publish(frame))
     out = tmp_path / "deep" / "bag"
-    launch = subprocess.Popen([*LAUNCH, f"out:={out}"], start_new_session=True)
-    try:
+    with bench.command(*LAUNCH, f"out:={out}") as launch:
         bench.until(lambda: states.get_subscription_count() > 0)
         bench.until(lambda: frames.get_subscription_count() > 1)
-        subprocess.run([sys.executable, "-c", ONE_MARK, "start"], check=True, timeout=30)
-    finally:
-        launch.send_signal(signal.SIGINT)
+        passer_by = bench.command(sys.executable, "-c", ONE_MARK, "start")
+        assert passer_by.wait(30) == 0
+        launch.send(signal.SIGINT)
         assert launch.wait(30) in (0, 1, 2)
     bench.node.destroy_timer(shots)
     bag = Bag(out)

@@ -13,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from dvrk_cable_env.camera.segmentation import segment_cable
+from ls3_common import qos
 from ls3_interfaces.msg import TaskState
 
 NODE = "dvrk_cable_env.camera.segmentation_node"
@@ -53,7 +54,9 @@ class Rig:
         self.masks = bench.collect(Image, f"{namespace}/segmentation/mask")
         self.states = bench.collect(TaskState, f"{namespace}/task_state")
         self.diagnostics = bench.collect(DiagnosticArray, "/diagnostics")
-        self.camera = bench.node.create_publisher(Image, f"{namespace}/camera/image_raw", 10)
+        self.camera = bench.node.create_publisher(
+            Image, f"{namespace}/camera/image_raw", qos.RELIABLE
+        )
         bench.matched(self.camera)
 
         def seen() -> bool:  # a best-effort reader may miss frames until both sides know
@@ -81,10 +84,10 @@ class Rig:
 
 
 @pytest.fixture(scope="module")
-def rig(bench: Any, start: Any) -> Any:
-    with start(NODE) as child:
+def rig(bench: Any) -> Any:
+    with bench.start(NODE) as child:
         yield Rig(bench)
-        assert child.poll() is None, "segmentation_node died"
+        assert child.runs, "segmentation_node died"
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr8"])
@@ -144,8 +147,8 @@ def test_simulation_leaves_the_task_state_to_physics(rig: Any) -> None:
     assert rig.states == [] and rig.bench.node.count_publishers("task_state") == 0
 
 
-def test_task_state_by_colour_from_the_reference_frame(bench: Any, start: Any) -> None:
-    with start(NODE, "/robot", publish_task_state=True):
+def test_task_state_by_colour_from_the_reference_frame(bench: Any) -> None:
+    with bench.start(NODE, namespace="/robot", publish_task_state=True):
         rig = Rig(bench, "/robot")  # its first frame, of the bare scene, is the reference
 
         def judged(rgb: np.ndarray, second: int) -> tuple[bool, bool]:
@@ -174,15 +177,15 @@ def test_task_state_by_colour_from_the_reference_frame(bench: Any, start: Any) -
         assert rig.masks == [] and judged(turned, 9) == (False, False)
 
 
-def test_a_compressed_camera_gives_the_same_masks_and_broken_pictures_none(
-    bench: Any, start: Any
-) -> None:
+def test_a_compressed_camera_gives_the_same_masks_and_broken_pictures_none(bench: Any) -> None:
     """PNG loses nothing; a cut-off or empty one is no picture. The table is rectified too."""
     pixel = 0.3 / 128
     flat = [pixel, 0.0, -63.5 * pixel, 0.0, -pixel, 63.5 * pixel, 0.0, 0.0, 1.0]
-    with start(NODE, "/jpeg", compressed=True, homography=flat, view_width=0.3) as child:
+    with bench.start(
+        NODE, namespace="/jpeg", compressed=True, homography=flat, view_width=0.3
+    ) as child:
         camera = bench.node.create_publisher(
-            CompressedImage, "/jpeg/camera/image_raw/compressed", 10
+            CompressedImage, "/jpeg/camera/image_raw/compressed", qos.RELIABLE
         )
         masks = bench.collect(Image, "/jpeg/segmentation/mask")
         bench.matched(camera)
@@ -209,4 +212,4 @@ def test_a_compressed_camera_gives_the_same_masks_and_broken_pictures_none(
         assert [mask.header.stamp.sec for mask in masks] == [7]
         found = np.frombuffer(masks[0].data, np.uint8).reshape(64, 64)
         np.testing.assert_array_equal(found, segment_cable(scene()))
-        assert child.poll() is None
+        assert child.runs

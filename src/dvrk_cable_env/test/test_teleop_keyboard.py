@@ -17,6 +17,7 @@ from rclpy.clock import Clock
 from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 
+from ls3_common import qos
 from ls3_interfaces.msg import MotionState, Plan
 
 # as a shell starts a program: in a session whose terminal is its standard input
@@ -27,7 +28,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 NODE = ["-m", "dvrk_cable_env.teleop.teleop_node"]
 FAULTY = """
-from dvrk_cable_env import teleop_node
+from dvrk_cable_env.teleop import teleop_node
 def fail(self, now):
     if self._keys.clutched:
         raise RuntimeError("a bug")
@@ -39,7 +40,7 @@ teleop_node.main()
 class Window:
     """A terminal with a program in it."""
 
-    def __init__(self, program: list[str]) -> None:
+    def __init__(self, bench: Any, program: list[str]) -> None:
         self.master, self.slave = os.openpty()
         self.before = termios.tcgetattr(self.slave)
         self.child = subprocess.Popen(
@@ -47,6 +48,7 @@ class Window:
             stdin=self.slave,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=bench.environment(),
             start_new_session=True,
         )
 
@@ -69,8 +71,8 @@ class Window:
 
 
 @pytest.fixture
-def window(request: pytest.FixtureRequest) -> Iterator[Window]:
-    window = Window(getattr(request, "param", NODE))
+def window(bench: Any, request: pytest.FixtureRequest) -> Iterator[Window]:
+    window = Window(bench, getattr(request, "param", NODE))
     yield window
     window.close()
 
@@ -80,8 +82,6 @@ class Robot:
 
     def __init__(self, bench: Any) -> None:
         from sensor_msgs.msg import Image
-
-        from ls3_common import qos
 
         self._bench, self._image = bench, Image
         self.plans = bench.collect(Plan, "plan")
@@ -116,7 +116,7 @@ def test_a_clutch_holds_back_the_other_input_too(
 ) -> None:
     bench.until(lambda: not window.echoes())
     bench.until(lambda: bench.node.count_publishers("plan") == 1)
-    joy = bench.node.create_publisher(Joy, "joy", 10)
+    joy = bench.node.create_publisher(Joy, "joy", qos.RELIABLE)
     bench.matched(joy)
     stick = Joy(axes=[-1.0 if clutch == "space bar" else 0.0, 0.0], buttons=[0] * 8)
     stick.buttons[4] = int(clutch == "gamepad")
@@ -187,11 +187,13 @@ def test_the_terminal_is_put_back_after_an_exception(bench: Any, window: Window)
     assert termios.tcgetattr(window.slave) == window.before
 
 
-def test_without_a_terminal_there_are_no_keys(tmp_path: Path) -> None:
+def test_without_a_terminal_there_are_no_keys(bench: Any, tmp_path: Path) -> None:
     typed = tmp_path / "typed"
     typed.write_text("1111")
     with typed.open() as stdin:
-        child = subprocess.Popen([sys.executable, *NODE], stdin=stdin, stderr=subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, *NODE], env=bench.environment(), stdin=stdin, stderr=subprocess.PIPE
+        )
     assert child.stderr is not None
     for line in child.stderr:
         if b"no keys: standard input is no terminal" in line:

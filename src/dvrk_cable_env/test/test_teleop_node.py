@@ -25,8 +25,8 @@ QUIET = 0.8
 class Person:
     """A gamepad, a camera and the eyes on what becomes of them."""
 
-    def __init__(self, bench: Any) -> None:
-        node, self.bench = bench.node, bench
+    def __init__(self, bench: Any, arm: Any) -> None:
+        node, self.bench, self.arm = bench.node, bench, arm
         self.axes, self.buttons = [0.0, 0.0], [0] * 8
         self.sends, self.films, self.stamped, self.age = True, True, True, 0.0
         self.sent = 0
@@ -60,7 +60,7 @@ class Person:
             self._frames.publish(frame)
 
     def moves(self) -> int:
-        return len(self.bench.arm.moves)
+        return len(self.arm.moves)
 
     def drives(self) -> None:
         """The stick moves the arm now."""
@@ -93,18 +93,18 @@ class Person:
         self.axes, self.buttons = [0.0, 0.0], [0] * 8
         self.sends, self.films, self.stamped, self.age = True, True, True, 0.0
         self.pedals[CLUTCH].publish(Joy(buttons=[0]))
-        self.bench.arm.position[:] = [0.0, 0.0, -0.1]
+        self.arm.position[:] = [0.0, 0.0, -0.1]
         time.sleep(0.3)
         self.logs.clear()
 
 
 def test_a_step_beyond_the_arms_limit_is_refused_by_the_arm(
-    bench: Any, start: Any, patient: dict
+    bench: Any, arm: Any, patient: dict
 ) -> None:
     """With steps of its own taken for the arm's, the operator's file is no way round the limit."""
-    arm = {"auto_enable": True, "limits__max_step": 0.002} | patient
-    person = Person(bench)
-    with start(ARM, **arm), start(TELEOP, max_step=0.05):
+    lower = {"auto_enable": True, "limits__max_step": 0.002} | patient
+    person = Person(bench, arm)
+    with bench.start(ARM, **lower), bench.start(TELEOP, max_step=0.05):
         bench.until(lambda: person.states and person.states[-1].ready)
         before = person.moves()
         person.axes = [-1.0, 0.0]
@@ -116,12 +116,12 @@ def test_a_step_beyond_the_arms_limit_is_refused_by_the_arm(
 
 
 @pytest.fixture(scope="module")
-def someone(bench: Any, start: Any, patient: dict) -> Iterator[Person]:
-    person = Person(bench)
+def someone(bench: Any, arm: Any, patient: dict) -> Iterator[Person]:
+    person = Person(bench, arm)
     settings = {"max_step": STEP, "pedals__clutch": CLUTCH, "pedals__episode": FOOT}
     with (
-        start(ARM, auto_enable=True, **patient) as arm,
-        start(TELEOP, **settings, settle=0.02) as teleop,
+        bench.start(ARM, auto_enable=True, **patient) as arm_node,
+        bench.start(TELEOP, **settings, settle=0.02) as teleop,
     ):
         bench.until(lambda: person.states and person.states[-1].ready)
         bench.matched(person._joy)
@@ -129,8 +129,8 @@ def someone(bench: Any, start: Any, patient: dict) -> Iterator[Person]:
             bench.matched(pedal)
         person.drives()
         yield person
-        assert teleop.poll() is None
-        assert arm.poll() is None
+        assert teleop.runs
+        assert arm_node.runs
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_the_clutch_button_lets_nothing_through(person: Person) -> None:
 
 def test_two_who_plan_do_not_fight(person: Person) -> None:
     person.drives()
-    other = person.bench.node.create_publisher(Plan, "plan", 10)
+    other = person.bench.node.create_publisher(Plan, "plan", qos.RELIABLE)
     person.bench.until(lambda: person.said("another node plans for this arm: bench"))
     person.rests()
     person.bench.node.destroy_publisher(other)
@@ -214,14 +214,14 @@ def test_an_arm_that_is_not_ready_is_not_commanded(person: Person) -> None:
 
 
 def test_at_the_edge_of_the_workspace_the_arm_node_has_the_last_word(person: Person) -> None:
-    person.bench.arm.position[:2] = [0.128, 0.0]
+    person.arm.position[:2] = [0.128, 0.0]
     time.sleep(0.2)
     before = len(person.commands)
     person.drives()
     person.axes = [0.0, 0.0]
     outcomes = {(c.outcome, c.reason) for c in person.commands[before:]}
     assert ("clamped", "the goal is outside the workspace") in outcomes
-    assert max(x for x, _, _ in person.bench.arm.moves[-2:]) <= 0.13
+    assert max(x for x, _, _ in person.arm.moves[-2:]) <= 0.13
     person.bench.until(lambda: person.said("step clamped: the goal is outside the workspace"))
 
 

@@ -1,0 +1,182 @@
+"""A robot that speaks CRTK, and an arm_node between a test's plans and this robot."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ros_bench import Bench, Child
+
+PATIENT = {
+    "motion_timeout": 3.0,
+    "limits__max_state_age": 1.5,
+    "limits__max_image_age": 20.0,
+    # the fake arm is quicker than any
+    "limits__max_velocity": 1.0,
+    "limits__max_acceleration": 20.0,
+}
+"""Parameters for an arm_node whose limits in time are not under test: the test machine may be busy
+with other things for a second."""
+
+
+class FakeCrtkArm:
+    """Speaks CRTK on PSM1/*: 100 Hz poses, operating_state latched and on change only.
+
+    A move takes `duration` seconds and jumps at its end. Tests break it through attributes.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        from geometry_msgs.msg import PoseStamped
+        from std_msgs.msg import Empty
+
+        from crtk_msgs.msg import OperatingState, StringStamped
+        from ls3_common import qos
+
+        self._types = OperatingState, PoseStamped
+        self.bench, node = bench, bench.node
+        self.simulated_time: int | None = None  # ns; None: the system's
+        self.position = [0.0, 0.0, -0.1]
+        self.state, self.is_homed, self.is_busy = "DISABLED", False, False
+        self.duration = 0.05
+        self.publishes_poses = self.stamps_are_valid = True
+        self.ignores_moves = False
+        self.commands: list[str] = []
+        self.moves: list[tuple[float, float, float]] = []
+        self.move: Any = None  # the newest, whole
+        self.holds = 0
+        self._arrival: tuple[float, Any] | None = None
+        self._states = node.create_publisher(OperatingState, "PSM1/operating_state", qos.LATCHED)
+        self._poses = [
+            node.create_publisher(PoseStamped, f"PSM1/{name}", qos.RELIABLE)
+            for name in ("setpoint_cp", "measured_cp")
+        ]
+        node.create_subscription(
+            StringStamped, "PSM1/state_command", self._on_command, qos.RELIABLE
+        )
+        node.create_subscription(PoseStamped, "PSM1/move_cp", self._on_move, qos.RELIABLE)
+        node.create_subscription(Empty, "PSM1/hold", self._on_hold, qos.RELIABLE)
+        node.create_timer(0.01, self._tick)
+        self.publish_state()
+
+    def now(self) -> int:
+        """The robot's clock (ns)."""
+        return self.bench.now() if self.simulated_time is None else self.simulated_time
+
+    def become(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.publish_state()
+
+    def publish_state(self) -> None:
+        message = self._types[0](state=self.state, is_homed=self.is_homed, is_busy=self.is_busy)
+        message.header.stamp = stamp(self.now())
+        self._states.publish(message)
+
+    def _on_command(self, message: Any) -> None:
+        self.commands.append(message.string)
+        if message.string == "enable":
+            self.become(state="ENABLED")
+        elif message.string == "home":
+            self.become(is_homed=True)
+
+    def _on_move(self, message: Any) -> None:
+        self.move, goal = message, message.pose.position
+        self.moves.append((goal.x, goal.y, goal.z))
+        if not self.ignores_moves:
+            self._arrival = (time.monotonic() + self.duration, goal)
+            self.become(is_busy=True)
+
+    def _on_hold(self, _message: Any) -> None:
+        self.holds += 1
+        if self._arrival:
+            self._arrival = None
+            self.become(is_busy=False)
+
+    def _tick(self) -> None:
+        if self._arrival and time.monotonic() >= self._arrival[0]:
+            goal, self._arrival = self._arrival[1], None
+            self.position[:2] = [goal.x, goal.y]
+            self._publish_poses()
+            self.become(is_busy=False)
+        if self.publishes_poses:
+            self._publish_poses()
+
+    def _publish_poses(self) -> None:
+        message = self._types[1]()
+        message.header.frame_id = "PSM1_base"
+        if self.stamps_are_valid:
+            message.header.stamp = stamp(self.now())
+        place = message.pose.position
+        place.x, place.y, place.z = self.position
+        message.pose.orientation.x, message.pose.orientation.w = 1.0, 0.0  # tool down
+        for publisher in self._poses:
+            publisher.publish(message)
+
+
+def stamp(nanoseconds: int) -> Any:
+    """A time of the graph's clock as a message."""
+    from rclpy.time import Time
+
+    return Time(nanoseconds=nanoseconds).to_msg()
+
+
+class Rig:
+    """Sends plans to a running arm_node and reads what came of them."""
+
+    def __init__(self, arm: FakeCrtkArm, child: Child) -> None:
+        from ls3_common import qos
+        from ls3_interfaces.msg import ArmCommand, MotionState, Plan
+
+        self.arm, self.child, self.name = arm, child, "/arm_node"
+        self.bench = bench = arm.bench
+        self.commands = bench.collect(ArmCommand, "arm_command")
+        self.states = bench.collect(MotionState, "motion_state", qos.LATCHED)
+        self._plan_type = Plan
+        self._plans = bench.publisher(Plan, "plan")
+        self.step = self.sent = 0  # newest plan, newest that moved the arm
+        bench.until(lambda: self.states)
+
+    def ready(self) -> Any:
+        """The MotionState of an arm that is ready and has ended its last motion, once it is."""
+        self.bench.until(
+            lambda: (last := self.states[-1]).ready and not last.moving and last.step == self.sent
+        )
+        return self.states[-1]
+
+    def not_ready(self, text: str) -> None:
+        self.bench.until(lambda: not self.states[-1].ready and text in self.states[-1].reason)
+
+    def plan(
+        self,
+        *action: float,
+        image: int | None = None,
+        feasible: bool = True,
+        patience: float = 15.0,
+    ) -> Any:
+        """The answer to one plan; its image is of now unless `image` (ns) says otherwise."""
+        self.step += 1
+        message = self._plan_type(episode=7, step=self.step, feasible=feasible, action=list(action))
+        message.header.stamp = stamp(self.arm.now() if image is None else image)
+        self._plans.publish(message)
+        answer = self.bench.until(lambda: self._answers(7, self.step), patience)[0]
+        if answer.outcome in ("sent", "clamped"):
+            self.sent = self.step
+        assert answer.image_stamp == message.header.stamp
+        return answer
+
+    def _answers(self, episode: int, step: int) -> list[Any]:
+        return [c for c in self.commands if (c.episode, c.step) == (episode, step)]
+
+    def rearm(self) -> None:
+        """Whatever a test did to the arm is undone and the operator arms it again."""
+        arm = self.arm
+        arm.publishes_poses = arm.stamps_are_valid = True
+        arm.ignores_moves, arm.duration = False, 0.05
+        arm.become(state="ENABLED", is_homed=True, is_busy=False)
+        self.arm_it()
+        arm.moves.clear()
+
+    def arm_it(self) -> None:
+        """The operator arms, as often as it takes: what the node knows may still be old."""
+        self.bench.until(lambda: self.bench.call(f"{self.name}/arm").success)
+        self.ready()
