@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Empty, Float64, Float64MultiArray
 
 from crtk_msgs.msg import OperatingState, StringStamped
 from crtk_msgs.srv import QueryForwardKinematics, QueryInverseKinematics
+from ls3_common import qos
 
 LATCHED = (
     "state_command",
@@ -67,20 +67,15 @@ def nanoseconds(message):
 
 
 class CrtkClient:
-    """What `dvrk.psm` opens, on the bench's node."""
+    """What `dvrk.psm` opens, on the node of the listener's bench."""
 
-    def __init__(self, bench):
-        self.bench, node = bench, bench.node
+    def __init__(self, listener):
+        self.sim, node = listener, listener.bench.node
         self.said = {}
         for name, kind in SAID.items():
-            qos = QoSProfile(depth=10)
-            if name in LATCHED:
-                qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
-            self.said[name] = node.create_publisher(kind, f"/PSM1/{name}", qos)
-        self.heard = {
-            name: bench.hear(kind, f"/PSM1/{name}", QoSProfile(depth=10))
-            for name, kind in HEARD.items()
-        }
+            profile = qos.CHANGES if name in LATCHED else qos.RELIABLE
+            self.said[name] = node.create_publisher(kind, f"/PSM1/{name}", profile)
+        self.heard = {name: listener.hear(kind, f"/PSM1/{name}") for name, kind in HEARD.items()}
         self.services = {
             name: node.create_client(kind, f"/PSM1/{name}")
             for name, kind in (
@@ -92,10 +87,10 @@ class CrtkClient:
 
     def matched(self):
         """Wait until every endpoint has its partner."""
-        self.bench.until(lambda: all(p.get_subscription_count() for p in self.said.values()))
-        count = self.bench.node.count_publishers
-        self.bench.until(lambda: all(count(f"/PSM1/{name}") for name in HEARD))
-        self.bench.until(lambda: all(s.service_is_ready() for s in self.services.values()))
+        self.sim.bench.matched(*self.said.values())
+        count = self.sim.bench.node.count_publishers
+        self.sim.until(lambda: all(count(f"/PSM1/{name}") for name in HEARD))
+        self.sim.until(lambda: all(s.service_is_ready() for s in self.services.values()))
 
     @property
     def states(self):
@@ -115,23 +110,23 @@ class CrtkClient:
         """A state command, and its answer."""
         before = len(self.states)
         self.say("state_command", name)
-        return self.bench.until(lambda: self.states[before:])
+        return self.sim.until(lambda: self.states[before:])
 
     def do(self, name, value):
         """Start a move and wait for its end; the states that told of it."""
         before = len(self.states)
         self.say(name, value)
-        self.bench.until(lambda: len(self.states) >= before + 2 and not self.states[-1][2])
+        self.sim.until(lambda: len(self.states) >= before + 2 and not self.states[-1][2])
         return self.states[before:]
 
     def now(self, name):
         """A stream's message from now on, not one on its way."""
-        begin = max([self.bench.now(), *map(nanoseconds, self.heard["operating_state"][-1:])])
+        begin = max([self.sim.now(), *map(nanoseconds, self.heard["operating_state"][-1:])])
         if HEARD[name] is Float64MultiArray:
             self.heard[name].clear()
-            self.bench.until(lambda: len(self.heard[name]) > 2)
+            self.sim.until(lambda: len(self.heard[name]) > 2)
         else:
-            self.bench.until(lambda: self.heard[name] and nanoseconds(self.heard[name][-1]) > begin)
+            self.sim.until(lambda: self.heard[name] and nanoseconds(self.heard[name][-1]) > begin)
         return self.heard[name][-1]
 
     def joints(self, name="measured_js"):
@@ -139,10 +134,9 @@ class CrtkClient:
 
     def reaches(self, name, expected):
         """Wait until a stream of joints tells of these positions."""
-        self.bench.until(
+        self.sim.until(
             lambda: np.allclose(self.heard[name][-1].position, expected, rtol=0, atol=1e-9)
         )
 
     def call(self, name, request):
-        future = self.services[name].call_async(request)
-        return self.bench.until(lambda: future.done() and future.result())
+        return self.sim.bench.ask(self.services[name], request)

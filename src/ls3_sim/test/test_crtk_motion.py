@@ -11,6 +11,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64
 
 from crtk_msgs.srv import QueryForwardKinematics, QueryInverseKinematics
+from ls3_common import qos
 from ls3_sim.kinematics import JOINTS
 
 
@@ -18,7 +19,7 @@ def test_joints_move_and_servo_absolutely_and_by_differences(psm):
     begin = psm.joints()
     goal = begin + np.array([0.05, 0.05, 0.005, 0.5, 0.2, -0.2])
     assert psm.do("move_jp", goal) == [("ENABLED", True, True), ("ENABLED", True, False)]
-    psm.bench.wait(0.2)
+    psm.sim.wait(0.2)
     assert psm.joints("setpoint_js") == pytest.approx(goal, abs=1e-9)
     assert psm.joints() == pytest.approx(goal, abs=0.01)
     assert len(psm.do("move_jr", begin - goal)) == 2
@@ -42,7 +43,7 @@ def test_joints_in_another_order_or_out_of_reach_are_dropped(psm):
         psm.say(name, [math.pi])
     for name in ("servo_jf", "jaw/servo_jf"):
         psm.said[name].publish(JointState(effort=[0.0]))
-    psm.bench.wait(0.5)
+    psm.sim.wait(0.5)
     assert len(psm.states) == count
     assert psm.joints("setpoint_js") == pytest.approx(before)
 
@@ -58,40 +59,40 @@ def test_the_jaw_opens_and_closes(psm):
 
 def test_the_speed_ratio_is_told_to_who_comes_late(psm):
     psm.say("trajectory_j/set_ratio", 0.5)
-    psm.bench.until(lambda: psm.heard["trajectory_j/ratio"])
+    psm.sim.until(lambda: psm.heard["trajectory_j/ratio"])
     before = len(psm.states)
-    psm.do("move_cp", psm.bench.pose(-0.09, 0.055))  # 5 cm: one second, now two
+    psm.do("move_cp", psm.sim.pose(-0.09, 0.055))  # 5 cm: one second, now two
     busy, idle = map(nanoseconds, psm.heard["operating_state"][before:])
     assert (idle - busy) * 1e-9 == pytest.approx(2.0, abs=0.05)
     psm.say("trajectory_j/set_ratio", 2.0)  # dropped
-    psm.bench.wait(0.2)
-    late = psm.bench.hear(Float64, "PSM1/trajectory_j/ratio", psm.bench.latched)
-    psm.bench.until(lambda: late)
+    psm.sim.wait(0.2)
+    late = psm.sim.hear(Float64, "PSM1/trajectory_j/ratio", qos.LATCHED)
+    psm.sim.until(lambda: late)
     assert late[-1].data == 0.5
     psm.say("trajectory_j/set_ratio", 1.0)
-    psm.bench.until(lambda: late[-1].data == 1.0)
+    psm.sim.until(lambda: late[-1].data == 1.0)
 
 
 def test_without_an_instrument_the_tip_takes_no_commands(psm):
     psm.say("emulate_tool_present", False)
-    psm.bench.wait(0.5)
+    psm.sim.wait(0.5)
     count = len(psm.states)
-    psm.say("move_cp", psm.bench.pose(-0.09, 0.02))
-    psm.bench.wait(0.3)
+    psm.say("move_cp", psm.sim.pose(-0.09, 0.02))
+    psm.sim.wait(0.3)
     assert len(psm.states) == count
     psm.say("emulate_tool_present", True)
-    psm.bench.wait(0.5)
-    assert len(psm.do("move_cp", psm.bench.pose(-0.09, 0.02))) == 2
+    psm.sim.wait(0.5)
+    assert len(psm.do("move_cp", psm.sim.pose(-0.09, 0.02))) == 2
 
 
 def test_velocities_and_jacobians_belong_together(psm):
-    psm.say("move_cp", psm.bench.pose(-0.09, 0.12))  # in y at 5 cm/s for over two seconds
-    psm.bench.until(lambda: psm.states[-1][2])
-    psm.bench.wait(0.5)
+    psm.say("move_cp", psm.sim.pose(-0.09, 0.12))  # in y at 5 cm/s for over two seconds
+    psm.sim.until(lambda: psm.states[-1][2])
+    psm.sim.wait(0.5)
     twist = psm.now("measured_cv").twist
     assert [twist.linear.x, twist.linear.y, twist.linear.z] == pytest.approx([0, 0.05, 0], abs=5e-3)
     psm.say("hold")
-    psm.bench.wait(0.3)
+    psm.sim.wait(0.3)
     matrices = {}
     for name in ("body", "spatial"):
         message = psm.now(f"{name}/jacobian")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +21,11 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def seen(start):
-    with start("real_time_factor:=2.0"):
+def seen(bench):
+    with bench.start("ls3_sim.sim_node", real_time_factor=2.0):
         done = subprocess.run(
             [sys.executable, str(Path(__file__).with_name("dvrk_client.py"))],
-            env={**os.environ, "ROS_VERSION": "2"},
+            env=bench.environment(ROS_VERSION="2"),
             capture_output=True,
             text=True,
             timeout=240,

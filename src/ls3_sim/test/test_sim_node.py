@@ -8,7 +8,9 @@ import time
 import numpy as np
 import pytest
 
+from crtk_msgs.msg import OperatingState
 from dvrk_cable_env.camera.segmentation import segment_cable
+from ls3_common import qos
 from ls3_common.images import to_array
 
 ACTIONS = [(0.0, 0.015), (0.011, 0.009), (0.015, 0.015), (0.015, -0.004)]
@@ -24,11 +26,11 @@ def xy(pose):
 
 
 @pytest.fixture(scope="module")
-def running(bench, start):
-    with start("real_time_factor:=4.0") as child:
-        bench.matched()
-        yield bench
-        assert child.poll() is None, "sim_node died"
+def running(bench, listener):
+    with bench.start("ls3_sim.sim_node", real_time_factor=4.0) as child:
+        listener.matched()
+        yield listener
+        assert child.runs, "sim_node died"
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_move_cp_moves_the_tool_and_is_busy_until_then(sim):
 
 
 def test_operating_state_is_latched_and_published_on_change_only(sim):
-    late = sim.hear(sim.state_type, "PSM1/operating_state", sim.latched)
+    late = sim.hear(OperatingState, "PSM1/operating_state", qos.LATCHED)
     sim.until(lambda: late)
     assert late[-1] == sim.states[-1]
     count = len(sim.states)
