@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ros_bench import Bench
 
 from ls3_models.bundle import Bundle, random_bundle, save_bundle
 
-# up to 101, whose ports are not those that Linux hands out to anyone
-DOMAINS = itertools.cycle(1 + (os.getpid() + i) % 100 for i in range(100))
+NODE = "ls3_models.encoder_node"
 
 
-class Bench:
-    """An encoder_node in a ROS domain of its own, and what it says."""
+class Camera:
+    """Shows images to an encoder_node and hears what it says."""
 
-    def __init__(self, model: Path) -> None:
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        import rclpy
+    def __init__(self, bench: Bench) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
-        from rclpy.executors import SingleThreadedExecutor
-        from rclpy.signals import SignalHandlerOptions
         from sensor_msgs.msg import Image
 
-        from ls3_common import topics
+        from ls3_common import qos, topics
         from ls3_interfaces.msg import Latent
 
-        domain = next(DOMAINS)
         self._image = Image
-        self._context = rclpy.Context()
-        rclpy.init(
-            context=self._context,
-            domain_id=domain,
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
-        self._node = rclpy.create_node("encoder_bench", context=self._context)
-        self.latents: list[Any] = []
-        self.health: list[Any] = []
-        self._images = self._node.create_publisher(Image, topics.MASK, 10)
-        self._node.create_subscription(Latent, topics.LATENT, self.latents.append, 10)
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self.health.append, 10)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._leaving = threading.Event()
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
-        command = [sys.executable, "-m", "ls3_models.encoder_node", "--ros-args"]
-        self.process = subprocess.Popen(
-            [*command, "-p", f"model:={model}"],
-            env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
-        )
-
-    def _spin(self) -> None:
-        while not self._leaving.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-        self._leaving.set()
-        self._thread.join(5.0)
-        self._executor.shutdown()
-        self._node.destroy_node()
-        self._context.try_shutdown()
+        self.until = bench.until
+        self.latents = bench.collect(Latent, topics.LATENT)
+        self.health = bench.collect(DiagnosticArray, "/diagnostics")
+        self._images = bench.node.create_publisher(Image, topics.MASK, qos.RELIABLE)
 
     def show(self, pixels: np.ndarray, encoding: str, seconds: int, **changes: Any) -> None:
         height, width, channels = pixels.shape
@@ -83,13 +41,6 @@ class Bench:
         message.header.frame_id = "camera"
         self._images.publish(message)
 
-    def until(self, condition: Callable[[], Any], timeout: float = 100.0) -> Any:
-        deadline = time.monotonic() + timeout
-        while not (value := condition()):
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.02)
-        return value
-
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bundle]:
@@ -98,28 +49,26 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bundle]:
 
 
 @pytest.fixture(scope="module")
-def bench(bundle: tuple[Path, Bundle]) -> Iterator[Bench]:
-    bench = Bench(bundle[0])
-    blank = np.zeros((64, 64, 1), np.uint8)
+def camera(shared_bench: Bench, bundle: tuple[Path, Bundle]) -> Camera:
+    """Before a running encoder_node."""
+    camera, blank = Camera(shared_bench), np.zeros((64, 64, 1), np.uint8)
+    shared_bench.start(NODE, model=str(bundle[0]))
 
     def answered() -> bool:  # matched here may not yet be matched there
-        bench.show(blank, "mono8", 0)
+        camera.show(blank, "mono8", 0)
         time.sleep(0.1)
-        return bool(bench.latents)
+        return bool(camera.latents)
 
-    try:
-        bench.until(answered)
-        yield bench
-    finally:
-        bench.close()
+    camera.until(answered)
+    return camera
 
 
 def test_latent_is_that_of_the_image_with_its_stamp(
-    bench: Bench, bundle: tuple[Path, Bundle]
+    camera: Camera, bundle: tuple[Path, Bundle]
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 1), np.uint8)
-    bench.show(pixels, "mono8", 42)
-    (latent,) = bench.until(lambda: [m for m in bench.latents if m.header.stamp.sec == 42])
+    camera.show(pixels, "mono8", 42)
+    (latent,) = camera.until(lambda: [m for m in camera.latents if m.header.stamp.sec == 42])
     mean, std = bundle[1].encode(pixels[None])
     np.testing.assert_allclose(latent.mean, mean[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(latent.std, std[0], rtol=1e-4, atol=1e-5)
@@ -137,27 +86,20 @@ def test_latent_is_that_of_the_image_with_its_stamp(
     ],
 )
 def test_unfit_image_is_refused_with_its_reason(
-    bench: Bench,
+    camera: Camera,
     size: tuple[int, int, int],
     encoding: str,
     changes: dict[str, Any],
     complaint: str,
 ) -> None:
-    bench.health.clear()
-    bench.show(np.zeros(size, np.uint8), encoding, 77, **changes)
-    bench.until(lambda: any(complaint in s.message for a in bench.health for s in a.status))
-    assert not [m for m in bench.latents if m.header.stamp.sec == 77]
+    camera.health.clear()
+    camera.show(np.zeros(size, np.uint8), encoding, 77, **changes)
+    camera.until(lambda: any(complaint in s.message for a in camera.health for s in a.status))
+    assert not [m for m in camera.latents if m.header.stamp.sec == 77]
 
 
-def test_missing_model_ends_the_node_with_a_clear_error(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ls3_models.encoder_node", "--ros-args"]
-    child = subprocess.run(
-        [*command, "-p", f"model:={tmp_path / 'nowhere'}"],
-        env={**os.environ, "ROS_DOMAIN_ID": str(next(DOMAINS))},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert child.returncode == 2
-    assert "nowhere: no model here" in child.stderr
-    assert "Traceback" not in child.stderr
+def test_missing_model_ends_the_node_with_a_clear_error(bench: Bench, tmp_path: Path) -> None:
+    child = bench.start(NODE, model=str(tmp_path / "nowhere"))
+    assert child.wait(100) == 2
+    assert "nowhere: no model here" in child.output
+    assert "Traceback" not in child.output
