@@ -80,8 +80,11 @@ def leaves(cls: type, prefix: str = "") -> list[Leaf]:
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    """Flat ``{dotted name: default}`` of a configuration class, REQUIRED where there is none."""
-    return {leaf.name: leaf.default for leaf in leaves(cls)}
+    """Flat ``{dotted name: default}`` of a configuration class, REQUIRED where there is none.
+
+    With lists for tuples, as in `to_dict`.
+    """
+    return {leaf.name: _plain(leaf.default) for leaf in leaves(cls)}
 
 
 def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
@@ -198,8 +201,11 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Flat ``{dotted name: value}`` of a configuration, with lists for tuples (JSON and ROS)."""
-    flat = _flatten(dataclasses.asdict(config))
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in flat.items()}
+    return {key: _plain(value) for key, value in _flatten(dataclasses.asdict(config)).items()}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 class _Loader(yaml.SafeLoader):

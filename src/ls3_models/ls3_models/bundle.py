@@ -22,6 +22,7 @@ from ls3_common import parameters
 from ls3_common.errors import ConfigError, DataError
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
+from ls3_models.heads import heads_of
 from ls3_models.learner import Models
 
 WEIGHTS, MANIFEST, FORMAT = "model.safetensors", "manifest.json", "ls3-bundle-1"
@@ -177,14 +178,17 @@ def _fill(
 def _decisive(config: LearnerConfig, channels: int, action_dim: int) -> dict[str, tuple[int, ...]]:
     """Shapes that leave no size of `Models` open: every number of the description is in one."""
     members, hidden, latent = config.dynamics_members, config.dynamics_hidden, config.latent_dim
-    return {
+    shapes = {
         "encoder.convolutions.0.weight": (32, channels, 4, 4),
         "encoder.mean.weight": (latent, 256),
         "dynamics.mlp.weights.0": (members, latent + action_dim, hidden),
         "dynamics.mlp.weights.1": (members, hidden, hidden),
-        "heads.value.weights.0": (config.value_members, latent, config.hidden),
-        "heads.value.weights.1": (config.value_members, config.hidden, config.hidden),
     }
+    for head in heads_of(config):
+        count, wide = head.members(config), config.hidden
+        shapes[f"heads.{head.name}.weights.0"] = (count, latent, wide)
+        shapes[f"heads.{head.name}.weights.1"] = (count, wide, wide)
+    return shapes
 
 
 def random_bundle(

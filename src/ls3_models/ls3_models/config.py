@@ -39,12 +39,16 @@ class LearnerConfig:
     dynamics_learning_rate: float = parameter(1e-3, low=0, description="Adam, dynamics")
     dynamics_members: int = parameter(5, low=1, description="networks in the dynamics ensemble")
     dynamics_hidden: int = parameter(128, low=1, description="width of its two hidden layers")
+    heads: tuple[str, ...] = parameter(
+        ("value", "safe", "constraint", "goal"),
+        description="what is read off a latent: names in ls3_models.heads.HEADS",
+    )
     value_members: int = parameter(5, low=1, description="networks in the value ensemble")
     hidden: int = parameter(256, low=1, description="width of the three hidden layers of a head")
     head_noise: float = parameter(
         0.0,
         low=0,
-        description="std of noise on the latents that V, f_S, f_C and f_G learn from; paper: none",
+        description="std of noise on the latents that the heads learn from; paper: none",
     )
     imagined_weight: float = parameter(
         0.0,

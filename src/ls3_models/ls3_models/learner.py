@@ -1,20 +1,20 @@
-"""Gradient steps of the six learned parts (section 7.1.1) and their exact state."""
+"""Gradient steps of all that is learned (section 7.1.1) and its exact state."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional
 
 from ls3_common.errors import ConfigError, UserError
 from ls3_models.augment import augment
 from ls3_models.config import LearnerConfig
 from ls3_models.frame_stack import reverse_some, to_changes
-from ls3_models.networks import Decoder, Dynamics, Encoder, Heads
-from ls3_models.replay import Replay
+from ls3_models.heads import Data, Head, heads_of
+from ls3_models.networks import Decoder, Dynamics, Encoder, StackedMLP
+from ls3_models.replay import FrameBatch, Replay, Transitions
 
 
 class NonFiniteLoss(UserError):
@@ -27,11 +27,20 @@ class NonFiniteLoss(UserError):
 
 
 class Models(nn.Module):
-    """f_enc, f_dec, f_dyn, V, f_S, f_C and f_G of one domain."""
+    """f_enc, f_dec and f_dyn of one domain, and its heads: V, f_S, f_C and f_G.
+
+    heads: their networks by name; head_list: what each of them is.
+    """
 
     def __init__(self, config: LearnerConfig, channels: int, action_dim: int) -> None:
-        """Raises ConfigError where `channels` are not those of `config.frame_stack` frames."""
+        """Make untrained models.
+
+        Raises:
+            ConfigError: `channels` are not those of `config.frame_stack` frames, or `config` names
+                a head that there is not.
+        """
         super().__init__()
+        self.head_list = heads_of(config)
         if channels % config.frame_stack:
             raise ConfigError(
                 f"observations of {channels} channels are not {config.frame_stack} frames",
@@ -42,7 +51,17 @@ class Models(nn.Module):
         self.dynamics = Dynamics(
             config.dynamics_members, config.latent_dim, action_dim, config.dynamics_hidden
         )
-        self.heads = Heads(config.value_members, config.latent_dim, config.hidden)
+        sizes = (config.latent_dim, config.hidden, config.hidden, config.hidden, 1)
+        self.heads = nn.ModuleDict(
+            {head.name: StackedMLP(head.members(config), sizes) for head in self.head_list}
+        )
+
+    def read(self, head: Head, latents: Tensor) -> Tensor:
+        """What a head says of latents (row, d), on average over its members: (row,)."""
+        network = self.heads[head.name]
+        assert isinstance(network, StackedMLP)
+        outputs = network(latents.expand(network.members, -1, -1))[..., 0]
+        return head.activation(outputs).mean(dim=0)
 
 
 class Learner:
@@ -59,9 +78,12 @@ class Learner:
             self.models = Models(config, channels, action_dim)
         self.generator = Generator().manual_seed(seed)
         heads = self.models.heads
-        self.target_value = copy.deepcopy(heads.value).requires_grad_(False)
-        self.target_safe = copy.deepcopy(heads.safe).requires_grad_(False)
-        self.updates = {"value": 0, "safe": 0}  # since the start, for the target networks
+        self.targets = {
+            head.name: copy.deepcopy(heads[head.name]).requires_grad_(False)
+            for head in self.models.head_list
+            if head.target is not None
+        }
+        self.updates = dict.fromkeys(self.targets, 0)  # since the start
         vae = [*self.models.encoder.parameters(), *self.models.decoder.parameters()]
         rate = config.learning_rate
         self.optimisers = {
@@ -70,8 +92,8 @@ class Learner:
                 self.models.dynamics.parameters(), lr=config.dynamics_learning_rate, fused=True
             ),
             **{
-                name: torch.optim.Adam(getattr(heads, name).parameters(), lr=rate, fused=True)
-                for name in ("value", "safe", "constraint", "goal")
+                name: torch.optim.Adam(network.parameters(), lr=rate, fused=True)
+                for name, network in heads.items()
             },
         }
 
@@ -111,55 +133,69 @@ class Learner:
     # -- everything on latents ------------------------------------------------------------------
 
     def head_step(self, replay: Replay) -> dict[str, float]:
-        """One step of dynamics (8), safe set (11), constraint and goal estimators."""
-        config, heads = self.config, self.models.heads
-        size, members = config.batch_size, config.dynamics_members
+        """One step of the dynamics (8) and of all heads that learn from all of D."""
+        size, members = self.config.batch_size, self.config.dynamics_members
         batch = replay.transitions((members, size), self.generator)
         starts = batch.latents[:, : max(1, size // members)]
         change = batch.next_latents - batch.latents
+        dynamics = self.models.dynamics
         losses = {
-            "dynamics": self.models.dynamics.negative_log_likelihood(
-                batch.latents, batch.actions, change
-            )
+            "dynamics": dynamics.negative_log_likelihood(batch.latents, batch.actions, change)
         }
-        batch = replay.transitions((1, size), self.generator)
-        with torch.no_grad():
-            ahead = torch.sigmoid(self.target_safe(self._blurred(batch.next_latents))[..., 0])
-            target = torch.maximum(batch.in_safe_set, config.gamma_safe * ahead)
-        losses["safe"] = _cross_entropy(heads.safe(self._blurred(batch.latents)), target)
-        if config.imagined_weight:
-            outside = heads.safe(self._blurred(self._imagined(starts)))
-            losses["safe"] += config.imagined_weight * _cross_entropy(
-                outside, torch.zeros_like(outside[..., 0])
-            )
-        frames = replay.frames((1, size), self.generator)
-        latents = self._blurred(frames.latents)
-        losses["constraint"] = _cross_entropy(heads.constraint(latents), frames.constraint)
-        losses["goal"] = _cross_entropy(heads.goal(latents), frames.success)
-        for name, loss in losses.items():
-            self._descend(name, loss)
-        self._count_update("safe")
-        return {name: float(loss.detach()) for name, loss in losses.items()}
+        heads = [head for head in self.models.head_list if head.data is not Data.ON_POLICY]
+        losses |= self._head_losses(heads, replay, starts)
+        return self._descend_all(losses)
 
     def value_step(self, replay: Replay, *, monte_carlo: bool) -> dict[str, float]:
-        """One step of the value ensemble: offline on returns (9), online on TD-1 targets (10).
+        """One step of the heads that learn from the policy's own data, that is of the values.
 
-        Beyond the goal nothing is paid: V is 0 there. An episode that ends at the goal has no
-        step from its last frame, so that V would be anything there, and the steps before follow.
+        Offline they learn returns (9), with `monte_carlo`, and online their TD-1 targets (10).
         """
-        shape = (self.config.value_members, self.config.batch_size)
-        batch = replay.transitions(shape, self.generator, on_policy=True)
-        if monte_carlo:
-            target = batch.cost_to_go
-        else:
-            with torch.no_grad():
-                ahead = self.target_value(self._blurred(batch.next_latents))[..., 0]
-                target = batch.rewards + self.config.gamma * (1 - batch.arrives) * ahead
-        value = self.models.heads.value(self._blurred(batch.latents))[..., 0]
-        loss = (value - target).square().mean()
-        self._descend("value", loss)
-        self._count_update("value")
-        return {"value": float(loss.detach())}
+        heads = [head for head in self.models.head_list if head.data is Data.ON_POLICY]
+        losses = self._head_losses(heads, replay, monte_carlo=monte_carlo)
+        return self._descend_all(losses)
+
+    def _head_losses(
+        self,
+        heads: Sequence[Head],
+        replay: Replay,
+        starts: Tensor | None = None,
+        *,
+        monte_carlo: bool = False,
+    ) -> dict[str, Tensor]:
+        """The loss of each head by name; heads that learn from the same data share the batch.
+
+        starts: latents (member, row, d) that the dynamics imagine from; monte_carlo: heads learn
+        their labels, and not what their lagged copies make of them.
+        """
+        config = self.config
+        groups: dict[tuple[Data, int], list[Head]] = {}
+        for head in heads:
+            groups.setdefault((head.data, head.members(config)), []).append(head)
+        losses: dict[str, Tensor] = {}
+        for (data, members), group in groups.items():
+            batch = replay.draw(data, (members, config.batch_size), self.generator)
+            targets = [self._target(head, batch, monte_carlo) for head in group]
+            latents = self._blurred(batch.latents)
+            for head, target in zip(group, targets, strict=True):
+                network = self.models.heads[head.name]
+                losses[head.name] = head.loss(network(latents)[..., 0], target)
+                if head.imagined is not None and config.imagined_weight and starts is not None:
+                    imagined = self._blurred(self._imagined(starts)).expand(members, -1, -1)
+                    output = network(imagined)[..., 0]
+                    due = torch.full_like(output, head.imagined)
+                    losses[head.name] += config.imagined_weight * head.loss(output, due)
+        return losses
+
+    @torch.no_grad()
+    def _target(self, head: Head, batch: FrameBatch | Transitions, monte_carlo: bool) -> Tensor:
+        """What a head is to say of z (member, row): its label, or (10) or (11)."""
+        label = batch.labels[head.name]
+        if head.target is None or monte_carlo:
+            return label
+        assert isinstance(batch, Transitions)
+        ahead = self.targets[head.name](self._blurred(batch.next_latents))[..., 0]
+        return head.target(batch, label, head.activation(ahead), self.config)
 
     def _blurred(self, latents: Tensor) -> Tensor:
         """Latents as the planner asks the heads of them: a little beside those of any frame.
@@ -193,12 +229,15 @@ class Learner:
             actions = (actions + wander).clamp(-1, 1)
         return latents.flatten(0, 1)[None]
 
-    def _count_update(self, name: str) -> None:
-        """Copy a network to its lagged twin of (10) or (11) every `target_interval` steps."""
-        self.updates[name] += 1
-        if self.updates[name] % self.config.target_interval == 0:
-            target = {"value": self.target_value, "safe": self.target_safe}[name]
-            target.load_state_dict(getattr(self.models.heads, name).state_dict())
+    def _descend_all(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """One step of each part; every `target_interval` of them renew a head's lagged copy."""
+        for name, loss in losses.items():
+            self._descend(name, loss)
+            if name in self.targets:
+                self.updates[name] += 1
+                if self.updates[name] % self.config.target_interval == 0:
+                    self.targets[name].load_state_dict(self.models.heads[name].state_dict())
+        return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _descend(self, name: str, loss: Tensor) -> None:
         if not torch.isfinite(loss):
@@ -213,8 +252,8 @@ class Learner:
     def state(self) -> dict[str, Tensor]:
         """Everything as named tensors, ready for safetensors."""
         tensors = {f"models.{k}": v for k, v in self.models.state_dict().items()}
-        tensors |= {f"target_value.{k}": v for k, v in self.target_value.state_dict().items()}
-        tensors |= {f"target_safe.{k}": v for k, v in self.target_safe.state_dict().items()}
+        for name, target in self.targets.items():
+            tensors |= {f"target_{name}.{k}": v for k, v in target.state_dict().items()}
         for name, optimiser in self.optimisers.items():
             for index, entries in optimiser.state_dict()["state"].items():
                 for key, value in entries.items():
@@ -235,8 +274,8 @@ class Learner:
             return {k[cut:]: v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
 
         self.models.load_state_dict(part("models"))
-        self.target_value.load_state_dict(part("target_value"))
-        self.target_safe.load_state_dict(part("target_safe"))
+        for name, target in self.targets.items():
+            target.load_state_dict(part(f"target_{name}"))
         for name, optimiser in self.optimisers.items():
             (group,) = optimiser.param_groups
             state: dict[int, dict[str, Tensor]] = {}
@@ -249,7 +288,3 @@ class Learner:
             optimiser.load_state_dict({"state": state, "param_groups": groups})
         self.generator.set_state(tensors["generator"])
         self.updates = dict(zip(self.updates, tensors["updates"].tolist(), strict=True))
-
-
-def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return functional.binary_cross_entropy_with_logits(logits[..., 0], target)

@@ -1,4 +1,4 @@
-"""The networks of section 7.1.1: beta-VAE, probabilistic dynamics ensemble, value ensemble, heads.
+"""The networks of section 7.1.1: beta-VAE, probabilistic dynamics ensemble, and what heads are.
 
 Ensembles are stacked: one tensor holds the weights of all members, so that a layer of the whole
 ensemble is one batched matrix product.
@@ -197,18 +197,3 @@ def split_gaussian(output: Tensor) -> tuple[Tensor, Tensor]:
     log_std = LOG_STD_MAX - functional.softplus(LOG_STD_MAX - raw)
     log_std = LOG_STD_MIN + functional.softplus(log_std - LOG_STD_MIN)
     return mean, log_std
-
-
-class Heads(nn.Module):
-    """Everything that is read off a latent: V, f_S, f_C and f_G (sections 4.2 and 4.3).
-
-    All but the value give logits.
-    """
-
-    def __init__(self, value_members: int, latent_dim: int, hidden: int) -> None:
-        super().__init__()
-        sizes = (latent_dim, hidden, hidden, hidden, 1)
-        self.value = StackedMLP(value_members, sizes)
-        self.safe = StackedMLP(1, sizes)
-        self.constraint = StackedMLP(1, sizes)
-        self.goal = StackedMLP(1, sizes)

@@ -64,9 +64,7 @@ class Spec:
 
 def make_replay(learner: Learner, spec: Spec, episodes: Sequence[Episode]) -> Replay:
     """Encode every frame of `episodes` once."""
-    replay = Replay(
-        learner.config.gamma, torch.tensor(spec.action_low), torch.tensor(spec.action_high)
-    )
+    replay = Replay(learner.config, torch.tensor(spec.action_low), torch.tensor(spec.action_high))
     for episode in episodes:
         replay.add(episode, *learner.encode(torch.from_numpy(episode.observations)))
     return replay

@@ -77,14 +77,14 @@ def make_plain(learner: Learner) -> Learner:
     models.encoder = PlainEncoder(models.encoder)  # type: ignore[assignment]
     models.decoder = PlainDecoder(models.decoder)  # type: ignore[assignment]
     models.dynamics.mlp = PlainEnsemble(models.dynamics.mlp)  # type: ignore[assignment]
-    for name in ("value", "safe", "constraint", "goal"):
-        setattr(models.heads, name, PlainEnsemble(getattr(models.heads, name)))
-    learner.target_safe = PlainEnsemble(learner.target_safe)  # type: ignore[assignment]
-    learner.target_value = PlainEnsemble(learner.target_value)  # type: ignore[assignment]
+    for networks in (models.heads, learner.targets):
+        for name, network in networks.items():
+            assert isinstance(network, StackedMLP)
+            networks[name] = PlainEnsemble(network)
     parts = {
         "vae": nn.ModuleList([models.encoder, models.decoder]),
         "dynamics": models.dynamics,
-        **{name: getattr(models.heads, name) for name in ("value", "safe", "constraint", "goal")},
+        **dict(models.heads.items()),
     }
     for name, part in parts.items():
         rate = learner.optimisers[name].param_groups[0]["lr"]

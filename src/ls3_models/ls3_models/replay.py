@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
+from ls3_models.heads import Data, Head, heads_of
 
 ON_POLICY_SOURCES = ("demonstration", "online")
 
 
 @dataclass(frozen=True)
 class FrameBatch:
-    """A batch of frames: z (..., d) and the labels of the same frames (...)."""
+    """A batch of frames: z (..., d), and by the head what it is to say of them (...)."""
 
     latents: Tensor
-    constraint: Tensor
-    success: Tensor
+    labels: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Transitions:
-    """A batch of transitions: z, z' (..., d), actions in [-1, 1] (..., A) and labels (...).
+    """A batch of transitions: z, z' (..., d), actions in [-1, 1] (..., A), and of each (...).
 
-    arrives: whether z' is in the goal.
+    arrives: whether z' is in the goal; labels: see `FrameBatch`.
     """
 
     latents: Tensor
@@ -34,47 +35,49 @@ class Transitions:
     actions: Tensor
     rewards: Tensor
     arrives: Tensor
-    in_safe_set: Tensor
-    cost_to_go: Tensor
+    labels: Mapping[str, Tensor]
 
 
 class Replay:
     """Grows by whole episodes; sampling is uniform over frames or transitions.
 
     Args:
-        gamma: discount of the Monte-Carlo returns (eq. 9).
+        config: names the heads whose labels are kept, and what their labels depend on.
         action_low, action_high: bounds that are scaled to [-1, 1].
     """
 
-    def __init__(self, gamma: float, action_low: Tensor, action_high: Tensor) -> None:
-        self.gamma = gamma
+    def __init__(self, config: LearnerConfig, action_low: Tensor, action_high: Tensor) -> None:
+        self.config, self.heads = config, heads_of(config)
         self.action_low, self.action_high = action_low, action_high
         self._parts: dict[str, list[Tensor]] = {}
         self._whole: dict[str, Tensor] = {}
         self._frames = 0
 
     def add(self, episode: Episode, mean: Tensor, std: Tensor) -> None:
-        """Add one episode with the encodings of its T + 1 frames, each (T + 1, d)."""
+        """Add one episode with the encodings of its T + 1 frames, each (T + 1, d).
+
+        Raises:
+            ValueError: a head's labels are not as many as the frames or transitions.
+        """
         steps = len(episode)
-        labels = torch.zeros(2, steps + 1, dtype=torch.bool)
-        labels[0, 1:] = torch.from_numpy(episode.constraint)
-        labels[1, 1:] = torch.from_numpy(episode.success)
         actions = torch.from_numpy(episode.actions)
         span = self.action_high - self.action_low
         on_policy = episode.source in ON_POLICY_SOURCES
         part = {
             "mean": mean,
             "std": std,
-            "constraint": labels[0],
-            "success": labels[1],
             "index": torch.arange(steps) + self._frames,
             "actions": 2 * (actions - self.action_low) / span - 1,
             "rewards": torch.from_numpy(episode.rewards),
-            "arrives": labels[1, 1:],
-            "in_safe_set": torch.from_numpy(safe_set_labels(episode)),
-            "cost_to_go": torch.from_numpy(discounted_returns(episode.rewards, self.gamma)),
+            "arrives": torch.from_numpy(episode.success),
             "on_policy": torch.full((steps,), on_policy),
         }
+        for head in self.heads:
+            label = head.label(episode, self.config)
+            due = steps + (head.data is Data.FRAMES)
+            if label.shape != (due,):
+                raise ValueError(f"labels of head '{head.name}': {label.shape}, not ({due},)")
+            part[_column(head)] = torch.from_numpy(label)
         for name, values in part.items():
             self._parts.setdefault(name, []).append(values)
         self._frames += steps + 1
@@ -101,6 +104,10 @@ class Replay:
         noise = torch.randn(mean.shape, generator=generator)
         return mean + self._get("std")[index] * noise
 
+    def _labels(self, index: Tensor, *, frames: bool) -> dict[str, Tensor]:
+        heads = [head for head in self.heads if (head.data is Data.FRAMES) == frames]
+        return {head.name: self._get(_column(head))[index].float() for head in heads}
+
     @property
     def has_on_policy(self) -> bool:
         """Whether there is a demonstration or an online episode."""
@@ -109,11 +116,7 @@ class Replay:
     def frames(self, shape: tuple[int, ...], generator: Generator) -> FrameBatch:
         """Uniformly drawn frames of D."""
         index = torch.randint(self._frames, shape, generator=generator)
-        return FrameBatch(
-            self._latents(index, generator),
-            self._get("constraint")[index].float(),
-            self._get("success")[index].float(),
-        )
+        return FrameBatch(self._latents(index, generator), self._labels(index, frames=True))
 
     def transitions(
         self, shape: tuple[int, ...], generator: Generator, *, on_policy: bool = False
@@ -131,28 +134,17 @@ class Replay:
             self._get("actions")[draw],
             self._get("rewards")[draw],
             self._get("arrives")[draw].float(),
-            self._get("in_safe_set")[draw].float(),
-            self._get("cost_to_go")[draw],
+            self._labels(draw, frames=False),
         )
 
+    def draw(
+        self, data: Data, shape: tuple[int, ...], generator: Generator
+    ) -> FrameBatch | Transitions:
+        """Uniformly drawn rows of what a head learns from."""
+        if data is Data.FRAMES:
+            return self.frames(shape, generator)
+        return self.transitions(shape, generator, on_policy=data is Data.ON_POLICY)
 
-def safe_set_labels(episode: Episode) -> np.ndarray:
-    """1_S (T,): frames s_t of a successful trajectory up to the last one that leads into G."""
-    labels = np.zeros(len(episode), dtype=bool)
-    if episode.success.any():
-        labels[: len(episode) - int(np.argmax(episode.success[::-1]))] = True
-    return labels
 
-
-def discounted_returns(rewards: np.ndarray, gamma: float) -> np.ndarray:
-    """Monte-Carlo return from each s_t (T,), eq. (9): sum over k of gamma^k r_{t+k}.
-
-    The paper's sum begins at gamma^1; a constant factor gamma would make it differ from the fixed
-    point of the TD target (10), so both use r_t undiscounted.
-    """
-    returns = np.zeros(len(rewards), dtype=np.float32)
-    running = 0.0
-    for step in reversed(range(len(rewards))):
-        running = float(rewards[step]) + gamma * running
-        returns[step] = running
-    return returns
+def _column(head: Head) -> str:
+    return f"label.{head.name}"

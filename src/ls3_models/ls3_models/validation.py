@@ -11,8 +11,9 @@ from torch import Generator, Tensor
 
 from ls3_models.episodes import Episode
 from ls3_models.frame_stack import to_changes
+from ls3_models.heads import Data
 from ls3_models.learner import Learner
-from ls3_models.replay import Replay
+from ls3_models.replay import FrameBatch, Replay, Transitions
 
 HELD_OUT_EVERY = 20  # one episode of so many is kept out of training
 SAMPLE = 4096  # frames or transitions per measurement
@@ -82,24 +83,14 @@ def _measure_heads(learner: Learner, replay: Replay, generator: Generator) -> di
     mean, _ = models.dynamics(latents, actions)
     error = (mean.mean(dim=0) - change[0]).square().sum()
     rows["held_out/dynamics_unexplained"] = float(error / change.square().sum())
+    batches: dict[Data, FrameBatch | Transitions] = {Data.TRANSITIONS: batch}
     if replay.has_on_policy:
-        own = replay.transitions((1, SAMPLE), generator, on_policy=True)
-        value = models.heads.value(own.latents.expand(learner.config.value_members, -1, -1))
-        value_error = (value[..., 0].mean(dim=0) - own.cost_to_go[0]).square().mean().sqrt()
-        rows["held_out/value_rms_error"] = float(value_error)
-    frames = replay.frames((1, SAMPLE), generator)
-    for name, label in (("constraint", frames.constraint), ("goal", frames.success)):
-        probability = torch.sigmoid(getattr(models.heads, name)(frames.latents)[..., 0])
-        rows |= _classification(name, probability, label)
-    safe = torch.sigmoid(models.heads.safe(batch.latents)[..., 0])
-    rows["held_out/safe_mean_inside"] = float(safe[batch.in_safe_set > 0.5].mean())
-    rows["held_out/safe_mean_outside"] = float(safe[batch.in_safe_set < 0.5].mean())
+        batches[Data.ON_POLICY] = replay.draw(Data.ON_POLICY, (1, SAMPLE), generator)
+    batches[Data.FRAMES] = replay.draw(Data.FRAMES, (1, SAMPLE), generator)
+    for head in models.head_list:
+        if head.data in batches:
+            drawn = batches[head.data]
+            said, label = models.read(head, drawn.latents[0]), drawn.labels[head.name][0]
+            for name, figure in head.measure(said, label).items():
+                rows[f"held_out/{head.name}_{name}"] = figure
     return {name: value for name, value in rows.items() if math.isfinite(value)}
-
-
-def _classification(name: str, probability: Tensor, label: Tensor) -> dict[str, float]:
-    positive = label > 0.5
-    return {
-        f"held_out/{name}_recall": float((probability[positive] > 0.5).float().mean()),
-        f"held_out/{name}_false_alarm": float((probability[~positive] > 0.5).float().mean()),
-    }

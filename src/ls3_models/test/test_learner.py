@@ -4,19 +4,18 @@ import pytest
 import torch
 from small import SPEC, config, episode
 
+from ls3_models.heads import discounted_returns
 from ls3_models.learner import Learner
-from ls3_models.replay import Replay, discounted_returns
+from ls3_models.replay import Replay
 
 pytestmark = pytest.mark.background
-
-HEADS = ("value", "safe", "constraint", "goal")
 
 
 def spread_of_inputs(head_noise):
     """Standard deviation of what each part is shown, where all frames have the same latent."""
     settings = config(latent_dim=8, batch_size=512, head_noise=head_noise)
     learner = Learner(settings, channels=1, action_dim=2, seed=0)
-    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    replay = Replay(settings, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
     for seed in range(2):
         replay.add(episode(seed), torch.ones(7, 8), torch.full((7, 8), 0.01))
     seen = {}
@@ -28,11 +27,11 @@ def spread_of_inputs(head_noise):
         return note
 
     heads, dynamics = learner.models.heads, learner.models.dynamics.mlp
-    for name in HEADS:
-        getattr(heads, name).register_forward_pre_hook(watch(name))
+    for name, network in heads.items():
+        network.register_forward_pre_hook(watch(name))
     dynamics.register_forward_pre_hook(watch("dynamics"))
-    learner.target_safe.register_forward_pre_hook(watch("target_safe"))
-    learner.target_value.register_forward_pre_hook(watch("target_value"))
+    for name, network in learner.targets.items():
+        network.register_forward_pre_hook(watch(f"target of {name}"))
     learner.head_step(replay)
     learner.value_step(replay, monte_carlo=False)
     return seen
@@ -43,7 +42,8 @@ def test_heads_alone_learn_beside_the_frames(head_noise):
     """And are asked there for their targets; the dynamics learn from the frames themselves."""
     seen = spread_of_inputs(head_noise)
     assert seen.pop("dynamics") == pytest.approx(0.01, rel=0.05)
-    assert seen.keys() == {*HEADS, "target_safe", "target_value"}
+    lagged = {"target of safe", "target of value"}
+    assert seen.keys() == {"value", "safe", "constraint", "goal", *lagged}
     assert seen == pytest.approx(dict.fromkeys(seen, max(head_noise, 0.01)), rel=0.05)
 
 
@@ -53,7 +53,7 @@ def safe_set_of(imagined_weight):
         latent_dim=4, batch_size=60, learning_rate=3e-3, imagined_weight=imagined_weight
     )
     learner = Learner(settings, channels=1, action_dim=2, seed=0)
-    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    replay = Replay(settings, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
     line = torch.linspace(-2, 2, 31)[:, None] * torch.ones(4)
     for seed in range(4):
         replay.add(episode(seed, steps=30, goal_from=29), line, torch.full_like(line, 0.01))
@@ -80,7 +80,7 @@ def test_episodes_that_end_at_the_goal_teach_their_returns():
     """Where V of the last frame, from which no step begins, had a say, all would follow it."""
     settings = config(batch_size=64, learning_rate=3e-3, hidden=64, target_interval=20)
     learner = Learner(settings, channels=1, action_dim=2, seed=0)
-    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    replay = Replay(settings, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
     line = torch.linspace(-2, 2, 11)[:, None] * torch.ones(4)
     ending = episode(steps=10, goal_from=9)
     replay.add(ending, line, torch.full_like(line, 0.01))
@@ -97,7 +97,7 @@ def test_value_of_a_walk_without_an_end_falls():
     """Targets asked where V does not learn would hold it up, or let it grow."""
     settings = config(latent_dim=32, batch_size=64, hidden=64, learning_rate=1e-3, head_noise=0.3)
     learner = Learner(settings, channels=1, action_dim=2, seed=0)
-    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    replay = Replay(settings, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
     generator = torch.Generator().manual_seed(0)
     for seed in range(4):
         walk = torch.randn((51, 32), generator=generator).mul(0.1).cumsum(dim=0)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import torch
-from small import SPEC, episode
+from small import SPEC, config, episode
 
-from ls3_models.replay import Replay, discounted_returns, safe_set_labels
+from ls3_models.heads import discounted_returns, safe_set_labels
+from ls3_models.replay import Replay
 
 
 def test_returns_discount_the_cost_to_go():
@@ -23,7 +24,7 @@ def test_safe_set_ends_with_the_last_frame_that_leads_into_the_goal():
 
 
 def make_replay(*episodes):
-    replay = Replay(0.99, torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
+    replay = Replay(config(), torch.tensor(SPEC.action_low), torch.tensor(SPEC.action_high))
     for number, one in enumerate(episodes):
         mean = torch.arange(len(one) + 1).float()[:, None] + 100 * number
         replay.add(one, mean, torch.zeros_like(mean))
@@ -60,8 +61,8 @@ def test_constraint_and_success_label_the_frame_they_were_seen_in():
     one.constraint[2] = True
     frames = make_replay(one).frames((300,), torch.Generator().manual_seed(0))
     place = frames.latents[:, 0]
-    assert torch.equal(frames.constraint > 0, place == 3)  # constraint[2] speaks of s_3
-    assert torch.equal(frames.success > 0, place >= 5)
+    assert torch.equal(frames.labels["constraint"] > 0, place == 3)  # constraint[2] speaks of s_3
+    assert torch.equal(frames.labels["goal"] > 0, place >= 5)
 
 
 def test_a_replay_grows():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ls3.learning.policy import demonstrate
 from ls3_models.bundle import Bundle
+from ls3_models.heads import Head, Role
 from ls3_planner.config import PlannerConfig
 
 GRID = (61, 51)  # points along x and y
@@ -25,9 +26,9 @@ FRAMES = 8
 def plane(bundle: Bundle, env: gymnasium.Env, grid: tuple[int, int] = GRID) -> dict[str, Any]:
     """Values of all heads with the robot at every point of a grid over the window.
 
-    Returns ``x`` (nx,), ``y`` (ny,), and ``value``, ``safe``, ``constraint`` and ``goal``, each
-    (ny, nx); all but the value are probabilities. The only place where an environment's scene is
-    looked into: a figure needs pictures of places where no episode was.
+    Returns ``x`` (nx,), ``y`` (ny,), and by the name of each head what it says, (ny, nx). The only
+    place where an environment's scene is looked into: a figure needs pictures of places where no
+    episode was.
     """
     scene: Any = env.unwrapped.scene  # type: ignore[attr-defined]
     width, height = scene.layout.window
@@ -52,41 +53,44 @@ def _blocks(images: list[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]
 
 @torch.no_grad()
 def heads_of(bundle: Bundle, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """V, f_S, f_C and f_G (n,) of images (n, height, width, channel), at the posterior's mean."""
+    """What each head says (n,) of images (n, height, width, channel), at the posterior's mean."""
     mean, _ = bundle.encode(images)
-    latents = torch.from_numpy(mean)[None]
-    heads = bundle.models.heads
-    members = heads.value.members
-    probabilities = {
-        name: torch.sigmoid(getattr(heads, name)(latents))[0, :, 0].numpy()
-        for name in ("safe", "constraint", "goal")
-    }
-    value = heads.value(latents.expand(members, -1, -1)).mean(dim=0)[:, 0].numpy()
-    return {"value": value, **probabilities}
+    models, latents = bundle.models, torch.from_numpy(mean)
+    return {head.name: models.read(head, latents).numpy() for head in models.head_list}
 
 
 def navigation_maps(bundle: Bundle, config: PlannerConfig, env: gymnasium.Env) -> Figure:
-    """Figure 2: value, safe set, constraint and goal over the plane; lines at delta_S, delta_C."""
+    """Figure 2: every head over the plane, with a line at the bound of those that constrain."""
     found = plane(bundle, env)
     layout = env.unwrapped.scene.layout  # type: ignore[attr-defined]
-    panels = {
-        "value": ("value V", None),
-        "safe": ("safe set f_S, line at δ_S", config.delta_safe),
-        "constraint": ("constraint f_C, line at δ_C", config.delta_constraint),
-        "goal": ("goal f_G", None),
-    }
-    figure = Figure(figsize=(14, 3.2))
-    axes = figure.subplots(1, len(panels))
-    for (key, (title, level)), panel in zip(panels.items(), axes, strict=True):
-        limits = {} if key == "value" else {"vmin": 0.0, "vmax": 1.0}
-        mesh = panel.pcolormesh(found["x"], found["y"], found[key], shading="nearest", **limits)
-        if level is not None and found[key].min() < level < found[key].max():
-            panel.contour(found["x"], found["y"], found[key], [level], colors="white")
+    heads = bundle.models.head_list
+    figure = Figure(figsize=(3.5 * len(heads), 3.2))
+    axes = figure.subplots(1, len(heads), squeeze=False)[0]
+    for head, panel in zip(heads, axes, strict=True):
+        says, title = found[head.name], head.title
+        limits = {} if head.role is Role.TERMINAL_VALUE else {"vmin": 0.0, "vmax": 1.0}
+        mesh = panel.pcolormesh(found["x"], found["y"], says, shading="nearest", **limits)
+        if (line := _line(head, config)) is not None:
+            symbol, level = line
+            title += f", line at {symbol}"
+            if says.min() < level < says.max():
+                panel.contour(found["x"], found["y"], says, [level], colors="white")
         _draw_layout(panel, layout)
         panel.set_title(title)
         figure.colorbar(mesh, ax=panel)
     figure.tight_layout()
     return figure
+
+
+def _line(head: Head, config: PlannerConfig) -> tuple[str, float] | None:
+    """The bound of a head that constrains plans: its symbol or number, and its value."""
+    if head.role is Role.TERMINAL_CONSTRAINT:
+        return "δ_S", config.delta_safe
+    if head.role is not Role.STEP_CONSTRAINT:
+        return None
+    if head.delta is None:
+        return "δ_C", config.delta_constraint
+    return f"{head.delta:g}", head.delta
 
 
 def _draw_layout(panel: Axes, layout: Any) -> None:

@@ -1,0 +1,231 @@
+"""What is read off a latent: V, f_S, f_C and f_G (sections 4.2 and 4.3), each as one record.
+
+Learning, validation, maps and planners go through the list of a model's heads and name none. A
+further head is one more `Head` in `HEADS`; ``learner.heads`` says which of them a model has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ls3_common.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ls3_models.config import LearnerConfig
+    from ls3_models.episodes import Episode
+    from ls3_models.replay import Transitions
+
+
+class Role(Enum):
+    """Where a planner asks a head."""
+
+    STEP_REWARD = "the sum over z_{t+1..t+H-1} in the objective (2)"
+    TERMINAL_VALUE = "z_{t+H}, in the objective (2)"
+    TERMINAL_CONSTRAINT = "z_{t+H}, in constraint (5): the head is at least delta_S"
+    STEP_CONSTRAINT = "z_{t+1..t+H}, in constraint (6): the head is at most delta_C"
+
+
+class Data(Enum):
+    """What a head learns from."""
+
+    FRAMES = "all frames of D"
+    TRANSITIONS = "all transitions of D"
+    ON_POLICY = "transitions of demonstrations and online episodes"
+
+
+def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """Mean binary cross-entropy of logits and probabilities of the same shape."""
+    return functional.binary_cross_entropy_with_logits(output, target)
+
+
+def squared_error(output: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of tensors of the same shape."""
+    return (output - target).square().mean()
+
+
+def identity(output: Tensor) -> Tensor:
+    """The output as it is, for heads that are no probability."""
+    return output
+
+
+def recall(probability: Tensor, label: Tensor) -> dict[str, float]:
+    """Shares of the positive and of the negative rows (row,) that are taken for positive."""
+    positive, taken = label > 0.5, (probability > 0.5).float()
+    return {
+        "recall": float(taken[positive].mean()),
+        "false_alarm": float(taken[~positive].mean()),
+    }
+
+
+def means(probability: Tensor, label: Tensor) -> dict[str, float]:
+    """Mean probability of the rows (row,) inside and outside a set."""
+    return {
+        "mean_inside": float(probability[label > 0.5].mean()),
+        "mean_outside": float(probability[label < 0.5].mean()),
+    }
+
+
+def rms_error(number: Tensor, label: Tensor) -> dict[str, float]:
+    """Root of the mean squared difference of two (row,)."""
+    return {"rms_error": float((number - label).square().mean().sqrt())}
+
+
+def one_member(_config: LearnerConfig) -> int:
+    """A single network, no ensemble."""
+    return 1
+
+
+@dataclass(frozen=True)
+class Head:
+    """One network, or an ensemble of networks, that maps a latent to a number.
+
+    name: of its parameters, losses and measurements; title: for figures, with the paper's symbol.
+
+    label: what an episode of T steps says of each of its frames (T + 1,), or with other `data`
+    than frames of each of its transitions (T,). target: of a head that is defined recursively,
+    what it learns, from transitions, their labels, and what its lagged copy says of z', each
+    (member, row); None: it learns the label. loss: of outputs and targets (member, row).
+    activation: makes the output what the head says. members: networks in the ensemble.
+
+    imagined: target of latents that the dynamics imagine and that no frame need resemble, with
+    weight ``imagined_weight`` in the loss; None: the head is not shown any. delta: a per-step
+    constraint's own bound in (6); None: the planner's delta_C. measure: figures of what the head
+    says of held-out rows (row,), given their labels.
+    """
+
+    name: str
+    title: str
+    role: Role
+    data: Data
+    label: Callable[[Episode, LearnerConfig], np.ndarray]
+    target: Callable[[Transitions, Tensor, Tensor, LearnerConfig], Tensor] | None = None
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    activation: Callable[[Tensor], Tensor] = torch.sigmoid
+    members: Callable[[LearnerConfig], int] = one_member
+    imagined: float | None = None
+    delta: float | None = None
+    measure: Callable[[Tensor, Tensor], dict[str, float]] = recall
+
+
+# -- V ------------------------------------------------------------------------------------------
+
+
+def discounted_returns(rewards: np.ndarray, gamma: float) -> np.ndarray:
+    """Monte-Carlo return from each s_t (T,), eq. (9): sum over k of gamma^k r_{t+k}.
+
+    The paper's sum begins at gamma^1; a constant factor gamma would make it differ from the fixed
+    point of the TD target (10), so both use r_t undiscounted.
+    """
+    returns = np.zeros(len(rewards), dtype=np.float32)
+    running = 0.0
+    for step in reversed(range(len(rewards))):
+        running = float(rewards[step]) + gamma * running
+        returns[step] = running
+    return returns
+
+
+def _returns(episode: Episode, config: LearnerConfig) -> np.ndarray:
+    return discounted_returns(episode.rewards, config.gamma)
+
+
+def _temporal_difference(
+    batch: Transitions, _label: Tensor, ahead: Tensor, config: LearnerConfig
+) -> Tensor:
+    """Equation (10).
+
+    Beyond the goal nothing is paid: V is 0 there. An episode that ends at the goal has no step
+    from its last frame, so that V would be anything there, and the steps before would follow.
+    """
+    return batch.rewards + config.gamma * (1 - batch.arrives) * ahead
+
+
+def _value_members(config: LearnerConfig) -> int:
+    return config.value_members
+
+
+# -- f_S ----------------------------------------------------------------------------------------
+
+
+def safe_set_labels(episode: Episode) -> np.ndarray:
+    """1_S (T,): frames s_t of a successful trajectory up to the last one that leads into G."""
+    labels = np.zeros(len(episode), dtype=bool)
+    if episode.success.any():
+        labels[: len(episode) - int(np.argmax(episode.success[::-1]))] = True
+    return labels
+
+
+def _in_safe_set(episode: Episode, _config: LearnerConfig) -> np.ndarray:
+    return safe_set_labels(episode)
+
+
+def _recursive_safety(
+    _batch: Transitions, in_safe_set: Tensor, ahead: Tensor, config: LearnerConfig
+) -> Tensor:
+    """Equation (11)."""
+    return torch.maximum(in_safe_set, config.gamma_safe * ahead)
+
+
+# -- f_C and f_G --------------------------------------------------------------------------------
+
+
+def _violates(episode: Episode, _config: LearnerConfig) -> np.ndarray:
+    return np.concatenate(([False], episode.constraint))  # s_0 violates nothing
+
+
+def _in_goal(episode: Episode, _config: LearnerConfig) -> np.ndarray:
+    return np.concatenate(([False], episode.success))  # s_0 is not in the goal
+
+
+HEADS = {
+    head.name: head
+    for head in (
+        Head(
+            "value",
+            "value V",
+            Role.TERMINAL_VALUE,
+            Data.ON_POLICY,
+            _returns,
+            target=_temporal_difference,
+            loss=squared_error,
+            activation=identity,
+            members=_value_members,
+            measure=rms_error,
+        ),
+        Head(
+            "safe",
+            "safe set f_S",
+            Role.TERMINAL_CONSTRAINT,
+            Data.TRANSITIONS,
+            _in_safe_set,
+            target=_recursive_safety,
+            imagined=0.0,
+            measure=means,
+        ),
+        Head("constraint", "constraint f_C", Role.STEP_CONSTRAINT, Data.FRAMES, _violates),
+        Head("goal", "goal f_G", Role.STEP_REWARD, Data.FRAMES, _in_goal),
+    )
+}
+
+
+def heads_of(config: LearnerConfig) -> tuple[Head, ...]:
+    """The heads that `config` names, in its order.
+
+    Raises:
+        ConfigError: there is no such head, or one is named twice.
+    """
+    names: Sequence[str] = config.heads
+    for name in names:
+        if name not in HEADS or names.count(name) > 1:
+            fault = "is there twice" if name in HEADS else "is no head"
+            raise ConfigError(
+                f"learner.heads: '{name}' {fault}", do=f"heads: {', '.join(HEADS)}, each once"
+            )
+    return tuple(HEADS[name] for name in names)
