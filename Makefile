@@ -56,7 +56,7 @@ lint: build ## ruff, mypy, and who imports whom
 	@$(WITH_ENV) lint-imports --no-cache
 	@$(WITH_ENV) mypy $(foreach p,$(PYTHON_PACKAGES),-p $(p))
 	@$(WITH_ENV) mypy tools/*.py
-	@$(WITH_ENV) MYPYPATH=test/support:src/ls3_planner/test:tools/bench mypy tools/bench/*.py
+	@$(WITH_ENV) MYPYPATH=test/support:tools/bench mypy tools/bench/*.py
 	@$(WITH_ENV) MYPYPATH=tools/document_tables mypy tools/document_tables/*.py
 	@$(WITH_ENV) python tools/document_tables --check
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "src/ls3_planner/test"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT / "test/support"), str(Path(__file__).parent)]
 
 import ls3_models  # noqa: E402  before torch: settles how its threads wait
 

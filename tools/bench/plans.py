@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from reference import ReferencePlanner
+from recorder import Recorder
 
 from ls3.learning import environment
 from ls3.runs.domains import Domain
 from ls3_common.progress import bar
 from ls3_models.bundle import Bundle, random_bundle
+from ls3_models.heads import Role
 from ls3_models.networks import StackedMLP
 from ls3_planner import native
-from ls3_planner.cem import Planner
+from ls3_planner.cem import CrossEntropyPlanner, Elites
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.selection import Elites
+from ls3_planner.reference import ReferenceSelector
+from ls3_planner.selection import FastSelector, fast_planner
 from ls3_planner.workers import Workers
 
 ROOF_ROWS, ROOF_WIDTH = 4096, 256  # of the matrix products of most of a plan
@@ -53,13 +55,12 @@ def per_row(mlp: StackedMLP) -> int:
 
 def operations(bundle: Bundle, config: PlannerConfig) -> float:
     """Floating-point operations of a plan that asks every head of every latent."""
-    heads, horizon, cost = bundle.models.heads, config.horizon, config.cost
-    per_particle = (
-        horizon * (per_row(bundle.models.dynamics.mlp) + per_row(heads.constraint))
-        + (horizon - 1) * per_row(heads.goal)
-        + per_row(heads.safe)
-        + heads.value.members * per_row(heads.value)
-    )
+    models, horizon, cost = bundle.models, config.horizon, config.cost
+    asked = {Role.STEP_CONSTRAINT: horizon, Role.STEP_REWARD: horizon - 1}  # others: the last step
+    per_particle = horizon * per_row(models.dynamics.mlp)
+    for head in models.head_list:
+        network = models.network(head.name)
+        per_particle += asked.get(head.role, 1) * network.members * per_row(network)
     return float(cost.candidates * cost.particles * cost.iterations * per_particle)
 
 
@@ -96,7 +97,7 @@ def native_rate(dtype: torch.dtype) -> float:
     bundle = random_bundle()
     networks = native.CompiledNetworks(bundle.models, Workers(), dtype)
     rows = torch.rand(4 * ROOF_ROWS, bundle.config.latent_dim)
-    value = bundle.models.heads.value
+    value = bundle.models.network("value")
     work = per_row(value) * value.members * len(rows)
     times = []
     for _ in range(10):
@@ -106,47 +107,37 @@ def native_rate(dtype: torch.dtype) -> float:
     return work / statistics.median(times)
 
 
-class Recorder:
-    """Keeps the elites that a planner's selector finds."""
-
-    def __init__(self, planner: Planner) -> None:
-        self.elites: list[Elites] = []
-        self._find = planner.selector.elites
-        planner.selector.elites = self._kept  # type: ignore[method-assign]
-
-    def _kept(self, *arguments: Any, **keywords: Any) -> Elites:
-        self.elites.append(self._find(*arguments, **keywords))
-        return self.elites[-1]
-
-
 def compare(
     domain: Domain, bundle: Bundle, profile: str, *, rounds: int, device: str
 ) -> dict[str, Any]:
     """Time both planners on `rounds` latents of one episode, alternately."""
     config = dataclasses.replace(domain.planner, profile=profile)
-    fast = Planner(bundle, config, device=device)
-    reference = ReferencePlanner(bundle, config, device=device)
-    recorder = Recorder(fast)
+    models = bundle.models.to(device)
+    recorders = {
+        "reference": Recorder(ReferenceSelector(models, config)),
+        "fast": Recorder(FastSelector(models, config)),
+    }
+    planners = {
+        name: CrossEntropyPlanner(bundle, config, recorder, device=device)
+        for name, recorder in recorders.items()
+    }
     points = latents(domain, dataclasses.replace(bundle, models=bundle.models.cpu()), rounds)
     bundle.models.to(device)
-    fast.plan(*points[0])  # what is compiled or packed once
+    planners["fast"].plan(*points[0])  # what is compiled or packed once
     times: dict[str, list[float]] = {"reference": [], "fast": []}
     first, every = [], []
     with bar(f"{domain.name}, {profile}", rounds) as progress:
         for round_, point in enumerate(points):
-            fast.reset(round_)
-            recorder.elites.clear()
-            started = time.perf_counter()
-            fast.plan(*point)
-            times["fast"].append(time.perf_counter() - started)
-            reference.reset(round_)
-            started = time.perf_counter()
-            search = reference.plan(*point)
-            if device != "cpu":
-                torch.cuda.synchronize()
-            times["reference"].append(time.perf_counter() - started)
-            found = recorder.elites[-config.cost.iterations :]
-            shares = [share(f, d) for f, d in zip(found, search.elites, strict=True)]
+            for name, planner in planners.items():
+                planner.reset(round_)
+                recorders[name].found.clear()
+                started = time.perf_counter()
+                planner.plan(*point)
+                if device != "cpu":
+                    torch.cuda.synchronize()
+                times[name].append(time.perf_counter() - started)
+            due, found = (r.found[-config.cost.iterations :] for r in recorders.values())
+            shares = [share(f, d) for f, d in zip(found, due, strict=True)]
             first.append(shares[0])
             every += shares
             progress.advance(f"ratio {times['reference'][-1] / times['fast'][-1]:.1f}")
@@ -165,9 +156,10 @@ def compare(
     }
 
 
-def share(found: Elites, due: torch.Tensor) -> float:
+def share(found: Elites, due: Elites) -> float:
     """Of the due elites, those that were found."""
-    return len(set(found.index.tolist()) & set(due.tolist())) / max(1, len(due))
+    both = set(found.index.tolist()) & set(due.index.tolist())
+    return len(both) / max(1, len(due.index))
 
 
 BASE = Cost(candidates=1000, particles=20, elites=100, iterations=2)
@@ -201,7 +193,7 @@ def scaling(device: str, rounds: int = 2) -> list[dict[str, Any]]:
                     delta_constraint=1.0,
                     random_share=0.3,
                 )
-                planner = Planner(untrained(latent_dim), config, device=device)
+                planner = fast_planner(untrained(latent_dim), config, device=device)
                 point = np.zeros(latent_dim), np.ones(latent_dim)
                 planner.plan(*point)
                 times = []

@@ -20,7 +20,7 @@ from ls3.learning.policy import PlannerPolicy
 from ls3.runs.domains import load_domain
 from ls3_models.bundle import load_bundle
 from ls3_models.episodes import Episode, list_episodes, read_episode
-from ls3_planner.cem import Planner
+from ls3_planner.plan import make_planner
 
 SCRIPT = [("constraint", 845510866), ("demonstration", 3), ("random", 5)]
 """The first violates in its 7th step and is held out by the training, which keeps the second."""
@@ -74,7 +74,7 @@ def test_bags_of_a_killed_recorder_teach_a_model_that_plans(
     training = ["train", "--data", str(out), "--run", str(tmp_path / "run"), *settings]
     assert run(training) == 0
     bundle = load_bundle(tmp_path / "run" / "offline_model")
-    planner = Planner(bundle, load_domain("cable_routing", overrides=TINY).planner)
+    planner = make_planner(bundle, load_domain("cable_routing", overrides=TINY).planner)
     policy = PlannerPolicy(bundle, planner)
     policy.reset(0)
     observation, info = env.reset(seed=0)

@@ -18,7 +18,7 @@ from ls3.learning.policy import PlannerPolicy, evaluate
 from ls3.runs.domains import Domain, load_domain
 from ls3_models.episodes import read_episodes
 from ls3_models.offline import OfflineTraining
-from ls3_planner.cem import Planner
+from ls3_planner.plan import make_planner
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.navigation_env import MAX_STEP, NavigationEnv
 from ls3_sim.navigation_scene import NavigationLayout
@@ -89,7 +89,7 @@ def domain() -> Iterator[Domain]:
 def succeeded(domain: Domain, training: OfflineTraining, env: gymnasium.Env) -> int:
     """Of EPISODES with the models as they are."""
     bundle = live_bundle(training.learner, training.spec)
-    policy = PlannerPolicy(bundle, Planner(bundle, domain.planner))
+    policy = PlannerPolicy(bundle, make_planner(bundle, domain.planner))
     episodes = evaluate(env, policy, range(EPISODES))
     assert not any(episode.violated for episode in episodes if episode.succeeded)
     return sum(episode.succeeded for episode in episodes)

@@ -8,7 +8,7 @@ from ls3.learning import environment
 from ls3.learning.policy import PlannerPolicy
 from ls3.runs.domains import find_shared, load_domain
 from ls3_models.bundle import load_bundle
-from ls3_planner.cem import Planner
+from ls3_planner.plan import make_planner
 
 pytestmark = pytest.mark.background
 
@@ -34,7 +34,7 @@ def test_a_model_fits_its_domain(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_reaches_its_domain_s_goal_in_one_of_three_episodes(name):
     bundle, domain = shipped(name), load_domain(name)
-    policy = PlannerPolicy(bundle, Planner(bundle, domain.planner))
+    policy = PlannerPolicy(bundle, make_planner(bundle, domain.planner))
     env = environment.make(domain.algorithm.environment)
     tried = []
     for seed in range(3):
@@ -88,7 +88,7 @@ def test_the_safe_set_is_where_demonstrations_were(scene):
 
 def test_the_planner_reaches_the_goal_from_near_it(scene):
     bundle = shipped("navigation")
-    policy = PlannerPolicy(bundle, Planner(bundle, load_domain("navigation").planner))
+    policy = PlannerPolicy(bundle, make_planner(bundle, load_domain("navigation").planner))
     policy.reset(0)
     rng = np.random.default_rng(0)
     scene.reset(np.array([149.0, 55.0]))

@@ -114,6 +114,10 @@ class Head:
     delta: float | None = None
     measure: Callable[[Tensor, Tensor], dict[str, float]] = recall
 
+    def bound(self, delta_constraint: float) -> float:
+        """The right side of (6) for a per-step constraint, where the planner's is delta_C."""
+        return delta_constraint if self.delta is None else self.delta
+
 
 # -- V ------------------------------------------------------------------------------------------
 

@@ -56,10 +56,15 @@ class Models(nn.Module):
             {head.name: StackedMLP(head.members(config), sizes) for head in self.head_list}
         )
 
+    def network(self, name: str) -> StackedMLP:
+        """The networks of a head."""
+        found = self.heads[name]
+        assert isinstance(found, StackedMLP)
+        return found
+
     def read(self, head: Head, latents: Tensor) -> Tensor:
         """What a head says of latents (row, d), on average over its members: (row,)."""
-        network = self.heads[head.name]
-        assert isinstance(network, StackedMLP)
+        network = self.network(head.name)
         outputs = network(latents.expand(network.members, -1, -1))[..., 0]
         return head.activation(outputs).mean(dim=0)
 

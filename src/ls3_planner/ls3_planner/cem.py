@@ -6,8 +6,9 @@ Shapes: N candidates, P particles, H horizon, A action, d latent. Actions are in
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,58 +17,93 @@ from torch import Generator, Tensor
 from ls3_common.errors import DataError
 from ls3_models.bundle import Bundle
 from ls3_planner.config import PlannerConfig
-from ls3_planner.selection import Elites, Selector
+from ls3_planner.plan import Plan
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Solution of eq. (2) to (6); without a feasible candidate the arm must hold.
+class Elites:
+    """What the Gaussian is refitted to.
 
-    action: (A,) and action_sequence: (H, A) in the domain's units; imagined: (H, d) particle means
-    of z_{t+1..t+H}. safe_probability and constraint_probability estimate the left sides of (5) and
-    (6), the latter as the largest over the horizon. With ``feasible`` false the arrays are zero.
+    index: (k,) among the candidates; actions: (k, H, A); the best comes first in the last
+    iteration, and the order of the others says nothing. feasible: they meet (5) and (6);
+    inside: they meet (5). With neither, they are the ones that come closest. within: whether any
+    of them meets (5) at another delta_S.
     """
 
+    index: Tensor
+    actions: Tensor
+    inside: bool
     feasible: bool
-    action: np.ndarray
-    action_sequence: np.ndarray
-    imagined: np.ndarray
+    within: Callable[[float], bool]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One candidate looked at closely.
+
+    imagined: (H, d) particle means; safe_probability and constraint_probability: left sides of
+    (5) and (6); score: objective (2).
+    """
+
+    imagined: Tensor
     safe_probability: float
     constraint_probability: float
-    value: float
-    delta_safe: float
-    relaxations: int
-    solve_time_s: float
+    score: float
 
 
-class Planner:
+class Selector(Protocol):
+    """Finds the elites among candidates, given the present latent."""
+
+    def elites(
+        self,
+        start: Tensor,
+        candidates: Tensor,
+        delta_safe: float,
+        generator: Generator,
+        *,
+        final: bool = True,
+    ) -> Elites:
+        """The best feasible of `candidates` (N, H, A) from z_t ~ N(start[0], start[1]^2), (2, d).
+
+        Where none is feasible: those inside the safe set that violate least; where none is inside:
+        those with the highest mean f_S. With `final` the first one is the best.
+        """
+        ...
+
+    def look_at(self, actions: Tensor, delta_safe: float) -> Judgement:
+        """Judge one candidate (H, A) again, with the draws of the last call of `elites`."""
+        ...
+
+
+class CrossEntropyPlanner:
     """Receding-horizon planner; keeps the last solution to start the next one from."""
 
     def __init__(
-        self, bundle: Bundle, config: PlannerConfig, seed: int = 0, device: str = "cpu"
+        self,
+        bundle: Bundle,
+        config: PlannerConfig,
+        selector: Selector,
+        seed: int = 0,
+        device: str = "cpu",
     ) -> None:
-        """device: where to compute; the bundle's models move there."""
+        """device: where to compute; the selector computes there too."""
         self.config, self.device = config, torch.device(device)
         self.generator = Generator(device).manual_seed(seed)
-        self.selector = Selector(bundle.models.to(device))
+        self.selector = selector
         self.latent_dim = bundle.config.latent_dim
         self._low = torch.tensor(bundle.action_low)
         self._high = torch.tensor(bundle.action_high)
         self._previous: tuple[Tensor, Tensor] | None = None
 
     def reset(self, seed: int | None = None) -> None:
-        """Forget the last solution (a new episode); with `seed`, draw from there on anew."""
+        """See `Planner`."""
         self._previous = None
         if seed is not None:
             self.generator.manual_seed(seed)
 
     @torch.no_grad()
     def plan(self, mean: np.ndarray, std: np.ndarray) -> Plan:
-        """Plan from z_t ~ N(mean, std^2), each (d,).
-
-        Raises:
-            DataError: the latent has another size or is not finite.
-        """
+        """See `Planner`."""
         started = time.perf_counter()
         for array in (mean, std):
             if np.shape(array) != (self.latent_dim,) or not np.isfinite(array).all():
@@ -83,7 +119,7 @@ class Planner:
         elites = self._optimise(start, delta_safe)
         while not elites.inside:
             # the next level that the search reached; a search at those between would be in vain
-            reached = (k for k, d in enumerate(levels) if elites.within(d, self.config))
+            reached = (k for k, delta in enumerate(levels) if elites.within(delta))
             relaxations = max(relaxations + 1, next(reached, len(levels)))
             if relaxations >= len(levels):
                 relaxations, delta_safe = len(levels) - 1, levels[-1]
@@ -119,7 +155,7 @@ class Planner:
         candidates = self._first_candidates()
         for remaining in reversed(range(cost.iterations)):
             elites = self.selector.elites(
-                start, candidates, delta_safe, self.config, self.generator, final=not remaining
+                start, candidates, delta_safe, self.generator, final=not remaining
             )
             mean = elites.actions.mean(dim=0)
             std = elites.actions.std(dim=0, correction=0).clamp(min=self.config.std_floor)
@@ -152,16 +188,16 @@ class Planner:
 
     def _found(self, best: Tensor, delta_safe: float, relaxations: int, started: float) -> Plan:
         self._advance()
-        verdict = self.selector.look_at(best, delta_safe, self.config)
+        judgement = self.selector.look_at(best, delta_safe)
         sequence = self._low + (best.cpu() + 1) / 2 * (self._high - self._low)
         return Plan(
             feasible=True,
             action=sequence[0].numpy().copy(),
             action_sequence=sequence.numpy(),
-            imagined=verdict.imagined.cpu().numpy(),
-            safe_probability=verdict.safe_probability,
-            constraint_probability=verdict.constraint_probability,
-            value=verdict.score,
+            imagined=judgement.imagined.cpu().numpy(),
+            safe_probability=judgement.safe_probability,
+            constraint_probability=judgement.constraint_probability,
+            value=judgement.score,
             delta_safe=delta_safe,
             relaxations=relaxations,
             solve_time_s=time.perf_counter() - started,

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from ls3_common.parameters import parameter
 
+PLANNERS = {
+    "fast": "ls3_planner.selection:fast_planner",
+    "reference": "ls3_planner.reference:reference_planner",
+}
+"""The function that makes each planner, `module:name`: imported when asked for, with PyTorch."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
@@ -32,6 +38,11 @@ class PlannerConfig:
     )
     paper: Cost
     realtime: Cost
+    planner: str = parameter(
+        "fast",
+        choices=tuple(PLANNERS),
+        description="'reference': the plainest way to the same plans, several times slower",
+    )
     horizon: int = parameter(low=1, high=50, description="H, planned steps")
     delta_safe: float = parameter(low=0, high=1, description="delta_S, first level of the safe set")
     delta_constraint: float = parameter(

@@ -121,6 +121,7 @@ class CompiledNetworks:
 
     def __init__(self, models: Models, workers: Workers, dtype: torch.dtype) -> None:
         self._models, self._workers, self._name = models, workers, _name(dtype)
+        self.head_list = models.head_list
         self._parameters = list(models.parameters())
         self._networks: dict[str, list[_Network]] = {}
         self._handles: dict[str, ctypes.Array[ctypes.c_void_p]] = {}
@@ -161,7 +162,7 @@ class CompiledNetworks:
         return out
 
     def read(self, name: str, latents: Tensor) -> Tensor:
-        """See `Heads`."""
+        """See `Networks`."""
         self._refresh()
         flat = latents.reshape(-1, latents.shape[-1]).contiguous()
         handles = self._handles[name]

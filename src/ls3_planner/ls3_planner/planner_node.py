@@ -78,10 +78,10 @@ class PlannerNode(Node):
         self._worker.join(LEAVE_TIMEOUT_S)
 
     def _use(self, bundle: Bundle) -> None:
-        from ls3_planner.cem import Planner
+        from ls3_planner.plan import make_planner
 
         self.bundle = bundle
-        self.planner = Planner(bundle, self.config, seed=self.config.seed)
+        self.planner = make_planner(bundle, self.config, seed=self.config.seed)
         self._latent = None  # of another model: nothing is planned from it
 
     def _busy(self) -> str:

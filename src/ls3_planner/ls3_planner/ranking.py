@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ls3_planner.config import PlannerConfig
-from ls3_planner.rollout import Heads, objective, particle_scores, violation
+from ls3_planner.rollout import Networks, excess, objective, particle_scores
 
 CHOSEN = 3  # particles that a preview looks at
 SAMPLE = 32  # candidates that it is fitted to
@@ -57,7 +57,7 @@ class Ranking:
 
 
 class View(Protocol):
-    """What is asked about candidates, by index (m,): objective (2), left side of (6); each (m,)."""
+    """What is asked about candidates, by index (m,): objective (2), excess in (6); each (m,)."""
 
     @property
     def margin(self) -> Margin: ...
@@ -69,8 +69,8 @@ class View(Protocol):
         """-inf where it is not finite."""
         ...
 
-    def violation(self, index: Tensor) -> Tensor:
-        """See `rollout.violation`."""
+    def excess(self, index: Tensor) -> Tensor:
+        """See `rollout.excess`."""
         ...
 
 
@@ -78,18 +78,18 @@ class View(Protocol):
 class Full:
     """All particles of trajectories (H, P, n, d)."""
 
-    heads: Heads
+    networks: Networks
     trajectory: Tensor
     config: PlannerConfig
     margin: Margin = Margin()
 
     def score(self, index: Tensor) -> Tensor:
         """See `View`."""
-        return objective(self.heads, self.trajectory.index_select(2, index))
+        return objective(self.networks, self.trajectory.index_select(2, index))
 
-    def violation(self, index: Tensor) -> Tensor:
+    def excess(self, index: Tensor) -> Tensor:
         """See `View`."""
-        return violation(self.heads, self.trajectory.index_select(2, index), self.config)
+        return excess(self.networks, self.trajectory.index_select(2, index), self.config)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Preview:
         if count * particles <= 2 * (SAMPLE * particles + count * CHOSEN):
             return None
         sample = full.trajectory.index_select(2, index[:: math.ceil(count / SAMPLE)])
-        scores = particle_scores(full.heads, sample).double()
+        scores = particle_scores(full.networks, sample).double()
         if not bool(torch.isfinite(scores.sum())):
             return None
         mean, target = scores.mean(dim=1), scores.mean(dim=0)
@@ -138,10 +138,10 @@ class Preview:
         freedom = 1 - 2 * CHOSEN / scores.shape[1]
         error = float((rest.square().mean() / freedom).sqrt())
         order = torch.tensor(chosen, device=index.device)
-        part = Full(full.heads, full.trajectory.index_select(1, order), full.config)
+        part = Full(full.networks, full.trajectory.index_select(1, order), full.config)
         half = sample[:, :, ::2]
-        off = violation(full.heads, half.index_select(1, order), full.config)
-        off -= violation(full.heads, half, full.config)
+        off = excess(full.networks, half.index_select(1, order), full.config)
+        off -= excess(full.networks, half, full.config)
         margin = Margin(
             score=REFIT_SIGMAS * error,
             best=BEST_SIGMAS * error,
@@ -152,13 +152,13 @@ class Preview:
 
     def score(self, index: Tensor) -> Tensor:
         """See `View`."""
-        scores = particle_scores(self.few.heads, self.few.trajectory.index_select(2, index))
+        scores = particle_scores(self.few.networks, self.few.trajectory.index_select(2, index))
         score = self.weight @ scores + self.offset
         return torch.nan_to_num(score, nan=-torch.inf, posinf=-torch.inf)
 
-    def violation(self, index: Tensor) -> Tensor:
+    def excess(self, index: Tensor) -> Tensor:
         """See `View`."""
-        return self.few.violation(index)
+        return self.few.excess(index)
 
 
 def rank(view: View, index: Tensor, count: int) -> Ranking:
@@ -183,9 +183,9 @@ def rank(view: View, index: Tensor, count: int) -> Ranking:
         found = Ranking(index[:begin], score[:begin], sure[:begin] & possible[:begin])
         if bool(score[begin] < _floor(found, count, margin)):
             break
-        probability = view.violation(index[part])
-        possible[part] = probability <= config.delta_constraint + margin.violation
-        sure[part] = probability <= config.delta_constraint - margin.violation
+        excess = view.excess(index[part])
+        possible[part] = excess <= margin.violation
+        sure[part] = excess <= -margin.violation
     found = Ranking(index[possible], score[possible], sure[possible])
     return _cut(found, count, margin)
 

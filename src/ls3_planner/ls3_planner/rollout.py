@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
+from ls3_models.heads import Head, Role
 from ls3_models.learner import Models
 from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN
 from ls3_planner.config import PlannerConfig
@@ -47,16 +48,15 @@ class Draws:
         return cls(first, noise, chosen)
 
 
-class Heads(Protocol):
-    """The heads in some arithmetic."""
+class Networks(Protocol):
+    """Dynamics and heads in some arithmetic."""
+
+    @property
+    def head_list(self) -> Sequence[Head]: ...
 
     def read(self, name: str, latents: Tensor) -> Tensor:
-        """A head on latents (..., d): (member, ...)."""
+        """The outputs of a head's networks for latents (..., d): (member, ...)."""
         ...
-
-
-class Networks(Heads, Protocol):
-    """Dynamics and heads in some arithmetic."""
 
     def roll_out(self, draws: Draws, actions: Tensor) -> Tensor:
         """z_{t+1..t+H}, (H, P, n, d), of candidates (n, H, A)."""
@@ -68,6 +68,7 @@ class FloatNetworks:
 
     def __init__(self, models: Models, workers: Workers) -> None:
         self._models, self._workers = models, workers
+        self.head_list = models.head_list
         self._buffers = threading.local()
         self._on_cpu = next(models.parameters()).device.type == "cpu"
         self._block_rows = BLOCK_ROWS if self._on_cpu else GPU_BLOCK_ROWS
@@ -100,8 +101,8 @@ class FloatNetworks:
         return trajectory
 
     def read(self, name: str, latents: Tensor) -> Tensor:
-        """See `Heads`. Reused buffers: allocating activations anew took longer than arithmetic."""
-        mlp = getattr(self._models.heads, name)
+        """See `Networks`. Reused buffers: allocating anew took longer than the arithmetic."""
+        mlp = self._models.network(name)
         flat = latents.reshape(-1, latents.shape[-1])
         out = flat.new_empty(mlp.members, len(flat))
         layers = list(zip(mlp.weights, mlp.biases, strict=True))
@@ -161,9 +162,22 @@ def _follow(
         latents.addcmul_(raw.sigmoid_(), spread[step])
 
 
-def safe_levels(heads: Heads, trajectory: Tensor) -> Tensor:
+def heads_in(networks: Networks, role: Role) -> list[Head]:
+    """The heads that a planner asks there."""
+    return [head for head in networks.head_list if head.role is role]
+
+
+def says(networks: Networks, head: Head, latents: Tensor) -> Tensor:
+    """What a head says of latents (..., d), on average over its members: (...)."""
+    outputs = head.activation(networks.read(head.name, latents))
+    return outputs[0] if len(outputs) == 1 else outputs.mean(dim=0)
+
+
+def safe_levels(networks: Networks, trajectory: Tensor) -> Tensor:
     """f_S(z_{t+H}) (P, n) of trajectories (H, P, n, d); -inf where it is not a number."""
-    levels = torch.sigmoid(heads.read("safe", trajectory[-1]))[0]
+    levels = trajectory.new_ones(trajectory.shape[1:3])
+    for head in heads_in(networks, Role.TERMINAL_CONSTRAINT):
+        levels = torch.minimum(levels, says(networks, head, trajectory[-1]))
     return torch.nan_to_num(levels, nan=-torch.inf)
 
 
@@ -180,12 +194,12 @@ def inside(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
     return membership(levels, delta_safe, config) >= least
 
 
-def violation(heads: Heads, trajectory: Tensor, config: PlannerConfig) -> Tensor:
+def violation(networks: Networks, head: Head, trajectory: Tensor, config: PlannerConfig) -> Tensor:
     """Left side of (6) (n,): P(z in Z_C) = E f_C(z), the largest over z_{t+1..t+H}.
 
     The present frame is left out, no action can change it; the last one is taken in.
     """
-    probability = torch.sigmoid(heads.read("constraint", trajectory))[0]
+    probability = says(networks, head, trajectory)
     if config.constraint_rule == "any":
         per_step = probability.amax(dim=1)
     else:
@@ -193,15 +207,29 @@ def violation(heads: Heads, trajectory: Tensor, config: PlannerConfig) -> Tensor
     return torch.nan_to_num(per_step.amax(dim=0), nan=1.0)
 
 
-def particle_scores(heads: Heads, trajectory: Tensor) -> Tensor:
+def excess(networks: Networks, trajectory: Tensor, config: PlannerConfig) -> Tensor:
+    """By how much the worst constraint exceeds its bound in (6) (n,), float64: met where <= 0."""
+    count, device = trajectory.shape[2], trajectory.device
+    worst = torch.full((count,), -torch.inf, dtype=torch.float64, device=device)
+    for head in heads_in(networks, Role.STEP_CONSTRAINT):
+        found = violation(networks, head, trajectory, config)
+        bound = found.new_tensor(head.bound(config.delta_constraint))
+        worst = torch.maximum(worst, found.double() - bound.double())
+    return worst
+
+
+def particle_scores(networks: Networks, trajectory: Tensor) -> Tensor:
     """What eq. (2) averages over particles: (P, n) of trajectories (H, P, n, d)."""
-    value = heads.read("value", trajectory[-1]).mean(dim=0)
-    if len(trajectory) == 1:
-        return value
-    return value + torch.sigmoid(heads.read("goal", trajectory[:-1]))[0].sum(dim=0)
+    scores = trajectory.new_zeros(trajectory.shape[1:3])
+    for head in heads_in(networks, Role.TERMINAL_VALUE):
+        scores = scores + says(networks, head, trajectory[-1])
+    if len(trajectory) > 1:
+        for head in heads_in(networks, Role.STEP_REWARD):
+            scores = scores + says(networks, head, trajectory[:-1]).sum(dim=0)
+    return scores
 
 
-def objective(heads: Heads, trajectory: Tensor) -> Tensor:
+def objective(networks: Networks, trajectory: Tensor) -> Tensor:
     """Equation (2) (n,) of trajectories (H, P, n, d); -inf where it is not finite."""
-    score = particle_scores(heads, trajectory).mean(dim=0)
+    score = particle_scores(networks, trajectory).mean(dim=0)
     return torch.nan_to_num(score, nan=-torch.inf, posinf=-torch.inf)

@@ -8,13 +8,14 @@ bits, the search does; what is executed is judged in float32, with all particles
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Generator, Tensor
 
+from ls3_models.bundle import Bundle
+from ls3_models.heads import Role
 from ls3_models.learner import Models
 from ls3_planner import native
+from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
 from ls3_planner.config import PlannerConfig
 from ls3_planner.native import CompiledNetworks
 from ls3_planner.ranking import Full, Preview, rank
@@ -22,6 +23,7 @@ from ls3_planner.rollout import (
     Draws,
     FloatNetworks,
     Networks,
+    heads_in,
     inside,
     membership,
     objective,
@@ -33,47 +35,22 @@ from ls3_planner.workers import Workers
 FIRST_LOOK = 8  # of the elites: those that are judged in float32 to find the one to execute
 
 
-@dataclass(frozen=True)
-class Elites:
-    """What the Gaussian is refitted to.
-
-    index: (k,) among the candidates; actions: (k, H, A); the best comes first in the last
-    iteration, and the order of the others says nothing. feasible: they meet (5) and (6);
-    inside: they meet (5). With neither, they are the ones that come closest, with `levels`
-    (P, k) of f_S at their ends.
-    """
-
-    index: Tensor
-    actions: Tensor
-    inside: bool
-    feasible: bool
-    levels: Tensor | None = None
-
-    def within(self, delta_safe: float, config: PlannerConfig) -> bool:
-        """Whether, of elites that do not meet (5), any would at this delta_S."""
-        return self.levels is not None and bool(inside(self.levels, delta_safe, config).any())
+def fast_planner(
+    bundle: Bundle, config: PlannerConfig, seed: int = 0, device: str = "cpu"
+) -> CrossEntropyPlanner:
+    """The cross-entropy method with the selector of this file."""
+    selector = FastSelector(bundle.models.to(device), config)
+    return CrossEntropyPlanner(bundle, config, selector, seed, device)
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """One candidate looked at closely.
+class FastSelector:
+    """See `cem.Selector`; follows weights that are changed in place."""
 
-    imagined: (H, d) particle means; safe_probability and constraint_probability: left sides of
-    (5) and (6); score: objective (2).
-    """
-
-    imagined: Tensor
-    safe_probability: float
-    constraint_probability: float
-    score: float
-
-
-class Selector:
-    """Finds the elites among candidates, given the present latent."""
-
-    def __init__(self, models: Models, *, compiled: bool | None = None) -> None:
+    def __init__(
+        self, models: Models, config: PlannerConfig, *, compiled: bool | None = None
+    ) -> None:
         """compiled: use `networks.cpp`, by default on a CPU where there is a compiler."""
-        self._members = models.dynamics.mlp.members
+        self._config, self._members = config, models.dynamics.mlp.members
         workers = Workers()
         if compiled is None:
             compiled = next(models.parameters()).device.type == "cpu"
@@ -92,56 +69,58 @@ class Selector:
         start: Tensor,
         candidates: Tensor,
         delta_safe: float,
-        config: PlannerConfig,
         generator: Generator,
         *,
         final: bool = True,
     ) -> Elites:
-        """The best feasible of `candidates` (N, H, A) from z_t ~ N(start[0], start[1]^2).
-
-        Where none is feasible: those inside the safe set that violate least; where none is inside:
-        those with the highest mean f_S. With `final` the first one is the best.
-        """
-        self._draws = Draws.sample(
-            start, candidates.shape[1], config.cost.particles, self._members, generator
-        )
+        """See `cem.Selector`."""
+        particles = self._config.cost.particles
+        self._draws = Draws.sample(start, candidates.shape[1], particles, self._members, generator)
         index = None
         if self._quick:
-            look = _Look(self._fast, self._draws, candidates, delta_safe, config)
+            look = _Look(self._fast, self._draws, candidates, delta_safe, self._config)
             index = look.elites(previews=True, final=final)
             if index is not None and final:
-                index = self._best_first(candidates, index, delta_safe, config)
+                index = self._best_first(candidates, index, delta_safe)
         if index is None:
-            look = _Look(self._exact, self._draws, candidates, delta_safe, config)
+            look = _Look(self._exact, self._draws, candidates, delta_safe, self._config)
             index = look.elites(previews=False, final=final)
-        if index is not None:
-            return Elites(index, candidates[index], inside=True, feasible=True)
-        index, levels = look.nearest()
+        feasible = index is not None
+        if index is None:
+            index = look.nearest()
+        levels = look.levels[:, index]
         return Elites(
-            index, candidates[index], inside=levels is None, feasible=False, levels=levels
+            index,
+            candidates[index],
+            inside=feasible or look.any_inside,
+            feasible=feasible,
+            within=lambda delta: bool(inside(levels, delta, self._config).any()),
         )
 
-    def _best_first(
-        self, candidates: Tensor, index: Tensor, delta_safe: float, config: PlannerConfig
-    ) -> Tensor | None:
+    def _best_first(self, candidates: Tensor, index: Tensor, delta_safe: float) -> Tensor | None:
         """Elites `index`, the best one in float32 in front; None if none is feasible in it."""
         for begin in range(0, len(index), FIRST_LOOK):
             part = index[begin : begin + FIRST_LOOK]
-            look = _Look(self._exact, self._draws, candidates[part], delta_safe, config)
+            look = _Look(self._exact, self._draws, candidates[part], delta_safe, self._config)
             found = look.elites(previews=False, final=True)
             if found is not None:
                 best = part[found[:1]]
                 return torch.cat((best, index[index != best]))
         return None
 
-    def look_at(self, actions: Tensor, delta_safe: float, config: PlannerConfig) -> Judgement:
-        """Judge one candidate (H, A) again, with the draws of the last call of `elites`."""
+    def look_at(self, actions: Tensor, delta_safe: float) -> Judgement:
+        """See `cem.Selector`."""
+        config = self._config
         trajectory = self._exact.roll_out(self._draws, actions[None])
         levels = safe_levels(self._exact, trajectory)
+        violations = [
+            float(violation(self._exact, head, trajectory, config)[0])
+            for head in heads_in(self._exact, Role.STEP_CONSTRAINT)
+        ]
         return Judgement(
             imagined=trajectory[:, :, 0].mean(dim=1),
             safe_probability=float(membership(levels, delta_safe, config)[0]),
-            constraint_probability=float(violation(self._exact, trajectory, config)[0]),
+            constraint_probability=max(violations, default=0.0),
             score=float(objective(self._exact, trajectory)[0]),
         )
 
@@ -158,9 +137,9 @@ class _Look:
         config: PlannerConfig,
     ) -> None:
         self._full = Full(networks, networks.roll_out(draws, candidates), config)
-        self._levels = safe_levels(networks, self._full.trajectory)
+        self.levels = safe_levels(networks, self._full.trajectory)
         if config.use_safe_set:
-            self._inside = inside(self._levels, delta_safe, config).nonzero()[:, 0]
+            self._inside = inside(self.levels, delta_safe, config).nonzero()[:, 0]
         else:
             self._inside = torch.arange(len(candidates), device=candidates.device)
 
@@ -182,12 +161,16 @@ class _Look:
             index = torch.cat((again, accepted))
         return index if len(index) else None
 
-    def nearest(self) -> tuple[Tensor, Tensor | None]:
-        """Where none is feasible: indices of those that come closest; their f_S if outside (5)."""
+    @property
+    def any_inside(self) -> bool:
+        """Whether any candidate meets (5)."""
+        return len(self._inside) > 0
+
+    def nearest(self) -> Tensor:
+        """Where none is feasible: indices of those that come closest."""
         count = self._full.config.cost.elites
-        if len(self._inside) == 0:
-            index = torch.topk(self._levels.mean(dim=0), count).indices
-            return index, self._levels[:, index]
-        least = self._full.violation(self._inside)
-        nearest = torch.topk(least, min(count, len(least)), largest=False).indices
-        return self._inside[nearest], None
+        if not self.any_inside:
+            return torch.topk(self.levels.mean(dim=0), count).indices
+        excess = self._full.excess(self._inside)
+        nearest = torch.topk(excess, min(count, len(excess)), largest=False).indices
+        return self._inside[nearest]

@@ -8,9 +8,9 @@ import torch
 
 from ls3_common.errors import DataError
 from ls3_models.bundle import random_bundle
-from ls3_planner.cem import Planner
+from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.selection import Elites, Judgement
+from ls3_planner.selection import fast_planner
 
 COST = Cost(candidates=200, particles=4, elites=20, iterations=4)
 CONFIG = PlannerConfig(
@@ -22,22 +22,23 @@ LATENT = np.zeros(32), np.ones(32)
 class Landscape:
     """Stands where the selector does: judges candidates by functions of their actions.
 
-    `inside` sees actions and delta_S, the others see actions only.
+    `inside` sees actions and delta_S, the others see actions only. reach: the highest delta_S at
+    which elites that are outside would be inside.
     """
 
-    def __init__(self, score, inside=None, violation=None, membership=None, levels=None):
+    def __init__(self, score, inside=None, violation=None, membership=None, reach=1.0):
         self.score = score
         self.membership = membership or (lambda actions: torch.zeros(len(actions)))
         self.inside = inside or (lambda actions, delta: torch.ones(len(actions), dtype=torch.bool))
         self.violation = violation or (lambda actions: torch.zeros(len(actions)))
-        self.levels = levels
+        self.reach = reach
         self.seen = []
 
-    def elites(self, start, candidates, delta_safe, config, generator, *, final):
+    def elites(self, start, candidates, delta_safe, generator, *, final):
         self.seen.append((candidates, delta_safe))
         inside, violation = self.inside(candidates, delta_safe), self.violation(candidates)
         score = self.score(candidates)
-        feasible = inside & (violation <= config.delta_constraint) & torch.isfinite(score)
+        feasible = inside & (violation <= self.delta_constraint) & torch.isfinite(score)
         if feasible.any():
             key, among = score, feasible
         elif inside.any():
@@ -45,23 +46,23 @@ class Landscape:
         else:
             key, among = self.membership(candidates), torch.ones_like(inside)
         key = torch.where(among, key, -torch.inf)
-        index = torch.topk(key, min(config.cost.elites, int(among.sum()))).indices
+        index = torch.topk(key, min(COST.elites, int(among.sum()))).indices
         return Elites(
             index,
             candidates[index],
             inside=bool(inside.any()),
             feasible=bool(feasible.any()),
-            levels=None if inside.any() or self.levels is None else self.levels(candidates[index]),
+            within=lambda delta: delta <= self.reach,
         )
 
-    def look_at(self, actions, delta_safe, config):
+    def look_at(self, actions, delta_safe):
         return Judgement(torch.zeros(len(actions), 32), 1.0, 0.0, float(self.score(actions[None])))
 
 
 def planner(landscape, **changes):
-    made = Planner(random_bundle(), dataclasses.replace(CONFIG, **changes), seed=0)
-    made.selector = landscape
-    return made
+    config = dataclasses.replace(CONFIG, **changes)
+    landscape.delta_constraint = config.delta_constraint
+    return CrossEntropyPlanner(random_bundle(), config, landscape, seed=0)
 
 
 def to_the_right(actions):
@@ -105,13 +106,8 @@ def outside(actions, _delta):
     return torch.zeros(len(actions), dtype=torch.bool)
 
 
-def constant(level):
-    """f_S of every particle of every candidate."""
-    return lambda actions: torch.full((COST.particles, len(actions)), level)
-
-
 def test_out_of_reach_of_every_level_the_arm_holds_after_one_search():
-    landscape = Landscape(to_the_right, inside=outside, levels=constant(0.01))
+    landscape = Landscape(to_the_right, inside=outside, reach=0.01)
     plan = planner(landscape).plan(*LATENT)
     assert not plan.feasible
     assert not plan.action.any() and not plan.action_sequence.any()
@@ -122,7 +118,7 @@ def test_out_of_reach_of_every_level_the_arm_holds_after_one_search():
 
 def test_delta_s_is_lowered_step_by_step_where_a_search_falls_short():
     """Elites promise a level that the next search does not find."""
-    landscape = Landscape(to_the_right, inside=outside, levels=constant(0.99))
+    landscape = Landscape(to_the_right, inside=outside, reach=0.99)
     plan = planner(landscape).plan(*LATENT)
     assert not plan.feasible and plan.relaxations == CONFIG.max_relaxations
     levels = [delta for _, delta in landscape.seen]
@@ -131,7 +127,7 @@ def test_delta_s_is_lowered_step_by_step_where_a_search_falls_short():
 
 def test_delta_s_is_lowered_to_what_the_search_reached_and_is_reset_for_the_next():
     landscape = Landscape(
-        to_the_right, inside=lambda a, d: torch.full((len(a),), d < 0.6), levels=constant(0.55)
+        to_the_right, inside=lambda a, d: torch.full((len(a),), d < 0.6), reach=0.55
     )
     made = planner(landscape)
     for _ in range(2):
@@ -215,7 +211,7 @@ def test_the_same_seed_gives_the_same_plan():
     config = dataclasses.replace(CONFIG, delta_safe=0.0, delta_constraint=1.0)
     plans = []
     for _ in range(2):
-        made = Planner(bundle, config, seed=1)
+        made = fast_planner(bundle, config, seed=1)
         made.reset(5)
         plans.append(made.plan(*LATENT))
     np.testing.assert_array_equal(plans[0].action_sequence, plans[1].action_sequence)

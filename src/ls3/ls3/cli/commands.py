@@ -194,12 +194,12 @@ class Evaluate(MethodOption):
         from ls3.learning.policy import PlannerPolicy, evaluate, summarise
         from ls3.studies.stats import intervals, spread
         from ls3_common.files import write_json
-        from ls3_planner.cem import Planner
+        from ls3_planner.plan import make_planner
 
         domain = self.load()
         bundle = shipped_or(self.model, domain)
         env = environment.make(domain.algorithm.environment)
-        policy = PlannerPolicy(bundle, Planner(bundle, domain.planner))
+        policy = PlannerPolicy(bundle, make_planner(bundle, domain.planner))
         seeds = [environment.seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
         episodes = evaluate(env, policy, seeds)
         env.close()

@@ -29,7 +29,7 @@ from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
 from ls3_models.learner import Learner, NonFiniteLoss
 from ls3_models.offline import OfflineTraining, Spec, make_replay
 from ls3_models.replay import Replay
-from ls3_planner.cem import Planner
+from ls3_planner.plan import make_planner
 
 CURVE = "curve.jsonl"
 
@@ -80,7 +80,7 @@ def in_process(env: gymnasium.Env, domain: Domain) -> Source:
     """Episodes of an environment."""
 
     def run(ask: Ask) -> Episode:
-        policy = PlannerPolicy(ask.bundle, Planner(ask.bundle, domain.planner))
+        policy = PlannerPolicy(ask.bundle, make_planner(ask.bundle, domain.planner))
         policy.reset(ask.seed)
         episode = run_episode(
             env,

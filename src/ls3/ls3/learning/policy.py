@@ -13,7 +13,7 @@ from ls3.learning.environment import Act, behaviour, run_episode
 from ls3_common.progress import bar
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import Episode
-from ls3_planner.cem import Planner
+from ls3_planner.plan import Planner
 
 
 @dataclass

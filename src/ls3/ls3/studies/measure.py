@@ -28,8 +28,8 @@ from ls3_common.progress import bar
 from ls3_models import SPIN
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episode
-from ls3_planner.cem import Planner
 from ls3_planner.config import PlannerConfig
+from ls3_planner.plan import make_planner
 
 FIRST_SEED = 1_000_000  # of the episodes measured here and nowhere else
 
@@ -99,7 +99,7 @@ class Measurement:
             self._write()
 
     def _in_process(self, config: PlannerConfig, name: str) -> dict[str, Any]:
-        planned = policy.PlannerPolicy(self.bundle, Planner(self.bundle, config))
+        planned = policy.PlannerPolicy(self.bundle, make_planner(self.bundle, config))
         directory = self.work / name
         with bar(name, len(self.seeds), len(list_episodes(directory))) as progress:
             for seed in self.seeds:

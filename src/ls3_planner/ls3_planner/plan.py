@@ -1,0 +1,60 @@
+"""What a planner answers, and how the planner that a configuration names is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ls3_planner.config import PLANNERS, PlannerConfig
+
+if TYPE_CHECKING:
+    from ls3_models.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Solution of eq. (2) to (6); without a feasible candidate the arm must hold.
+
+    action: (A,) and action_sequence: (H, A) in the domain's units; imagined: (H, d) particle means
+    of z_{t+1..t+H}. safe_probability and constraint_probability estimate the left sides of (5) and
+    (6), the latter as the largest over horizon and constraints. With ``feasible`` false the arrays
+    are zero.
+    """
+
+    feasible: bool
+    action: np.ndarray
+    action_sequence: np.ndarray
+    imagined: np.ndarray
+    safe_probability: float
+    constraint_probability: float
+    value: float
+    delta_safe: float
+    relaxations: int
+    solve_time_s: float
+
+
+class Planner(Protocol):
+    """Plans one step after the other, and may start each search from the last plan."""
+
+    def plan(self, mean: np.ndarray, std: np.ndarray) -> Plan:
+        """Plan from z_t ~ N(mean, std^2), each (d,).
+
+        Raises:
+            DataError: the latent has another size or is not finite.
+        """
+        ...
+
+    def reset(self, seed: int | None = None) -> None:
+        """Forget the last plan (a new episode); with `seed`, draw from there on anew."""
+        ...
+
+
+def make_planner(
+    bundle: Bundle, config: PlannerConfig, seed: int = 0, device: str = "cpu"
+) -> Planner:
+    """The planner that ``config.planner`` names; the bundle's models move to `device`."""
+    module, function = PLANNERS[config.planner].split(":")
+    return getattr(import_module(module), function)(bundle, config, seed, device)

@@ -1,0 +1,178 @@
+"""The planning problem of LS3, eq. (2) to (6), as the paper states it. Read this file first.
+
+The cross-entropy method (`cem.py`) proposes candidates, which are sequences of actions, and asks a
+selector for the elites among them. The selector below answers in the plainest way: it imagines
+every candidate, asks every head about every latent, and sorts. The selector of `selection.py`
+finds the same elites several times as fast, and is tested against this one.
+
+Comments name a tensor's dimensions: candidate, particle, horizon, latent, action.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from ls3_models.bundle import Bundle
+from ls3_models.heads import Head, Role
+from ls3_models.learner import Models
+from ls3_models.networks import split_gaussian
+from ls3_models.plain import plain_members
+from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
+from ls3_planner.config import PlannerConfig
+
+
+def reference_planner(
+    bundle: Bundle, config: PlannerConfig, seed: int = 0, device: str = "cpu"
+) -> CrossEntropyPlanner:
+    """The cross-entropy method with the selector of this file."""
+    selector = ReferenceSelector(bundle.models.to(device), config)
+    return CrossEntropyPlanner(bundle, config, selector, seed, device)
+
+
+class ReferenceSelector:
+    """See `cem.Selector`. Copies the weights: a model that is trained further needs a new one."""
+
+    def __init__(self, models: Models, config: PlannerConfig) -> None:
+        self.config, self.heads = config, models.head_list
+        self.dynamics = plain_members(models.dynamics.mlp)  # the ensemble, network by network
+        self.networks = {h.name: plain_members(models.network(h.name)) for h in self.heads}
+        self.constraints = [head for head in self.heads if head.role is Role.STEP_CONSTRAINT]
+
+    def elites(
+        self,
+        start: Tensor,
+        candidates: Tensor,
+        delta_safe: float,
+        generator: Generator,
+        *,
+        final: bool = True,
+    ) -> Elites:
+        """The best candidates. start: (2, latent); candidates: (candidate, horizon, action)."""
+        self.draw(start, candidates.shape[1], generator)
+        trajectory = self.imagine(candidates)  # (candidate, particle, horizon, latent)
+        level = self.safe_level(trajectory)  # (candidate, particle)
+        inside = self.is_inside(level, delta_safe)  # (candidate)
+        excess = self.excess(trajectory)  # (candidate)
+        score = self.objective(trajectory)  # (candidate)
+        feasible = inside & torch.isfinite(score)  # (candidate)
+        if self.config.use_constraint:
+            feasible &= excess <= 0
+        key = self.rank(score, excess, level, inside, feasible)  # (candidate)
+        count = min(self.config.cost.elites, int((key > -torch.inf).sum()))
+        index = torch.topk(key, count).indices  # (elite), the best first
+        return Elites(
+            index,
+            candidates[index],
+            inside=bool(inside.any()),
+            feasible=bool(feasible.any()),
+            within=lambda delta: bool(self.is_inside(level[index], delta).any()),
+        )
+
+    def rank(
+        self, score: Tensor, excess: Tensor, level: Tensor, inside: Tensor, feasible: Tensor
+    ) -> Tensor:
+        """What to sort by (candidate): eq. (2) of those that meet (5) and (6), -inf of others.
+
+        While none meets both, the search goes for the safe set, and then away from the obstacle.
+        """
+        if feasible.any():
+            return score.where(feasible, -torch.inf)
+        if inside.any():
+            return (-excess).where(inside, -torch.inf)
+        return level.mean(dim=1).nan_to_num(nan=0.0)
+
+    def look_at(self, actions: Tensor, delta_safe: float) -> Judgement:
+        """Judge one candidate (horizon, action) again, with the draws of the last `elites`."""
+        trajectory = self.imagine(actions[None])  # (1, particle, horizon, latent)
+        violations = [float(self.violation(head, trajectory)) for head in self.constraints]
+        return Judgement(
+            imagined=trajectory[0].mean(dim=0),  # (horizon, latent)
+            safe_probability=float(self.membership(self.safe_level(trajectory), delta_safe)),
+            constraint_probability=max(violations, default=0.0),
+            score=float(self.objective(trajectory)),
+        )
+
+    # -- eq. (3) and (4): what will happen ------------------------------------------------------
+
+    def draw(self, start: Tensor, horizon: int, generator: Generator) -> None:
+        """All chance of an iteration. Candidates share it, so that they differ by their actions."""
+        particles, latent, device = self.config.cost.particles, start.shape[1], start.device
+        noise = torch.randn((particles, latent), generator=generator, device=device)
+        self.first = start[0] + start[1] * noise  # z_t of eq. (3): (particle, latent)
+        steps = (horizon, particles)
+        self.noise = torch.randn((*steps, latent), generator=generator, device=device)
+        # TS-1 (Chua et al.): each particle draws a network of the ensemble anew at every step
+        count = len(self.dynamics)
+        self.members = torch.randint(count, steps, generator=generator, device=device)
+
+    def imagine(self, candidates: Tensor) -> Tensor:
+        """z_{t+1..t+H} of eq. (4): (candidate, particle, horizon, latent)."""
+        latents = self.first.expand(len(candidates), -1, -1)  # (candidate, particle, latent)
+        steps = []
+        for k, members in enumerate(self.members.tolist()):
+            action = candidates[:, k, None].expand(-1, len(members), -1)
+            rows = torch.cat((latents, action), dim=-1)  # (candidate, particle, latent + action)
+            outputs = [self.dynamics[member](rows[:, p]) for p, member in enumerate(members)]
+            change, log_std = split_gaussian(torch.stack(outputs, dim=1))
+            latents = latents + change + log_std.exp() * self.noise[k]
+            steps.append(latents)  # (candidate, particle, latent)
+        return torch.stack(steps, dim=2)
+
+    def says(self, head: Head, latents: Tensor) -> Tensor:
+        """What a head says of latents (..., latent), on average over its members: (...)."""
+        outputs = [network(latents).squeeze(-1) for network in self.networks[head.name]]
+        return head.activation(torch.stack(outputs)).mean(dim=0)
+
+    # -- eq. (2), (5) and (6) of trajectories (candidate, particle, horizon, latent) -------------
+
+    def objective(self, trajectory: Tensor) -> Tensor:
+        """(2): E[sum over i = 1..H-1 of f_G(z_{t+i}), + V(z_{t+H})] (candidate)."""
+        score = torch.zeros(trajectory.shape[:2], device=trajectory.device)
+        for head in self.heads:
+            if head.role is Role.TERMINAL_VALUE:
+                score += self.says(head, trajectory[:, :, -1])  # (candidate, particle)
+            if head.role is Role.STEP_REWARD:
+                score += self.says(head, trajectory[:, :, :-1]).sum(dim=2)  # over the horizon
+        return score.mean(dim=1).nan_to_num(nan=-torch.inf, posinf=-torch.inf)
+
+    def safe_level(self, trajectory: Tensor) -> Tensor:
+        """f_S(z_{t+H}) (candidate, particle)."""
+        level = torch.ones(trajectory.shape[:2], device=trajectory.device)
+        for head in self.heads:
+            if head.role is Role.TERMINAL_CONSTRAINT:
+                level = level.minimum(self.says(head, trajectory[:, :, -1]))
+        return level
+
+    def membership(self, level: Tensor, delta_safe: float) -> Tensor:
+        """The left side of (5): P(f_S(z_{t+H}) >= delta_S) (candidate)."""
+        if self.config.safe_rule == "mean":  # of the released code
+            return level.mean(dim=1).nan_to_num(nan=0.0)
+        return (level >= delta_safe).float().mean(dim=1)
+
+    def is_inside(self, level: Tensor, delta_safe: float) -> Tensor:
+        """Whether (5) is met (candidate)."""
+        if not self.config.use_safe_set:
+            return torch.ones(len(level), dtype=torch.bool, device=level.device)
+        least = delta_safe if self.config.safe_rule == "mean" else 1 - delta_safe
+        return self.membership(level, delta_safe) >= least
+
+    def violation(self, head: Head, trajectory: Tensor) -> Tensor:
+        """The left side of (6): P(z_{t+i} in Z_C) (candidate), the largest over i = 1..H.
+
+        No action changes z_t, so i = 0 is left out; z_{t+H} is taken in.
+        """
+        probability = self.says(head, trajectory)  # (candidate, particle, horizon)
+        if self.config.constraint_rule == "any":  # of the released code
+            per_step = probability.amax(dim=1)  # (candidate, horizon)
+        else:
+            per_step = probability.mean(dim=1)  # (candidate, horizon)
+        return per_step.amax(dim=1).nan_to_num(nan=1.0)
+
+    def excess(self, trajectory: Tensor) -> Tensor:
+        """By how much the worst constraint exceeds its bound in (6) (candidate); met where <= 0."""
+        worst = torch.full(trajectory.shape[:1], -torch.inf, device=trajectory.device)
+        for head in self.constraints:  # in the paper f_C alone
+            bound = head.bound(self.config.delta_constraint)
+            worst = worst.maximum(self.violation(head, trajectory) - bound)
+        return worst
