@@ -19,9 +19,9 @@ from torch.nn import functional
 from ls3_common.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ls3_models.batches import Transitions
     from ls3_models.config import LearnerConfig
     from ls3_models.episodes import Episode
-    from ls3_models.replay import Transitions
 
 
 class Role(Enum):

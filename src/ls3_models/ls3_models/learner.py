@@ -10,11 +10,12 @@ from torch import Generator, Tensor, nn
 
 from ls3_common.errors import ConfigError, UserError
 from ls3_models.augment import augment
+from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.config import LearnerConfig
 from ls3_models.frame_stack import reverse_some, to_changes
 from ls3_models.heads import Data, Head, heads_of
 from ls3_models.networks import Decoder, Dynamics, Encoder, StackedMLP
-from ls3_models.replay import FrameBatch, Replay, Transitions
+from ls3_models.replay import Replay
 
 
 class NonFiniteLoss(UserError):

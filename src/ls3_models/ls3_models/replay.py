@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import torch
 from torch import Generator, Tensor
 
+from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.heads import Data, Head, heads_of
 
 ON_POLICY_SOURCES = ("demonstration", "online")
-
-
-@dataclass(frozen=True)
-class FrameBatch:
-    """A batch of frames: z (..., d), and by the head what it is to say of them (...)."""
-
-    latents: Tensor
-    labels: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Transitions:
-    """A batch of transitions: z, z' (..., d), actions in [-1, 1] (..., A), and of each (...).
-
-    arrives: whether z' is in the goal; labels: see `FrameBatch`.
-    """
-
-    latents: Tensor
-    next_latents: Tensor
-    actions: Tensor
-    rewards: Tensor
-    arrives: Tensor
-    labels: Mapping[str, Tensor]
 
 
 class Replay:

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.episodes import Episode
 from ls3_models.frame_stack import to_changes
 from ls3_models.heads import Data
 from ls3_models.learner import Learner
-from ls3_models.replay import FrameBatch, Replay, Transitions
+from ls3_models.replay import Replay
 
 HELD_OUT_EVERY = 20  # one episode of so many is kept out of training
 SAMPLE = 4096  # frames or transitions per measurement
