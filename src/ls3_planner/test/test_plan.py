@@ -43,7 +43,7 @@ def test_a_further_planner_is_a_line_in_the_table(monkeypatch):
 
 def test_a_planner_that_there_is_not_is_named():
     values = parameters.to_dict(CONFIG) | {"planner": "fats"}
-    with pytest.raises(ConfigError, match="'planner' is 'fats'.*\n?.*fast, reference"):
+    with pytest.raises(ConfigError, match=r"'planner' is 'fats'.*\n?.*fast, reference"):
         parameters.build(PlannerConfig, values, "test")
 
 
