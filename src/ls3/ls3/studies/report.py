@@ -1,17 +1,17 @@
 """``docs/report.html``: tables and figures of the paper with our results in them.
 
-The page holds its pictures; the same pictures are written beside it as PNG files. What has not been
-measured is said to be missing.
+The page links its pictures, which are PNG files beside it. What has not been measured is said to be
+missing.
 """
 
 from __future__ import annotations
 
-import base64
-import io
+import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
@@ -53,14 +53,13 @@ class ReportPage:
         self.add(f'<p class="missing">{escape(text)}</p>')
 
     def picture(self, name: str, figure: Figure, caption: str) -> None:
-        """Embed a figure and write it as ``report_<name>.png``."""
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+        """Write a figure as ``report_<name>.png`` and link to it."""
         self.media.mkdir(parents=True, exist_ok=True)
-        (self.media / f"report_{name}.png").write_bytes(buffer.getvalue())
-        data = base64.b64encode(buffer.getvalue()).decode()
+        file = self.media / f"report_{name}.png"
+        figure.savefig(file, dpi=100, metadata={"Software": None})
+        link = quote(os.path.relpath(file, self.path.parent))
         self.add(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+            f'<figure><img alt="{escape(caption)}" src="{link}">'
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
 
