@@ -44,7 +44,9 @@ def robot(bench: Bench) -> FakeRobot:
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained model."""
-    from ls3_models.bundle import random_bundle, save_bundle
+    from random_models import random_bundle
+
+    from ls3_models.bundle import save_bundle
 
     path = tmp_path_factory.mktemp("model")
     save_bundle(random_bundle(), path, demonstrator_mean_steps=37.0)

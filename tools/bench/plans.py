@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from random_models import random_bundle
 from recorder import Recorder
 
 from ls3.learning import environment
 from ls3.runs.domains import Domain
 from ls3_common.progress import bar
-from ls3_models.bundle import Bundle, random_bundle
+from ls3_models.bundle import Bundle
 from ls3_models.heads import Role
 from ls3_models.networks import StackedMLP
 from ls3_planner import native

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from injuries import bounded, described, fitting, fuzz, spoiled
+from random_models import random_bundle
 
 from ls3_common.errors import UserError
 from ls3_models import resume
-from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, random_bundle, save_bundle
+from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
 from ls3_models.config import LearnerConfig
 from ls3_models.learner import Learner
 

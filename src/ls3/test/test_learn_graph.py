@@ -120,9 +120,11 @@ def test_frames_as_stacks() -> None:
 def test_model_that_does_not_fit_is_refused(
     bench: Any, model: Path, tmp_path: Path, planner_parameters: dict[str, Any]
 ) -> None:
+    from random_models import random_bundle
+
     from ls3_common import topics
     from ls3_interfaces.srv import LoadModel
-    from ls3_models.bundle import random_bundle, save_bundle
+    from ls3_models.bundle import save_bundle
 
     save_bundle(random_bundle(1), tmp_path / "other")
     save_bundle(random_bundle(1, domain="navigation"), tmp_path / "foreign")

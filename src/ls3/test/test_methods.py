@@ -6,6 +6,7 @@ import shutil
 import pytest
 import tiny_runs
 import torch
+from random_models import random_bundle
 
 from ls3.cli.cli import main
 from ls3.runs import dataset, provenance
@@ -14,7 +15,7 @@ from ls3.runs.methods import METHODS, load_method, run_name
 from ls3.runs.run_directory import exclusive
 from ls3_common.errors import ConfigError, DataError
 from ls3_models import checkpoint
-from ls3_models.bundle import load_bundle, random_bundle, save_bundle
+from ls3_models.bundle import load_bundle, save_bundle
 from ls3_models.offline import Spec, read_curves
 
 pytestmark = pytest.mark.background

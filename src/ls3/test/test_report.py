@@ -6,12 +6,12 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import tiny_runs
+from random_models import random_bundle
 
 from ls3.cli.cli import main
 from ls3.learning import environment
 from ls3.studies import figures, maps, tables
 from ls3.studies.results import read_results
-from ls3_models.bundle import random_bundle
 
 pytestmark = pytest.mark.background
 

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from random_models import random_bundle
 
 from ls3_common.errors import DataError
-from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, random_bundle, save_bundle
+from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
 
 
 @pytest.fixture

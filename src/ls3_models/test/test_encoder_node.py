@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_models import random_bundle
 from ros_bench import Bench
 
-from ls3_models.bundle import Bundle, random_bundle, save_bundle
+from ls3_models.bundle import Bundle, save_bundle
 
 NODE = "ls3_models.encoder_node"
 

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from random_models import random_bundle
 
 from ls3_common.errors import DataError
-from ls3_models.bundle import random_bundle
 from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
 from ls3_planner.config import Cost, PlannerConfig
 from ls3_planner.selection import fast_planner

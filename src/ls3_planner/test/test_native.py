@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 import torch
+from random_models import random_bundle
 
-from ls3_models.bundle import random_bundle
 from ls3_planner import native
 from ls3_planner.native import CompiledNetworks
 from ls3_planner.rollout import Draws, FloatNetworks

@@ -6,11 +6,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from random_models import random_bundle
 from recorder import Recorder
 
 from ls3.learning import environment
 from ls3.runs.domains import find_shared, load_domain
-from ls3_models.bundle import load_bundle, random_bundle
+from ls3_models.bundle import load_bundle
 from ls3_planner import native, ranking
 from ls3_planner.cem import CrossEntropyPlanner
 from ls3_planner.config import Cost, PlannerConfig

@@ -12,10 +12,11 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import yaml
+from random_models import random_bundle
 
 from ls3.learning import environment
 from ls3.runs.domains import find_shared, load_domain
-from ls3_models.bundle import random_bundle, save_bundle
+from ls3_models.bundle import save_bundle
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 CONFIG = find_shared("config")
