@@ -6,10 +6,11 @@ Every section is written as soon as it is measured, so that an interrupted run k
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
+import multiprocessing
 import resource
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from ls3_models import benchmark  # noqa: E402
 from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
 from ls3_models.offline import Spec  # noqa: E402
 
-SECTIONS = ("plans", "training", "graph", "scaling")
+SECTIONS = ("plans", "graph", "scaling", "training")
+"""In the order in which they are measured: training changes how the threads of later ones wait."""
 
 
 def shipped() -> list[tuple[Domain, Bundle]]:
@@ -57,19 +59,22 @@ def measure_plans(device: str, rounds: int) -> dict[str, Any]:
 
 def measure_training(device: str, rounds: int) -> dict[str, Any]:
     domain, bundle = next(pair for pair in shipped() if pair[0].name == "cable_routing")
+    config = domain.learner
     spec = Spec(domain.name, bundle.observation_shape, bundle.action_low, bundle.action_high)
-    ls3_models.let_threads_spin()  # as `ls3 train` does; the steps have processes of their own
-    config = dataclasses.replace(domain.learner, vae_batch_size=256)
-    steps = benchmark.measure_steps(config, spec, rounds=rounds)
-    as_set = benchmark.measure_steps(domain.learner, spec, rounds=max(3, rounds // 2))
+    ls3_models.let_threads_spin()  # as `ls3 train` does, before its process imports torch
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as process:
+        steps = process.submit(benchmark.measure_steps, config, spec, rounds=3 * rounds).result()
+        scaling = process.submit(benchmark.measure_scaling, config, spec).result()
     seconds = (
-        domain.learner.vae_iterations * as_set["vae_step_ours_s"]["median"]
-        + domain.learner.offline_iterations * as_set["heads_step_ours_s"]["median"]
+        config.vae_iterations * steps["vae_step_s"]["median"]
+        + config.offline_iterations * steps["heads_step_s"]["median"]
     )
     return {
         **steps,
+        "vae_batch_size": config.vae_batch_size,
         "offline_minutes_from_steps": round(seconds / 60, 1),
-        "scaling": benchmark.measure_scaling(domain.learner, spec),
+        "scaling": scaling,
     }
 
 
@@ -126,7 +131,10 @@ def main() -> int:
 def run(options: argparse.Namespace) -> int:
     path = options.out or ROOT / "results" / f"bench_{options.device}.json"
     document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"metrics": {}}
-    for section in options.only:
+    here = machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    if options.device != "cpu":
+        here["device"] = torch.cuda.get_device_name()
+    for section in filter(options.only.__contains__, SECTIONS):
         if options.device != "cpu" and section in ("training", "graph"):
             continue
         measured = globals()[f"measure_{section}"](options.device, options.rounds)
@@ -135,10 +143,8 @@ def run(options: argparse.Namespace) -> int:
             "name": f"bench_{options.device}",
             "command": "make bench",
             "commits": document.get("commits", {}) | {section: git_commit()},
-            "machine": machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()},
+            "machines": document.get("machines", {}) | {section: here},
         }
-        if options.device != "cpu":
-            document["machine"]["device"] = torch.cuda.get_device_name()
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(document, indent=1) + "\n")
         print(f"{path}: {section}")

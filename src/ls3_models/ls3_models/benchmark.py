@@ -1,12 +1,10 @@
-"""What the fast networks gain: our training steps against plainly written ones."""
+"""How long training steps take, what stacked ensembles gain, and how both grow with the data."""
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -20,9 +18,6 @@ from ls3_models.memory import keep_freed_memory
 from ls3_models.offline import Spec, make_replay
 from ls3_models.plain import make_plain
 from ls3_models.replay import Replay
-
-STEPS = ("vae_step", "heads_step")
-VARIANTS = ("plain", "ours")
 
 
 def synthetic_episode(spec: Spec, steps: int, seed: int) -> Episode:
@@ -47,49 +42,45 @@ def synthetic_episode(spec: Spec, steps: int, seed: int) -> Episode:
 
 
 def measure_steps(config: LearnerConfig, spec: Spec, *, rounds: int = 10) -> dict[str, Any]:
-    """Time `rounds` training steps of plain and of our networks, alternated.
+    """Time training steps: of the VAE, and of the ensembles, stacked and one network at a time.
 
-    "vae_step" is augmentation, forward, loss, backward and Adam on a batch of
-    `config.vae_batch_size` uint8 images; "heads_step" one step of dynamics, f_S, f_C, f_G and V on
-    `config.batch_size` rows. Each variant has a process of its own, as ours sets how that process
-    keeps memory. A round that is not counted comes first.
+    A VAE step is augmentation, forward, loss, backward and Adam on a batch of
+    `config.vae_batch_size` uint8 images. A heads step is one step of dynamics, f_S, f_C, f_G and V
+    on `config.batch_size` rows. The three are timed in turn, in one process and with the same
+    allocator and Adam; a round that is not counted comes first.
 
     Returns:
-        For each step `<step>_plain_s` and `<step>_ours_s` with "median", "p10" and "p90" in
-        seconds, `<step>_ratio`, the median over the rounds of plain / ours, and
-        `<step>_ratio_spread`, its [p10, p90].
+        "vae_step_s", "heads_step_s" and "plain_heads_step_s" as "median", "p10" and "p90" in
+        seconds; "heads_step_ratio", the same of plain / stacked in each round; "rounds", "threads".
 
     Raises:
         ValueError: no round.
     """
     if rounds < 1:
         raise ValueError(f"at least one round is needed, not {rounds}")
-    context = multiprocessing.get_context("spawn")
-    ends, processes = {}, []
-    for variant in VARIANTS:
-        ends[variant], theirs = context.Pipe()
-        arguments = (variant, config, spec, torch.get_num_threads(), theirs)
-        process = context.Process(target=_serve, args=arguments, daemon=True)
-        process.start()
-        theirs.close()
-        processes.append(process)
-    figures: dict[str, Any] = {"rounds": rounds, "threads": torch.get_num_threads()}
-    try:
-        for step in STEPS:
-            seconds = np.array(
-                [[_ask(ends[variant], step) for variant in VARIANTS] for _ in range(rounds + 1)]
-            )[1:]
-            for column, variant in enumerate(VARIANTS):
-                low, median, high = np.percentile(seconds[:, column], (10, 50, 90)).tolist()
-                figures[f"{step}_{variant}_s"] = {"median": median, "p10": low, "p90": high}
-            low, median, high = np.percentile(seconds[:, 0] / seconds[:, 1], (10, 50, 90)).tolist()
-            figures |= {f"{step}_ratio": median, f"{step}_ratio_spread": [low, high]}
-    finally:
-        for end in ends.values():
-            end.close()  # ends the process
-        for process in processes:
-            process.join()
-    return figures
+    keep_freed_memory()
+    episodes = [synthetic_episode(spec, 50, seed) for seed in range(20)]
+    images = torch.from_numpy(np.concatenate([e.observations for e in episodes]))
+    stacked, plain = (
+        Learner(config, spec.observation_shape[2], len(spec.action_low), seed=0) for _ in range(2)
+    )
+    replay = make_replay(stacked, spec, episodes)
+    steps = {
+        "vae_step": partial(_vae_step, stacked, images, Generator().manual_seed(0)),
+        "heads_step": partial(_heads_step, stacked, replay),
+        "plain_heads_step": partial(_heads_step, make_plain(plain), replay),
+    }
+    seconds = {name: np.empty(rounds + 1) for name in steps}
+    for round_ in range(rounds + 1):
+        for name, step in steps.items():
+            seconds[name][round_] = _seconds(step)
+    counted = {name: values[1:] for name, values in seconds.items()}
+    return {
+        "rounds": rounds,
+        "threads": torch.get_num_threads(),
+        **{f"{name}_s": _spread(values) for name, values in counted.items()},
+        "heads_step_ratio": _spread(counted["plain_heads_step"] / counted["heads_step"]),
+    }
 
 
 def measure_scaling(
@@ -131,43 +122,18 @@ def measure_scaling(
 
 def _median_s(step: Callable[[], None], times: int = 3) -> float:
     """Median seconds of `times` calls, after one that is not counted."""
-    seconds = []
-    for _ in range(times + 1):
-        started = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds[1:]))
+    return float(np.median([_seconds(step) for _ in range(times + 1)][1:]))
 
 
-def _ask(end: Connection, step: str) -> float:
-    end.send(step)
-    return end.recv()
+def _seconds(step: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started
 
 
-def _serve(variant: str, config: LearnerConfig, spec: Spec, threads: int, end: Connection) -> None:
-    """Run the step named by each message, and answer its seconds."""
-    torch.set_num_threads(threads)
-    if variant == "ours":
-        keep_freed_memory()
-    learner = Learner(config, spec.observation_shape[2], len(spec.action_low), seed=0)
-    episodes = [synthetic_episode(spec, 50, seed) for seed in range(20)]
-    replay = make_replay(learner, spec, episodes)
-    images = torch.from_numpy(np.concatenate([e.observations for e in episodes]))
-    if variant == "plain":
-        make_plain(learner)
-    draw = Generator().manual_seed(0)
-    steps = {
-        "vae_step": partial(_vae_step, learner, images, draw),
-        "heads_step": partial(_heads_step, learner, replay),
-    }
-    try:
-        while True:
-            step = steps[end.recv()]
-            started = time.perf_counter()
-            step()
-            end.send(time.perf_counter() - started)
-    except EOFError:
-        pass
+def _spread(values: np.ndarray) -> dict[str, float]:
+    low, median, high = np.percentile(values, (10, 50, 90)).tolist()
+    return {"median": median, "p10": low, "p90": high}
 
 
 def _vae_step(learner: Learner, images: Tensor, draw: Generator) -> None:
