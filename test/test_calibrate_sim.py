@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dvrk_cable_env.calibrate.colours import TARGETS, Range, propose
+from dvrk_cable_env.calibrate.colours import TARGETS, Range, propose_range
 from dvrk_cable_env.camera.segmentation import in_range
 from ls3_sim.cable_scene import CableScene
 
@@ -41,7 +41,7 @@ def proposals(rgb: np.ndarray, truth: dict[str, np.ndarray], seed: int) -> dict[
     for target, mask in truth.items():
         rows, columns = np.nonzero(mask)
         chosen = rng.choice(len(rows), 4, replace=False)
-        ranges[target] = propose(rgb, [(columns[i], rows[i]) for i in chosen], radius=0)
+        ranges[target] = propose_range(rgb, [(columns[i], rows[i]) for i in chosen], radius=0)
     return ranges
 
 

@@ -1,1 +1,4 @@
-"""The real robot's side of cable routing. Only the `*_node` modules import rclpy."""
+"""The robot side of cable routing: segmentation of camera frames, arm control, bags, calibration.
+
+Only the `*_node` modules, their topic helpers and the arm back-ends import rclpy.
+"""

@@ -1,9 +1,9 @@
-"""Records demonstrations, beside a robot or a simulation that runs already; Ctrl-C ends it.
+"""Records demonstrations beside a robot or a simulation that runs already. Ctrl-C ends it.
 
     ros2 launch dvrk_cable_env record.launch.py out:=session_1
     ros2 launch dvrk_cable_env record.launch.py out:=session_2 teleop:=joy config:=my_robot.yaml
 
-`--show-args` lists the arguments; docs/demonstrations.md has the whole way.
+`--show-args` lists the arguments; docs/demonstrations.md describes the whole procedure.
 """
 
 import os
@@ -29,26 +29,30 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument("arm", default_value="PSM1", description="CRTK name of the arm"),
     DeclareLaunchArgument(
-        "console", default_value="MTMR", description="CRTK name of the master that drives it"
+        "console", default_value="MTMR", description="CRTK name of the master that drives the arm"
     ),
     DeclareLaunchArgument(
         "camera",
         default_value=topics.CAMERA_IMAGE,
-        description="the camera's topic: sensor_msgs/Image, or CompressedImage where its name ends "
+        description="the camera's topic: sensor_msgs/Image, or CompressedImage if the name ends "
         "in /compressed",
     ),
     DeclareLaunchArgument(
-        "camera_rate", default_value="5.0", description="Hz of wall time below which it is slow"
+        "camera_rate",
+        default_value="5.0",
+        description="lowest rate of the camera, Hz of wall time; below it there is a warning",
     ),
     DeclareLaunchArgument(
-        "state_rate", default_value="50.0", description="as camera_rate, of the arm's poses"
+        "state_rate",
+        default_value="50.0",
+        description="lowest rate of the arm's poses, Hz of wall time",
     ),
     DeclareLaunchArgument(
         "teleop",
         default_value="none",
         choices=["none", "joy", "marks"],
-        description="start teleop_node: joy drives the arm and marks, marks only marks, by buttons "
-        "and pedals. Keys need a terminal: ros2 run dvrk_cable_env teleop_node",
+        description="start teleop_node; joy: a gamepad drives the arm and marks; marks: buttons "
+        "and pedals only mark. Keys need a terminal: ros2 run dvrk_cable_env teleop_node",
     ),
     DeclareLaunchArgument(
         "config", default_value="", description="parameter file with a section for teleop_node"
@@ -65,7 +69,7 @@ def generate_launch_description():
                     ARGUMENTS, context.launch_configurations
                 )
             ),
-            # nodes end with this launch, also when it is killed
+            # nodes end when this process ends, even if it is killed
             SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
             SetEnvironmentVariable("PYTHONUNBUFFERED", "1"),
             OpaqueFunction(function=lambda context: start(context.launch_configurations)),
@@ -74,7 +78,7 @@ def generate_launch_description():
 
 
 def start(given):
-    """The recorder, who watches it, and teleoperation where it is wanted; none without another."""
+    """Start recorder, record_monitor and, if asked for, teleop_node; one that ends ends all."""
     out = os.path.abspath(
         given["out"] or os.path.join("recordings", time.strftime("%Y%m%d_%H%M%S"))
     )
@@ -82,18 +86,18 @@ def start(given):
         raise RuntimeError(f"out:={given['out']} exists already: a recording is never overwritten")
     os.makedirs(os.path.dirname(out), exist_ok=True)
     if given["config"] and not os.path.isfile(given["config"]):
-        raise RuntimeError(f"config:={given['config']} is no file")
+        raise RuntimeError(f"config:={given['config']} is not a file")
     rates = {
         name: number(given, name, float, 0.0, 1000.0) for name in ("camera_rate", "state_rate")
     }
     names = {name: given[name] for name in ("arm", "console", "camera")}
     wanted = streams(RecordingConfig(**names, **rates))
-    # quality of service is the recorder's: it asks of each topic what its publishers offer
+    # the recorder asks each topic for the quality of service that its publishers offer
     recorder = ExecuteProcess(
         cmd=["ros2", "bag", "record", "-s", "mcap", "-o", out, *(_full(s.topic) for s in wanted)],
         name="recorder",
         output="screen",
-        sigterm_timeout="10",  # a large bag takes its time to be closed
+        sigterm_timeout="10",  # closing a large bag takes time
         sigkill_timeout="10",
     )
     monitor = Node(

@@ -202,7 +202,9 @@ def test_what_the_arm_says_it_sent_is_what_is_reported(rig: Rig) -> None:
     assert (decision.goal, decision.displacement) == ((0.004, 0.001), (0.004, 0.001))
     assert not rig.finish(0.004, 0.001).moving
     rig.arm.sends = ()
-    assert rig.plan(0.01, 0.0) == Decision("refused", "the arm took no command")
+    assert rig.plan(0.01, 0.0) == Decision(
+        "refused", "the arm could not take the command: no setpoint yet"
+    )
     assert not rig.controller.status().moving and rig.arm.sent[-1] == "hold"
 
 

@@ -27,31 +27,33 @@ def pedal(max_age: float = 0.5) -> tuple[DeadMan, Wall]:
 
 def test_a_pedal_counts_while_it_is_pressed_and_heard() -> None:
     foot, wall = pedal()
-    assert foot.objection() == Objection("nothing heard of the dead-man pedal on /pedal yet")
-    foot.hear([1])
+    assert foot.objection() == Objection("no message from the dead-man pedal /pedal yet")
+    foot.receive([1])
     assert foot.objection() is None
     wall.seconds += 0.5
     assert foot.objection() is None
     wall.seconds += 0.1
-    assert foot.objection() == Objection("the dead-man pedal is silent for 0.5 s", latches=True)
+    assert foot.objection() == Objection(
+        "no message from the dead-man pedal for 0.5 s", latches=True
+    )
 
 
 @pytest.mark.parametrize("buttons", [[0], [2], [], [0, 1], [-1]])
 def test_anything_but_pressed_is_not_pressed(buttons: list[int]) -> None:
     foot, _ = pedal()
-    foot.hear([1])
-    foot.hear(buttons)
+    foot.receive([1])
+    foot.receive(buttons)
     assert foot.objection() == Objection("the dead-man pedal is not pressed")
 
 
 def test_a_pedal_that_speaks_on_change_only_must_have_its_publisher() -> None:
     foot, wall = pedal(max_age=0.0)
-    foot.hear([1])
+    foot.receive([1])
     wall.seconds += 3600.0
     assert foot.objection() is None
     foot.present = False
     gone = foot.objection()
-    assert gone and gone.latches and "nobody publishes" in gone.reason
+    assert gone and gone.latches and "no node publishes" in gone.reason
     foot.present = True
     assert foot.objection() == Objection("the dead-man pedal is not pressed"), "press it again"
 
@@ -61,11 +63,13 @@ def test_teleoperation_forbids_while_it_follows_or_may_follow() -> None:
     assert console.objection() is None, "it does not run"
     console.present = True
     unknown = console.objection()
-    assert unknown and "not known" in unknown.reason and unknown.foreign
-    console.hear(False)
+    assert unknown and "may be driving" in unknown.reason and unknown.foreign
+    console.receive(False)
     assert console.objection() is None
-    console.hear(True)
-    follows = Objection("teleoperation follows (/following)", latches=True, foreign=True)
+    console.receive(True)
+    follows = Objection(
+        "teleoperation drives the arm (/following is true)", latches=True, foreign=True
+    )
     assert console.objection() == follows
     console.present = False
     assert console.objection() is None, "it has ended"
@@ -175,7 +179,7 @@ def test_homing_moves_the_arm_and_asks_the_guards(word: Objection) -> None:
     guard.word = word
     rig.tick(is_busy=True)
     assert rig.arm.sent == ["enable", "hold"]
-    assert "while it was enabled" in rig.controller.status().reason
+    assert "while enabling" in rig.controller.status().reason
 
 
 def test_the_gravest_objection_decides() -> None:

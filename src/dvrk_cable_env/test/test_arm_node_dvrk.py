@@ -87,5 +87,5 @@ def test_sigterm_during_a_motion_holds_before_the_process_leaves(rig: Any) -> No
 def test_without_the_api_it_says_what_to_do(bench: Any) -> None:
     with bench.start(NODE, backend="dvrk") as child:
         assert child.wait() == 2
-    assert "needs the Python package" in child.output and "backend:=crtk" in child.output
+    assert "needs the Python package" in child.output and "backend: crtk" in child.output
     assert "Traceback" not in child.output

@@ -81,13 +81,13 @@ def test_a_pedal_that_falls_silent_holds_and_latches(operator: Operator) -> None
     rig = in_motion(operator)
     operator.lift()
     rig.bench.until(lambda: not rig.arm.is_busy)
-    rig.not_ready("the dead-man pedal is silent for 1 s")
+    rig.not_ready("no message from the dead-man pedal for 1 s")
 
 
 def test_teleoperation_that_follows_stops_the_plans_and_is_not_held(operator: Operator) -> None:
     rig = operator.rig
     operator.console.publish(Bool(data=True))
-    rig.not_ready("teleoperation follows (/MTMR_PSM1/following)")
+    rig.not_ready("teleoperation drives the arm (/MTMR_PSM1/following is true)")
     holds = rig.arm.holds
     assert "teleoperation" in rig.plan(0.01, 0.0).reason
     assert "teleoperation" in rig.bench.call("/arm_node/arm").message

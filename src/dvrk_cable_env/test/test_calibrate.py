@@ -15,7 +15,7 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CompressedImage
 
 from dvrk_cable_env.calibrate.command import main
-from dvrk_cable_env.calibrate.live import tip_of
+from dvrk_cable_env.calibrate.live import median_tip
 from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_view import to_robot
 from ls3_common import qos
@@ -109,9 +109,9 @@ def test_another_frame_size_gets_the_middle_square_and_never_an_old_homography(
         (["--pick", "cable", "5", "5"], "is grey"),
         (["--range", "cable", "1", "2", "3", "4", "5", "600"], "outside"),
         (["--crop", "200", "0", "240"], "crop_left"),
-        (points(*SPREAD[:3]), "takes four"),
+        (points(*SPREAD[:3]), "needs four"),
         (points(*SPREAD, error=0.02), "measure point 1 again"),
-        ([*points(*SPREAD), "--view", "0", "0.04", "0.5"], "in part"),
+        ([*points(*SPREAD), "--view", "0", "0.04", "0.5"], "does not show all"),
         (["--view", "0", "0.04", "0.1"], "nine numbers"),
         (["--marker", "3", "0", "0"], "marker 3 is seen not"),
         ([], "no window"),
@@ -129,7 +129,7 @@ def test_a_mistake_is_told_and_nothing_is_saved(tmp_path, png, capsys, monkeypat
 
 def test_a_picture_that_is_none(tmp_path, capsys):
     assert main([str(tmp_path / "r.yaml"), "--from", str(tmp_path / "none.png"), *PICKS]) == 2
-    assert "no picture" in capsys.readouterr().err
+    assert "cannot read this picture" in capsys.readouterr().err
 
 
 def pose(x: float, y: float = 0.0, second: int = 5, frame: str = "PSM1_base") -> PoseStamped:
@@ -140,7 +140,7 @@ def pose(x: float, y: float = 0.0, second: int = 5, frame: str = "PSM1_base") ->
 
 
 def test_the_tip_is_where_most_of_its_poses_are():
-    np.testing.assert_allclose(tip_of([pose(0.01), pose(0.0101), pose(0.0104)]), [0.0101, 0.0])
+    np.testing.assert_allclose(median_tip([pose(0.01), pose(0.0101), pose(0.0104)]), [0.0101, 0.0])
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_tip_is_where_most_of_its_poses_are():
 )
 def test_a_tip_that_nobody_can_trust_is_refused(poses, text):
     with pytest.raises(UserError, match=text):
-        tip_of(poses)
+        median_tip(poses)
 
 
 def test_from_the_topics_of_a_compressed_camera_and_a_robot(

@@ -10,10 +10,10 @@ from dvrk_cable_env.calibrate.colours import (
     PAINT,
     TARGETS,
     Range,
-    clashes,
+    overlapping_ranges,
     parameters_of,
     preview,
-    propose,
+    propose_range,
 )
 from dvrk_cable_env.calibrate.panel import SLIDERS, Panel, _is_closed
 from dvrk_cable_env.camera.segmentation import NodeConfig, SegmentationConfig, in_range
@@ -44,12 +44,14 @@ def test_a_proposal_selects_the_object_and_nothing_else_at_every_hue(hue):
     rgb = frame(hue)
     expected = np.zeros((128, 128), bool)
     expected[50:58, 10:118] = True
-    np.testing.assert_array_equal(selected(rgb, propose(rgb, [(20, 53), (100, 54)])), expected)
+    np.testing.assert_array_equal(
+        selected(rgb, propose_range(rgb, [(20, 53), (100, 54)])), expected
+    )
 
 
 @pytest.mark.parametrize("hue", [0, 2, 90, 178])
 def test_a_hue_range_wraps_through_red_only_where_it_must(hue):
-    chosen = propose(frame(hue), [(50, 54)])
+    chosen = propose_range(frame(hue), [(50, 54)])
     assert (chosen.low[0] > chosen.high[0]) == (hue != 90)
     width = (chosen.high[0] - chosen.low[0]) % 180
     assert 10 <= width <= 24
@@ -58,7 +60,7 @@ def test_a_hue_range_wraps_through_red_only_where_it_must(hue):
 def test_a_pick_half_beside_a_thin_object_does_no_harm():
     rgb = np.full((128, 128, 3), TABLE, np.uint8)
     rgb[50:52, 10:118] = hsv_patch(3)  # two pixels; a patch of three takes a row of the table
-    chosen = propose(rgb, [(30, 50), (90, 51)])
+    chosen = propose_range(rgb, [(30, 50), (90, 51)])
     assert selected(rgb, chosen).sum() == 2 * 108
 
 
@@ -76,15 +78,15 @@ def test_picks_that_cannot_be_meant_are_named(picks, text):
     rgb = frame(0)
     rgb[88:96, 10:118] = hsv_patch(120)
     with pytest.raises(UserError, match=text):
-        propose(rgb, picks)
+        propose_range(rgb, picks)
 
 
 def test_the_shipped_ranges_share_no_colour_and_a_clash_is_told():
-    assert clashes(SegmentationConfig()) == []
+    assert overlapping_ranges(SegmentationConfig()) == []
     wide = parameters_of("cable", Range((95, 60, 40), (105, 255, 255)))
-    assert clashes(build(SegmentationConfig, wide, "test")) == ["cable and obstacle"]
+    assert overlapping_ranges(build(SegmentationConfig, wide, "test")) == ["cable and obstacle"]
     around = parameters_of("goal", Range((60, 60, 40), (5, 255, 255)))
-    assert clashes(build(SegmentationConfig, around, "test")) == [
+    assert overlapping_ranges(build(SegmentationConfig, around, "test")) == [
         "cable and goal",
         "obstacle and goal",
     ]
@@ -119,7 +121,7 @@ def test_the_panel_does_by_clicks_sliders_and_keys_what_it_says():
     panel.key("u")
     assert panel.points == [((7, 9), (0.01, 0.02))]
     panel.key("s")
-    assert not panel.leaving and "takes four" in panel.message, "nothing is lost by one point"
+    assert not panel.leaving and "needs four" in panel.message, "nothing is lost by one point"
     panel.key("u")
     panel.key("1")
     assert panel.target == TARGETS[0] and not panel.leaving

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from dvrk_cable_env.calibrate.file import save, with_values
+from dvrk_cable_env.calibrate.file import save, set_values
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import read_section
 
@@ -34,7 +34,7 @@ TEXT = """\
 
 def test_keys_are_replaced_and_added_and_nothing_else_changes():
     values = {"cable_low": (1, 2, 3), "cable_high": (4, 5, 6), "view_width": 0.5, "width": 640}
-    text = with_values(TEXT, "segmentation_node", values, "test")
+    text = set_values(TEXT, "segmentation_node", values, "test")
     before, after = yaml.safe_load(TEXT), yaml.safe_load(text)
     found = after.pop("/**/segmentation_node")["ros__parameters"]
     before.pop("/**/segmentation_node")
@@ -48,12 +48,12 @@ def test_keys_are_replaced_and_added_and_nothing_else_changes():
     }
     for comment in ("# my robot", "# measured", "# tape", "# lamp is on"):
         assert text.count(comment) == 1
-    assert with_values(text, "segmentation_node", values, "test") == text
+    assert set_values(text, "segmentation_node", values, "test") == text
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet", TEXT.replace("segmentation_node", "other")])
 def test_a_section_that_is_missing_is_made(text):
-    found = yaml.safe_load(with_values(text, "segmentation_node", {"width": 64}, "test"))
+    found = yaml.safe_load(set_values(text, "segmentation_node", {"width": 64}, "test"))
     assert found["/**/segmentation_node"] == {"ros__parameters": {"width": 64}}
     assert len(found) == 1 + len(yaml.safe_load(text) or {})
 

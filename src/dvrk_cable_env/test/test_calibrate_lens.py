@@ -34,7 +34,7 @@ SPREAD = (30, 20), (600, 30), (590, 450), (40, 440), (250, 120), (420, 260)
 
 def corrected() -> np.ndarray:
     lens = Lens("")
-    lens.hear(LENS)
+    lens.receive(LENS)
     return lens.correct(RAW)
 
 
@@ -101,17 +101,26 @@ def test_mistakes_with_the_lens_are_told_and_nothing_is_saved(
     plain = picture[:-2]
     for words, text in (
         ([*plain, "--undistort"], "a picture has no camera_info"),
-        ([*picture, "--no-undistort"], "--camera-info is the lens of the picture of --from"),
-        ([str(path), *picture[-2:]], "--camera-info is the lens of the picture of --from"),
+        (
+            [*picture, "--no-undistort"],
+            "--camera-info is only for undistorting the picture of --from",
+        ),
+        (
+            [str(path), *picture[-2:]],
+            "--camera-info is only for undistorting the picture of --from",
+        ),
         ([*plain, "--camera-info", str(tmp_path / "none.yaml")], "No such file"),
-        ([*plain, "--camera-info", str(tmp_path / "raw.png")], "no camera calibration"),
+        ([*plain, "--camera-info", str(tmp_path / "raw.png")], "not a camera calibration"),
     ):
         assert main([*words, *PICKS]) == 2, words
         assert text in capsys.readouterr().err
     small = ost(LENS, image_width=320, image_height=240)
     (tmp_path / "ost.yaml").write_text(small)
     assert main([*picture, *PICKS]) == 2
-    assert "camera_info is of frames of 320 x 240, this is 640 x 480" in capsys.readouterr().err
+    assert (
+        "camera_info describes frames of 320 x 240, this frame is 640 x 480"
+        in capsys.readouterr().err
+    )
     assert not path.exists()
     path.write_text("/**/segmentation_node:\n  ros__parameters:\n    undistort: true\n")
     assert main([*plain, *PICKS]) == 2
@@ -124,7 +133,7 @@ def test_a_homography_belongs_to_one_lens(picture: list[str], capsys: Any) -> No
     before = Path(picture[0]).read_text()
     assert not saved(picture).undistort
     assert main([*picture, "--crop", "80", "0", "480"]) == 2
-    assert "the homography was found with the lens otherwise" in capsys.readouterr().err
+    assert "the homography was found with the old value" in capsys.readouterr().err
     assert Path(picture[0]).read_text() == before
     assert main([*picture, *points()]) == 0
     assert saved(picture).undistort
@@ -155,7 +164,7 @@ def test_from_the_topics_of_a_raw_camera(bench: Any, tmp_path: Path) -> None:
     try:
         done = calibrate("--wait", "8")
         assert done.returncode == 2 and not path.exists()
-        missing = "undistort is true, and no camera_info has come on /lens/camera/camera_info"
+        missing = "undistort is true, but no camera_info has arrived on /lens/camera/camera_info"
         assert missing in done.stderr
         info = bench.node.create_publisher(CameraInfo, "/lens/camera/camera_info", qos.LATCHED)
         info.publish(message_of(LENS, d=array("d", [0.0])))

@@ -34,7 +34,7 @@ NAN, INF = float("nan"), float("inf")
 
 def lens_of(calibration: Calibration) -> Lens:
     lens = Lens("none has come")
-    lens.hear(calibration)
+    lens.receive(calibration)
     return lens
 
 
@@ -105,7 +105,7 @@ def test_what_the_camera_did_not_see_is_black_and_no_cable() -> None:
 BAD = {
     "nobody said": ({"model": ""}, "distortion_model '' is none of plumb_bob, rational_poly"),
     "unknown": ({"model": "thin_prism"}, "'thin_prism' is none of"),
-    "not calibrated": ({"k": (0.0,) * 9}, "K is zero, which means that nobody has calibrated"),
+    "not calibrated": ({"k": (0.0,) * 9}, "K is zero, which means that the camera is not"),
     "K nan": ({"k": (NAN, *K[1:])}, "K is not nine finite numbers"),
     "K inf": ({"k": (*K[:2], INF, *K[3:])}, "K is not nine finite numbers"),
     "K short": ({"k": K[:8]}, "K is not nine finite numbers"),
@@ -119,12 +119,18 @@ BAD = {
     "eight": ({"model": "rational_polynomial"}, "rational_polynomial has 8 coefficients, not 5"),
     "D nan": ({"d": (*PLUMB.d[:4], NAN)}, "a coefficient is not finite"),
     "D inf": ({"d": (-INF, *PLUMB.d[1:])}, "a coefficient is not finite"),
-    "overflow": ({"d": (1e308, 1e308, 0.0, 0.0, 1e308)}, "take pixels to nowhere"),
+    "overflow": ({"d": (1e308, 1e308, 0.0, 0.0, 1e308)}, "map pixels to infinity"),
     "folded": ({"d": (-2.5, 0.0, 0.0, 0.0, 0.0)}, "fold the picture"),
     "mirrored lens": ({"d": (-60.0, 0.0, 0.0, 0.0, 0.0)}, "fold the picture"),
-    "other frames": ({"width": 320, "height": 240}, "is of frames of 320 x 240, this is 640 x 480"),
-    "on its side": ({"width": 480, "height": 640}, "is of frames of 480 x 640, this is 640 x 480"),
-    "huge": ({"width": 2**32 - 1, "height": 2**32 - 1}, "is of frames of 4294967295 x"),
+    "other frames": (
+        {"width": 320, "height": 240},
+        "describes frames of 320 x 240, this frame is 640 x 480",
+    ),
+    "on its side": (
+        {"width": 480, "height": 640},
+        "describes frames of 480 x 640, this frame is 640 x 480",
+    ),
+    "huge": ({"width": 2**32 - 1, "height": 2**32 - 1}, "describes frames of 4294967295 x"),
     "a part": ({"is_part": True}, "binning or a region of interest"),
 }
 
@@ -137,7 +143,7 @@ def test_a_bad_camera_info_is_refused_in_words_for_every_frame(name: str) -> Non
         with pytest.raises(LensError) as error:
             lens.correct(workspace())
         assert text in str(error.value)
-    lens.hear(PLUMB)
+    lens.receive(PLUMB)
     lens.correct(workspace())
 
 
@@ -158,9 +164,9 @@ def test_another_camera_info_makes_other_maps_and_the_same_one_none(
     lens = lens_of(one)
     first = lens.correct(workspace())
     for _ in range(3):
-        lens.hear(dataclasses.replace(one))
+        lens.receive(dataclasses.replace(one))
         assert np.array_equal(lens.correct(workspace()), first)
-    lens.hear(other)
+    lens.receive(other)
     assert not np.array_equal(lens.correct(workspace()), first)
     assert made == ["plumb_bob", "rational_polynomial"]
 
@@ -206,18 +212,18 @@ def test_the_file_of_camera_calibration_is_read(model: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no camera calibration"),
-        ("[1, 2]", "no camera calibration"),
-        ("a: [", "no camera calibration"),
+        ("", "not a camera calibration"),
+        ("[1, 2]", "not a camera calibration"),
+        ("a: [", "not a camera calibration"),
         ("a: 1", "no key 'image_width'"),
-        (ost(PLUMB, camera_matrix=[1, 2]), "no camera calibration"),
+        (ost(PLUMB, camera_matrix=[1, 2]), "not a camera calibration"),
         (ost(PLUMB, camera_matrix={"rows": 3}), "no key 'data'"),
-        (ost(PLUMB, camera_matrix={"data": ["x"] * 9}), "no camera calibration"),
-        (ost(PLUMB, camera_matrix={"data": [10**400] * 9}), "no camera calibration"),
-        (ost(PLUMB, image_width="wide"), "no camera calibration"),
-        (ost(PLUMB, distortion_model=None), "no camera calibration"),
-        ("[" * 5000, "no camera calibration"),
-        (b"\xff\xfe\x00", "no camera calibration"),
+        (ost(PLUMB, camera_matrix={"data": ["x"] * 9}), "not a camera calibration"),
+        (ost(PLUMB, camera_matrix={"data": [10**400] * 9}), "not a camera calibration"),
+        (ost(PLUMB, image_width="wide"), "not a camera calibration"),
+        (ost(PLUMB, distortion_model=None), "not a camera calibration"),
+        ("[" * 5000, "not a camera calibration"),
+        (b"\xff\xfe\x00", "not a camera calibration"),
     ],
 )
 def test_a_file_that_is_none(text: str | bytes, said: str, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ NODE = "dvrk_cable_env.camera.segmentation_node"
 SIZES: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "crop_left": 80, "crop_side": 480}
 CONFIG = SegmentationConfig(**SIZES)
 PLUMB, OTHER = LENSES["plumb_bob"], LENSES["rational_polynomial"]
-MISSING = "undistort is true, and no camera_info has come on"
+MISSING = "undistort is true, but no camera_info has arrived on"
 
 
 def image(rgb: np.ndarray, second: int) -> Image:
@@ -37,7 +37,7 @@ def image(rgb: np.ndarray, second: int) -> Image:
 
 def corrected_mask(lens: Any, rgb: np.ndarray) -> np.ndarray:
     known = Lens("")
-    known.hear(lens)
+    known.receive(lens)
     return segment_cable(known.correct(rgb), CONFIG)
 
 
@@ -117,7 +117,7 @@ def test_masks_begin_with_camera_info_and_end_with_one_that_is_none(bench: Any) 
         assert overlap(mask > 127, segment_cable(workspace(), CONFIG) > 127) > 0.965
         # of other frames: none, until it is right again
         rig.tell(PLUMB, width=320, height=240)
-        rig.refused(raw, "camera_info is of frames of 320 x 240, this is 640 x 480")
+        rig.refused(raw, "camera_info describes frames of 320 x 240, this frame is 640 x 480")
         rig.tell(PLUMB)
         rig.mask_of(raw)
         rig.tell(PLUMB, d=array("d", [float("nan")] * 5))
@@ -126,7 +126,9 @@ def test_masks_begin_with_camera_info_and_end_with_one_that_is_none(bench: Any) 
         rig.tell(OTHER)
         rig.bench.until(lambda: np.array_equal(rig.mask_of(other), corrected_mask(OTHER, other)))
         # frames of another size than camera_info's are refused before they are cropped
-        rig.refused(np.ascontiguousarray(raw[:240, :320]), "camera_info is of frames of 640 x 480")
+        rig.refused(
+            np.ascontiguousarray(raw[:240, :320]), "camera_info describes frames of 640 x 480"
+        )
         assert child.runs, "segmentation_node died"
 
 

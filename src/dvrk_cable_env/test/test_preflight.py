@@ -15,24 +15,24 @@ from dvrk_cable_env.arm.arm import ArmConfig
 from dvrk_cable_env.arm.guards import GuardConfig
 from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
-from dvrk_cable_env.preflight.checks import CHECKS, judge
+from dvrk_cable_env.preflight.checks import CHECKS, run_checks
 from dvrk_cable_env.preflight.files import (
     differences,
-    model_of,
+    model_or_fault,
+    node_parameters,
     parameter_files,
     read_model,
-    section,
 )
-from dvrk_cable_env.preflight.seen import (
+from dvrk_cable_env.preflight.findings import (
     FAILED,
     OK,
     WARNING,
     CheckResult,
+    Findings,
     Model,
     Picture,
     PoseStream,
     PreflightConfig,
-    Seen,
     WatchedTopic,
 )
 from ls3_common.errors import ConfigError, DataError
@@ -79,7 +79,7 @@ PIXEL = 0.3 / 128
 FLAT = (PIXEL, 0.0, -63.5 * PIXEL, 0.0, -PIXEL, 63.5 * PIXEL, 0.0, 0.0, 1.0)
 """A camera that looks straight down on 0.3 m round the base's origin."""
 CALIBRATED = SegmentationConfig(homography=FLAT)
-GOOD = Seen(
+GOOD = Findings(
     clock=(100 * SECOND, 102 * SECOND),
     camera=stream("camera/image_raw"),
     frame=frame(),
@@ -120,16 +120,16 @@ def model(**fields: Any) -> dict[str, Any]:
     return {"models": {"planner_node": dataclasses.replace(MODEL, **fields)}}
 
 
-def of(check: str, seen: Seen) -> CheckResult:
-    (found,) = [verdict for verdict in judge(seen, CONFIG) if verdict.check == check]
+def of(check: str, findings: Findings) -> CheckResult:
+    (found,) = [verdict for verdict in run_checks(findings, CONFIG) if verdict.check == check]
     return found
 
 
 def test_all_is_well_and_each_check_has_one_line() -> None:
-    verdicts = judge(GOOD, CONFIG)
+    verdicts = run_checks(GOOD, CONFIG)
     assert [verdict.level for verdict in verdicts] == [OK] * len(CHECKS)
     assert len({verdict.check for verdict in verdicts}) == len(CHECKS)
-    assert all(verdict.seen and "\n" not in str(verdict) for verdict in verdicts)
+    assert all(verdict.found and "\n" not in str(verdict) for verdict in verdicts)
 
 
 def test_a_lens_that_nobody_corrects_needs_no_camera_info() -> None:
@@ -142,7 +142,7 @@ BROKEN = {
     "clock": [
         ({"clock": (0, 0)}, "stands still"),
         ({"clock": (5, 5), "simulated": True}, "/clock stands still"),
-        ({"arm_simulated": True}, "use_sim_time is True of arm_node, False here"),
+        ({"arm_simulated": True}, "use_sim_time is True in arm_node, False here"),
     ],
     "calibration": [
         (limits(workspace_high=(0.05, 0.16)), "does not see (0.05, 0.16) of the box"),
@@ -179,7 +179,7 @@ BROKEN = {
     ],
     "parameters": [
         ({"arm": None}, "arm_node does not answer"),
-        (arm(arm="PSM2"), "arm_node has arm PSM2, this looked at PSM1"),
+        (arm(arm="PSM2"), "arm_node commands PSM2, preflight listened to PSM1"),
         ({"differences": {"arm_node": ("backend is crtk, the file says dvrk",)}}, "arm_node: back"),
     ],
     "limits": [
@@ -191,7 +191,7 @@ BROKEN = {
     "arm state": [
         ({"state": ""}, "nothing arrives on PSM1/operating_state"),
         ({"state": "DISABLED"}, "DISABLED, homed -> call ~/home"),
-        ({"state": "FAULT"}, "FAULT, homed -> mend the cause"),
+        ({"state": "FAULT"}, "FAULT, homed -> remove the cause"),
         ({"state": "PAUSED"}, "PAUSED"),
         ({"is_homed": False}, "not homed -> call ~/home"),
         ({"is_busy": True}, "moving"),
@@ -213,9 +213,9 @@ BROKEN = {
         ({"setpoint": pose(frame="world")}, "in frame 'world', arm_node expects 'PSM1_base'"),
         ({"measured": pose(frame="")}, "in frame '', arm_node expects"),
         (limits(frame="table"), "arm_node expects 'table'"),
-        ({"setpoint": pose(is_rotation=False)}, "is no pose"),
-        ({"measured": pose(math.nan, 0.05, -0.1)}, "is no pose"),
-        ({"measured": pose(0.0, 0.05, math.inf)}, "is no pose"),
+        ({"setpoint": pose(is_rotation=False)}, "is not a valid pose"),
+        ({"measured": pose(math.nan, 0.05, -0.1)}, "is not a valid pose"),
+        ({"measured": pose(0.0, 0.05, math.inf)}, "is not a valid pose"),
         ({"setpoint": pose(0.0, 0.0199, -0.1)}, "outside the workspace"),
         ({"measured": pose(0.0501, 0.05, -0.1)}, "outside the workspace"),
         (limits(workspace_margin=0.045), "outside the workspace"),
@@ -223,21 +223,27 @@ BROKEN = {
     ],
     "sole commander": [
         ({"commanders": ("/other (PSM1/servo_cp)",)}, "also commanded by /other (PSM1/servo_cp)"),
-        ({"teleoperation": ("teleoperation follows (/f)",)}, "teleoperation follows (/f)"),
+        (
+            {"teleoperation": ("teleoperation drives the arm (/f is true)",)},
+            "teleoperation drives the arm (/f is true)",
+        ),
     ],
     "pedal": [
         ({"arm": None}, "arm_node does not answer"),
-        ({"pedal_present": False}, "nobody publishes /footpedals/coag"),
-        ({"pedal_heard": False}, "/footpedals/coag is silent"),
+        ({"pedal_present": False}, "no node publishes /footpedals/coag"),
+        ({"pedal_heard": False}, "nothing arrives on /footpedals/coag"),
     ],
     "model": [
-        ({"models": {"planner_node": "m: No such file"}}, "of planner_node: m: No such file"),
-        (model(domain="reacher"), "of domain 'reacher', not 'cable_routing'"),
-        (model(image=(128, 128, 1)), "takes images (128, 128, 1), the mask is (64, 64, 1)"),
-        (model(action_low=(-0.015, -0.015)), "reach 0.015 m, arm_node refuses over 0.005 m"),
-        (model(action_high=(0.0051, 0.005)), "arm_node refuses over"),
-        (model(action_high=(0.005,)), "its actions are"),
-        (model(action_low=(math.nan, -0.005)), "its actions are"),
+        ({"models": {"planner_node": "m: No such file"}}, "planner_node: m: No such file"),
+        (model(domain="reacher"), "for domain 'reacher', not 'cable_routing'"),
+        (model(image=(128, 128, 1)), "takes images (128, 128, 1), but the mask is (64, 64, 1)"),
+        (
+            model(action_low=(-0.015, -0.015)),
+            "steps up to 0.015 m, arm_node refuses more than 0.005 m",
+        ),
+        (model(action_high=(0.0051, 0.005)), "arm_node refuses more than"),
+        (model(action_high=(0.005,)), "actions from"),
+        (model(action_low=(math.nan, -0.005)), "actions from"),
         (model(identity="def"), "different models are in use: abc, def"),
         ({"latent_model": "fed"}, "different models are in use: abc, fed"),
     ],
@@ -255,29 +261,31 @@ def test_what_is_broken_fails_with_what_was_seen(check: str, change: dict, text:
 
 
 def test_every_check_is_broken_here() -> None:
-    assert set(BROKEN) == {verdict.check for verdict in judge(GOOD, CONFIG)}
+    assert set(BROKEN) == {verdict.check for verdict in run_checks(GOOD, CONFIG)}
 
 
 @pytest.mark.parametrize(
     ("check", "change", "text"),
     [
         ("pedal", guards(pedal_topic=""), "no dead-man pedal is configured"),
-        ("sole commander", guards(sole_commander=False), "it is not watched"),
-        ("calibration", {"segmentation": SegmentationConfig()}, "not calibrated to one another"),
+        ("sole commander", guards(sole_commander=False), "does not watch for one"),
+        ("calibration", {"segmentation": SegmentationConfig()}, "not calibrated to each other"),
         ("parameters", {"differences": {}}, "no file to compare"),
         ("reference", {"success": True}, "the goal is reached already"),
-        ("model", {"models": {}}, "nothing runs that has a model"),
-        ("model", limits(max_step=0.01), "lets longer ones pass"),
+        ("model", {"models": {}}, "no running node uses a model"),
+        ("model", limits(max_step=0.01), "arm_node allows longer steps"),
     ],
 )
 def test_what_an_operator_may_decide_is_a_warning(check: str, change: dict, text: str) -> None:
-    seen = dataclasses.replace(GOOD, **change)
-    assert (verdict := of(check, seen)).level == WARNING and text in str(verdict)
-    assert {v.level for v in judge(seen, CONFIG) if v.check != check} == {OK}
+    findings = dataclasses.replace(GOOD, **change)
+    assert (verdict := of(check, findings)).level == WARNING and text in str(verdict)
+    assert {v.level for v in run_checks(findings, CONFIG) if v.check != check} == {OK}
 
 
 def test_nothing_seen_fails_in_every_check_that_needs_something() -> None:
-    failed = {verdict.check for verdict in judge(Seen(), CONFIG) if verdict.level == FAILED}
+    failed = {
+        verdict.check for verdict in run_checks(Findings(), CONFIG) if verdict.level == FAILED
+    }
     may_pass = {"sole commander", "model", "diagnostics"}  # absence is what they look for
     assert failed == set(BROKEN) - may_pass
 
@@ -290,15 +298,15 @@ def test_a_simulation_may_have_what_a_robot_may_not() -> None:
 
 
 def test_a_pedal_that_speaks_on_change_only_may_be_silent() -> None:
-    seen = dataclasses.replace(GOOD, pedal_heard=False, **guards(pedal_max_age=0.0))
-    assert of("pedal", seen).level == OK
+    findings = dataclasses.replace(GOOD, pedal_heard=False, **guards(pedal_max_age=0.0))
+    assert of("pedal", findings).level == OK
 
 
 def test_the_edge_of_the_workspace_and_of_the_tracking_error_is_allowed() -> None:
-    seen = dataclasses.replace(
+    findings = dataclasses.replace(
         GOOD, setpoint=pose(0.05, 0.02, -0.1), measured=pose(0.05, 0.02, -0.1095)
     )
-    assert of("arm pose", seen).level == OK
+    assert of("arm pose", findings).level == OK
 
 
 def test_a_model_is_read_without_its_networks(tmp_path: Path) -> None:
@@ -316,7 +324,7 @@ def test_a_model_is_read_without_its_networks(tmp_path: Path) -> None:
     assert (found.image, found.action_high, len(found.identity)) == ((64, 64, 1), (0.01, 0.01), 12)
     for text in ("{", '{"domain": "x"}', json.dumps(manifest | {"action_low": None})):
         (tmp_path / "manifest.json").write_text(text)
-        assert "damaged manifest.json" in str(model_of(tmp_path))
+        assert "damaged manifest.json" in str(model_or_fault(tmp_path))
 
 
 def test_the_nodes_part_of_the_parameter_file_is_what_is_compared(tmp_path: Path) -> None:
@@ -328,15 +336,15 @@ def test_the_nodes_part_of_the_parameter_file_is_what_is_compared(tmp_path: Path
     later.write_text("/**/arm_node:\n  ros__parameters: {limits: {workspace_low: [-0.1, 0]}}\n")
     words = ["--ros-args", "--params-file", str(file), "-p", "x:=1", "--params-file", str(later)]
     files = parameter_files(words)
-    given = section(files, "arm_node", ArmConfig)
+    given = node_parameters(files, "arm_node", ArmConfig)
     assert given == {
         "backend": "dvrk",
         "limits.max_step": 0.005,
         "limits.workspace_low": [-0.1, 0.0],
     }
-    assert section(files, "segmentation_node", SegmentationConfig) == {}
+    assert node_parameters(files, "segmentation_node", SegmentationConfig) == {}
     running = given | {"backend": "crtk", "limits.max_velocity": 0.2}
     assert differences(given, running) == ("backend is crtk, the file says dvrk",)
     later.write_text("/**/arm_node:\n  ros__parameters: {max_stp: 1.0}\n")
     with pytest.raises(ConfigError, match="max_stp"):
-        section(files, "arm_node", ArmConfig)
+        node_parameters(files, "arm_node", ArmConfig)

@@ -59,7 +59,7 @@ def lines(bench: Any) -> dict[str, str]:
     ("heights", "reason"),
     [
         ([], "no camera_info has come on /camera/camera_info -> have the driver publish"),
-        ([240], "is of frames of 640 x 240, this is 640 x 480"),
+        ([240], "describes frames of 640 x 240, this frame is 640 x 480"),
     ],
 )
 def test_no_lens_no_episode(

@@ -171,14 +171,17 @@ def test_another_commander_and_a_console_that_follows(well: Table, file: Path) -
     well.console.publish(Bool(data=True))
     line = failed(well.bench, file)["sole commander"]
     node.destroy_publisher(other)
-    assert "/bench (/PSM1/servo_cp)" in line and f"teleoperation follows ({FOLLOWING})" in line
+    assert (
+        "/bench (/PSM1/servo_cp)" in line
+        and f"teleoperation drives the arm ({FOLLOWING} is true)" in line
+    )
 
 
 def test_no_camera_and_no_foot(well: Table, file: Path) -> None:
     well.shows = well.foot = False
     found = failed(well.bench, file)
     assert "nothing arrives on /camera/image_raw" in found["camera"]
-    assert f"{PEDAL} is silent" in found["pedal"]
+    assert f"nothing arrives on {PEDAL}" in found["pedal"]
     assert set(found) == {"camera", "segmentation", "reference", "pedal"}
 
 
@@ -196,7 +199,7 @@ def test_a_robot_that_is_not_there(well: Table, file: Path) -> None:
     found = failed(well.bench, file, "-p", "arm:=PSM2")
     assert "nothing arrives on PSM2/operating_state" in found["arm state"]
     assert "nothing arrives on /PSM2/setpoint_cp" in found["arm pose"]
-    assert "arm_node has arm PSM1" in found["parameters"]
+    assert "arm_node commands PSM1" in found["parameters"]
 
 
 def test_interrupted_is_not_passed(well: Table, file: Path) -> None:

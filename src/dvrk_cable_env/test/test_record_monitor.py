@@ -50,10 +50,10 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         return [log.msg for log in logs if log.name == "record_monitor" and text in log.msg]
 
     with bench.start(NODE, report=1.0):
-        bench.until(lambda: said("PSM1/setpoint_cp: missing, nothing has come"))
+        bench.until(lambda: said("PSM1/setpoint_cp: missing, no message has arrived"))
         bench.until(lambda: said("camera/image_raw: slow, less than 5 Hz"))
         bench.until(lambda: said("task_state: is geometry_msgs/msg/PoseStamped"))
-        bench.until(lambda: said("nothing records: no rosbag2_recorder listens"))
+        bench.until(lambda: said("nothing records: no rosbag2_recorder subscribes"))
         report = bench.until(lambda: said("WARNINGS: camera/image_raw 2"))
         assert "no episode runs" in report[-1]
         status = [s for a in diagnoses for s in a.status if s.name == "record_monitor"][-1]
@@ -62,9 +62,11 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         bench.node.destroy_timer(shots)
         shots = bench.node.create_timer(0.05, lambda: frames.publish(frame))
         arm.publishes_poses = True
-        bench.until(lambda: said("cured: camera/image_raw: slow"))
-        bench.until(lambda: said("cured: PSM1/setpoint_cp: missing"))
-        assert len(said("PSM1/setpoint_cp: missing")) == 2, "said once, and once that it is cured"
+        bench.until(lambda: said("resolved: camera/image_raw: slow"))
+        bench.until(lambda: said("resolved: PSM1/setpoint_cp: missing"))
+        assert len(said("PSM1/setpoint_cp: missing")) == 2, (
+            "said once, and once that it is resolved"
+        )
         arm.stamps_are_valid = False
         bench.until(lambda: said("PSM1/setpoint_cp: most messages have stamp 0"))
         arm.stamps_are_valid = True
@@ -112,7 +114,7 @@ def test_a_launch_records_marks_by_topic_and_every_kind_of_service(
     ("argument", "reason"),
     [
         ("out:=.", "a recording is never overwritten"),
-        ("config:=nowhere.yaml", "config:=nowhere.yaml is no file"),
+        ("config:=nowhere.yaml", "config:=nowhere.yaml is not a file"),
         ("camera_rate:=fast", "camera_rate:=fast is not a number"),
         ("camrea:=x", "camrea"),
         ("teleop:=hands", "hands"),

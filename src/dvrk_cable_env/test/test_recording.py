@@ -21,7 +21,7 @@ POSES = RecordedTopic("PSM1/setpoint_cp", "geometry_msgs/msg/PoseStamped", 50.0,
 
 def feed(meter: Meter, rate: float, until: float, stamp: int = 1) -> None:
     for i in range(int(until * rate) + 1):
-        meter.hear(i / rate, stamp)
+        meter.receive(i / rate, stamp)
 
 
 def test_every_topic_that_the_import_reads_is_recorded() -> None:
@@ -49,7 +49,7 @@ def test_missing_slow_and_silent_streams_are_told_apart() -> None:
     assert "missing" in meter.warning(LATE)
     feed(meter, 20.0, 10.0)
     assert meter.warning(10.0) == "PSM1/setpoint_cp: slow, less than 50 Hz"
-    assert meter.warning(10.0 + LATE + 0.1) == "PSM1/setpoint_cp: nothing for 3 s"
+    assert meter.warning(10.0 + LATE + 0.1) == "PSM1/setpoint_cp: no message for 3 s"
 
 
 def test_a_stream_with_stamps_of_0_is_named() -> None:

@@ -80,7 +80,7 @@ def test_a_crop_is_a_square_of_the_frame():
         (np.full((128, 128), 90, np.uint8), "shape is"),
         (np.full((128, 128, 4), 90, np.uint8), "shape is"),
         (np.full((128, 128, 3), 0.5, np.float32), "pixels are float32, expected uint8"),
-        (None, "not an image but NoneType"),
+        (None, "not an image, but NoneType"),
     ],
 )
 def test_unusable_frames_are_refused_with_their_reason(frame, reason):

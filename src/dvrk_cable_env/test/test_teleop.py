@@ -8,7 +8,7 @@ from dvrk_cable_env.teleop.teleop import (
     ANSWER_TIMEOUT,
     BACK_OFF,
     FRAME_SILENCE,
-    MARK_PATIENCE,
+    MARK_TIMEOUT,
     MotionStatus,
     Pilot,
 )
@@ -26,25 +26,27 @@ class World:
 
     def frame(self, at: float) -> None:
         self.now = at
-        self.pilot.see(int(at * 1000) * MS, at)
+        self.pilot.receive_frame(int(at * 1000) * MS, at)
 
     def still(self, at: float, episode: int = 0, step: int = 0, ready: bool = True) -> None:
         reason = "" if ready else "disarmed"
-        self.pilot.watch(MotionStatus(False, ready, reason, int(at * 1000) * MS, episode, step))
+        self.pilot.receive_motion(
+            MotionStatus(False, ready, reason, int(at * 1000) * MS, episode, step)
+        )
 
     def free(self) -> bool:
         return not self.pilot.refusal(self.now) and not self.pilot.waiting(self.now)
 
     def order(self) -> Any:
         assert self.free()
-        return self.pilot.order((0.01, 0.0), self.now)
+        return self.pilot.next_step((0.01, 0.0), self.now)
 
     def answer(self, order: Any, outcome: str = "sent") -> None:
         stamp = int(self.now * 1000) * MS
-        assert self.pilot.answer(order.episode, order.step, outcome, stamp, self.now)
+        assert self.pilot.receive_command(order.episode, order.step, outcome, stamp, self.now)
 
     def step(self) -> Any:
-        """A step from wish to frame."""
+        """A step from order to frame."""
         order = self.order()
         self.answer(order)
         self.still(self.now + 0.2, order.episode, order.step)
@@ -52,9 +54,9 @@ class World:
         return order
 
     def mark(self, word: str) -> None:
-        assert self.pilot.ask(word, self.now) == ""
-        for mark in self.pilot.due(self.now):
-            self.pilot.heard(mark)
+        assert self.pilot.request_mark(word, self.now) == ""
+        for mark in self.pilot.due_marks(self.now):
+            self.pilot.receive_mark(mark)
 
 
 def test_a_step_rests_on_a_frame_after_the_last_motion_and_its_rest() -> None:
@@ -102,7 +104,7 @@ def test_who_does_not_answer_is_not_asked_at_once_again() -> None:
 
 def test_an_arm_that_is_not_ready_and_a_silent_camera_are_named() -> None:
     pilot = Pilot(0.1)
-    assert pilot.refusal(0.0) == "nothing heard of arm_node"
+    assert pilot.refusal(0.0) == "no message from arm_node yet"
     world = World()
     world.still(0.1, ready=False)
     assert world.pilot.refusal(0.2) == "the arm is not ready: disarmed"
@@ -139,17 +141,17 @@ def test_a_stop_waits_until_the_last_step_is_seen() -> None:
     world = World()
     world.mark("start")
     order = world.order()
-    assert world.pilot.ask("stop", world.now) == ""
-    assert world.pilot.due(world.now) == []
+    assert world.pilot.request_mark("stop", world.now) == ""
+    assert world.pilot.due_marks(world.now) == []
     world.answer(order)
-    assert world.pilot.due(world.now) == []
+    assert world.pilot.due_marks(world.now) == []
     world.still(0.5, order.episode, order.step)
-    assert world.pilot.due(world.now) == []
+    assert world.pilot.due_marks(world.now) == []
     world.frame(0.6)
     assert not world.free(), "no further step before the stop"
-    assert world.pilot.due(world.now) == ["stop"]
+    assert world.pilot.due_marks(world.now) == ["stop"]
     assert not world.free(), "nor before it was heard"
-    world.pilot.heard("stop")
+    world.pilot.receive_mark("stop")
     assert world.order().episode == 0
 
 
@@ -157,52 +159,52 @@ def test_a_stop_does_not_wait_for_ever() -> None:
     world = World()
     world.mark("start")
     world.order()
-    world.pilot.ask("stop", world.now)
-    assert world.pilot.due(world.now + MARK_PATIENCE - 0.1) == []
-    assert world.pilot.due(world.now + MARK_PATIENCE) == ["stop"]
+    world.pilot.request_mark("stop", world.now)
+    assert world.pilot.due_marks(world.now + MARK_TIMEOUT - 0.1) == []
+    assert world.pilot.due_marks(world.now + MARK_TIMEOUT) == ["stop"]
 
 
 def test_a_discard_ends_a_running_episode_and_may_come_after_it() -> None:
     world = World()
     world.mark("start")
-    assert world.pilot.ask("discard", world.now) == ""
-    assert world.pilot.due(world.now) == ["discard", "stop"]
-    world.pilot.heard("discard")
-    world.pilot.heard("stop")
+    assert world.pilot.request_mark("discard", world.now) == ""
+    assert world.pilot.due_marks(world.now) == ["discard", "stop"]
+    world.pilot.receive_mark("discard")
+    world.pilot.receive_mark("stop")
     assert not world.pilot.running
-    world.pilot.ask("discard", world.now)
-    assert world.pilot.due(world.now) == ["discard"]
+    world.pilot.request_mark("discard", world.now)
+    assert world.pilot.due_marks(world.now) == ["discard"]
 
 
 def test_marks_that_make_no_sense_are_refused() -> None:
     world = World()
-    assert "no episode" in world.pilot.ask("stop", 0.0)
-    assert "no episode" in world.pilot.ask("success", 0.0)
+    assert "no episode" in world.pilot.request_mark("stop", 0.0)
+    assert "no episode" in world.pilot.request_mark("success", 0.0)
     world.mark("start")
-    assert "runs already" in world.pilot.ask("start", 0.0)
-    assert world.pilot.ask("success", 0.0) == ""
-    assert world.pilot.due(world.now) == ["success"], "it waits for nothing"
+    assert "runs already" in world.pilot.request_mark("start", 0.0)
+    assert world.pilot.request_mark("success", 0.0) == ""
+    assert world.pilot.due_marks(world.now) == ["success"], "it waits for nothing"
 
 
 def test_a_start_that_never_comes_back_is_given_up() -> None:
     world = World()
-    world.pilot.ask("start", world.now)
-    assert world.pilot.due(world.now) == ["start"]
-    assert world.pilot.unheard(world.now + ANSWER_TIMEOUT - 0.1) == ""
-    assert world.pilot.unheard(world.now + ANSWER_TIMEOUT) == "start"
-    assert world.pilot.ask("start", world.now) == "", "it may be marked again"
+    world.pilot.request_mark("start", world.now)
+    assert world.pilot.due_marks(world.now) == ["start"]
+    assert world.pilot.lost_mark(world.now + ANSWER_TIMEOUT - 0.1) == ""
+    assert world.pilot.lost_mark(world.now + ANSWER_TIMEOUT) == "start"
+    assert world.pilot.request_mark("start", world.now) == "", "it may be marked again"
 
 
 def test_marks_of_others_count() -> None:
     world = World()
-    world.pilot.heard("Start random")
+    world.pilot.receive_mark("Start random")
     assert world.order().episode == 1
-    assert "runs already" in world.pilot.ask("start", world.now)
+    assert "runs already" in world.pilot.request_mark("start", world.now)
 
 
 def test_who_only_marks_waits_for_no_arm() -> None:
     pilot = Pilot(0.1, drives=False)
     for mark in ("start", "stop"):
-        assert pilot.ask(mark, 0.0) == ""
-        assert pilot.due(0.0) == [mark]
-        pilot.heard(mark)
+        assert pilot.request_mark(mark, 0.0) == ""
+        assert pilot.due_marks(0.0) == [mark]
+        pilot.receive_mark(mark)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dvrk_cable_env.teleop.teleop_input import (
-    STILL,
+    NEUTRAL,
     InputFault,
     JoyConfig,
     Joystick,
@@ -23,10 +23,10 @@ AXES, BUTTONS = [0.0, 0.0], [0] * 8
 START = JoyConfig().start_button
 
 
-def hear(
+def receive(
     stick: Joystick, axes: Any = AXES, buttons: Any = BUTTONS, age: float = 0.01, now: float = 0.0
 ):
-    return stick.hear(axes, buttons, age=age, now=now)
+    return stick.receive(axes, buttons, age=age, now=now)
 
 
 def buttons(*pressed: int) -> list[int]:
@@ -35,11 +35,11 @@ def buttons(*pressed: int) -> list[int]:
 
 def test_a_stick_moves_the_tip_as_it_points() -> None:
     stick = Joystick(JoyConfig())
-    hear(stick, [-1.0, 0.5])  # joy's left is +1
-    assert stick.wish(0.0) == (1.0, 0.5)
-    assert displacement(stick.wish(0.0), 0.01) == pytest.approx((0.01, 0.005))
-    hear(stick, [0.1, -0.1])
-    assert stick.wish(0.0) == STILL, "in the dead zone it is released"
+    receive(stick, [-1.0, 0.5])  # joy's left is +1
+    assert stick.deflection(0.0) == (1.0, 0.5)
+    assert displacement(stick.deflection(0.0), 0.01) == pytest.approx((0.01, 0.005))
+    receive(stick, [0.1, -0.1])
+    assert stick.deflection(0.0) == NEUTRAL, "in the dead zone it is released"
 
 
 @pytest.mark.parametrize(
@@ -60,42 +60,42 @@ def test_a_bad_message_moves_and_marks_nothing(
     axes: list[float], pressed: list[int], age: float, reason: str
 ) -> None:
     stick = Joystick(JoyConfig())
-    hear(stick, [1.0, 0.0])
-    assert stick.wish(0.0) != STILL
+    receive(stick, [1.0, 0.0])
+    assert stick.deflection(0.0) != NEUTRAL
     with pytest.raises(InputFault, match=reason):
-        hear(stick, axes, pressed, age)
-    assert stick.wish(0.0) == STILL, "nor does the message before it"
+        receive(stick, axes, pressed, age)
+    assert stick.deflection(0.0) == NEUTRAL, "nor does the message before it"
 
 
 def test_silence_is_a_released_stick() -> None:
     stick = Joystick(JoyConfig())
-    hear(stick, [1.0, 0.0], now=10.0)
-    assert stick.wish(10.4) != STILL
-    with pytest.raises(InputFault, match=r"nothing heard of the joystick for 0\.5 s"):
-        stick.wish(10.6)
-    assert stick.wish(10.6) == STILL, "said once"
+    receive(stick, [1.0, 0.0], now=10.0)
+    assert stick.deflection(10.4) != NEUTRAL
+    with pytest.raises(InputFault, match=r"no message from the joystick for 0\.5 s"):
+        stick.deflection(10.6)
+    assert stick.deflection(10.6) == NEUTRAL, "said once"
 
 
 def test_clutch_and_enable_buttons() -> None:
     stick = Joystick(JoyConfig(enable_button=5))
-    hear(stick, [1.0, 0.0])
-    assert stick.wish(0.0) == STILL
-    hear(stick, [1.0, 0.0], buttons(5))
-    assert stick.wish(0.0) != STILL
-    hear(stick, [1.0, 0.0], buttons(5, 4))
-    assert stick.wish(0.0) == STILL
+    receive(stick, [1.0, 0.0])
+    assert stick.deflection(0.0) == NEUTRAL
+    receive(stick, [1.0, 0.0], buttons(5))
+    assert stick.deflection(0.0) != NEUTRAL
+    receive(stick, [1.0, 0.0], buttons(5, 4))
+    assert stick.deflection(0.0) == NEUTRAL
 
 
 def test_a_button_marks_when_it_goes_down_and_was_seen_up() -> None:
     stick = Joystick(JoyConfig())
-    assert hear(stick, buttons=buttons(START)) == [], "it was down before anybody looked"
-    assert hear(stick) == []
-    assert hear(stick, buttons=buttons(START)) == ["start"]
-    assert hear(stick, buttons=buttons(START)) == []
-    hear(stick)
+    assert receive(stick, buttons=buttons(START)) == [], "it was down before anybody looked"
+    assert receive(stick) == []
+    assert receive(stick, buttons=buttons(START)) == ["start"]
+    assert receive(stick, buttons=buttons(START)) == []
+    receive(stick)
     with pytest.raises(InputFault):
-        hear(stick, age=9.0)
-    assert hear(stick, buttons=buttons(START)) == [], "nobody knows since when it is down"
+        receive(stick, age=9.0)
+    assert receive(stick, buttons=buttons(START)) == [], "nobody knows since when it is down"
 
 
 def test_a_button_with_two_meanings_is_refused() -> None:
@@ -120,52 +120,52 @@ def test_no_message_asks_for_more_than_a_step(
 ) -> None:
     stick = Joystick(JoyConfig())
     try:
-        stick.hear(axes, pressed, age=age, now=0.0)
-        wish = stick.wish(silence)
+        stick.receive(axes, pressed, age=age, now=0.0)
+        deflection = stick.deflection(silence)
     except InputFault:
-        wish = stick.wish(silence)
-        assert wish == STILL
-    assert all(abs(value) <= max_step for value in displacement(wish, max_step))
+        deflection = stick.deflection(silence)
+        assert deflection == NEUTRAL
+    assert all(abs(value) <= max_step for value in displacement(deflection, max_step))
     if abs(age) > 0.5 or silence > 0.5:
-        assert wish == STILL
+        assert deflection == NEUTRAL
 
 
-def test_a_wish_that_is_not_finite_is_no_displacement() -> None:
+def test_a_deflection_that_is_not_finite_is_no_displacement() -> None:
     with pytest.raises(InputFault):
         displacement((math.nan, 0.0), 0.01)
 
 
 def test_a_pedal_counts_when_it_goes_down() -> None:
     pedal = Pedal()
-    assert pedal.hear([1]), "the first word of one that publishes on change only"
-    assert not pedal.hear([1])
+    assert pedal.receive([1]), "the first word of one that publishes on change only"
+    assert not pedal.receive([1])
     assert pedal.down
-    assert not pedal.hear([0])
-    assert pedal.hear([1])
-    assert not pedal.hear([2]), "a tap of the dVRK's comes after its 1 and 0"
-    assert not pedal.hear([])
+    assert not pedal.receive([0])
+    assert pedal.receive([1])
+    assert not pedal.receive([2]), "a tap of the dVRK's comes after its 1 and 0"
+    assert not pedal.receive([])
     assert not pedal.down
 
 
 def test_a_key_is_one_step_and_lapses() -> None:
     keys = Keys()
     keys.press("\x1b[C", 0.0)
-    assert keys.wish(0.1) == (1.0, 0.0)
-    assert keys.wish(Keys.MAX_AGE + 0.01) == STILL
+    assert keys.deflection(0.1) == (1.0, 0.0)
+    assert keys.deflection(Keys.MAX_AGE + 0.01) == NEUTRAL
     keys.press("w", 1.0)
-    keys.done()
-    assert keys.wish(1.0) == STILL
+    keys.consume()
+    assert keys.deflection(1.0) == NEUTRAL
 
 
 def test_keys_mark_clutch_and_choose_the_size() -> None:
     keys = Keys()
     assert keys.press("1x2345", 0.0) == ["start", "stop", "success", "violation", "discard"]
     keys.press("-e", 0.0)
-    assert keys.wish(0.0) == (0.5, 0.5)
+    assert keys.deflection(0.0) == (0.5, 0.5)
     keys.press("+++w", 0.0)
-    assert keys.wish(0.0) == (0.0, 1.0), "never beyond a whole step"
+    assert keys.deflection(0.0) == (0.0, 1.0), "never beyond a whole step"
     keys.press(" w", 0.0)
-    assert keys.wish(0.0) == STILL
+    assert keys.deflection(0.0) == NEUTRAL
     keys.press(" ", 0.0)
-    assert keys.wish(0.0) == STILL, "what was pressed while clutched is forgotten"
+    assert keys.deflection(0.0) == NEUTRAL, "what was pressed while clutched is forgotten"
     assert keys.press("\x1b[15~", 0.0) == [], "F5 is neither a start nor a discard"

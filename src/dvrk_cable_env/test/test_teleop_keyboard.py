@@ -196,7 +196,7 @@ def test_without_a_terminal_there_are_no_keys(bench: Any, tmp_path: Path) -> Non
         )
     assert child.stderr is not None
     for line in child.stderr:
-        if b"no keys: standard input is no terminal" in line:
+        if b"no keys: standard input is not a terminal" in line:
             break
     else:
         pytest.fail("it did not say so")

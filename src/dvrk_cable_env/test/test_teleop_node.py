@@ -154,7 +154,7 @@ def test_the_stick_moves_the_arm_by_steps_that_the_arm_node_judged(person: Perso
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"sends": False}, "nothing heard of the joystick for 0.5 s"),
+        ({"sends": False}, "no message from the joystick for 0.5 s"),
         ({"axes": [math.nan, 0.0]}, "an axis of the joystick is not finite"),
         ({"axes": [-7.0, 0.0]}, "an axis of the joystick is beyond 1"),
         ({"axes": [-1.0]}, "the joystick has 1 axes, 2 are needed"),

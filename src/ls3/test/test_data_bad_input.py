@@ -47,7 +47,7 @@ def test_nothing_readable(tmp_path: Path, out: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "bag.mcap").write_bytes(b"no bag")
     assert data_import(tmp_path / "bag", out) == 2
-    assert "bag: rejected: nothing in it can be read" in capsys.readouterr().out
+    assert "bag: rejected: nothing can be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,11 @@ def test_wrong_type(tmp_path: Path, out: Path) -> None:
     [
         ([], -30, "clock jumped back"),
         (SETPOINTS, -30, "clock jumped back"),
-        (SETPOINTS, 30, "clock leapt"),  # with commands, the arm has only been at rest for longer
+        (
+            SETPOINTS,
+            30,
+            "clock jumped forward",
+        ),  # with commands, the arm has only been at rest for longer
     ],
 )
 def test_clock_jumps(
@@ -130,7 +134,7 @@ def test_two_arms(tmp_path: Path, out: Path) -> None:
 
     make_bag(tmp_path / "bag", steps=3, without=frozenset({"arm_command"}), spoil=spoil)
     assert data_import(tmp_path / "bag", out, *SETPOINTS) == 2
-    assert reasons(out) == ["two arms (PSM1, PSM2): choose with --arm"] * 2
+    assert reasons(out) == ["several arms (PSM1, PSM2): choose with --arm"] * 2
     assert data_import(tmp_path / "bag", out, *SETPOINTS, "--arm", "PSM1") == 0
     assert verdicts(out) == ["imported", "imported"]
     assert np.abs(read_episode(list_episodes(out)[0]).actions).max() <= 0.015 + 1e-6
@@ -172,7 +176,7 @@ def test_episodes_of_no_length(tmp_path: Path, out: Path) -> None:
     make_bag(tmp_path / "bag", steps=3, spoil=spoil)
     assert data_import(tmp_path / "bag", out) == 0
     assert verdicts(out) == ["imported", "rejected", "imported"]
-    assert reasons(out)[1].startswith("no step in it")
+    assert reasons(out)[1].startswith("no steps")
 
 
 def test_camera_of_another_size(tmp_path: Path, out: Path) -> None:

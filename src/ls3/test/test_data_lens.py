@@ -22,7 +22,7 @@ from ls3_models.episodes import Episode, list_episodes, read_episode
 SIDE, STEPS = 128, 4
 K = (95.0, 0.0, 64.5, 0.0, 94.0, 62.0, 0.0, 0.0, 1.0)
 BARREL = Calibration(SIDE, SIDE, "plumb_bob", K, (-0.35, 0.12, 0.0, 0.001, 0.0))
-MISSING = "undistort is true, and no camera_info has come before it"
+MISSING = "undistort is true, but no camera_info was recorded before the frame"
 
 
 def through(rgb: np.ndarray) -> np.ndarray:
@@ -93,7 +93,7 @@ def config(tmp_path: Path) -> list[str]:
 def deployed(recording: Raw, episode: Episode) -> np.ndarray:
     """The masks that segmentation_node makes of the raw frames that are this episode's states."""
     lens = Lens("")
-    lens.hear(BARREL)
+    lens.receive(BARREL)
     first = recording.stamps.index(episode.attributes["import"]["first_stamp"])
     states = range(first, first + 4 * STEPS + 1, 4)  # three frames between two states
     return np.stack(
@@ -125,7 +125,7 @@ def test_masks_are_those_of_the_deployment(
 def test_a_bag_without_camera_info_gives_nothing(tmp_path: Path, config: list[str]) -> None:
     record(tmp_path / "lab", says=None)
     assert data_import(tmp_path / "lab", tmp_path / "out", *config) == 2
-    reason = "undistort is true, and the bag has no /camera/camera_info"
+    reason = "undistort is true, but the bag has no /camera/camera_info"
     assert [row["reason"] for row in rows(tmp_path / "out")] == [reason] * 2
     assert list_episodes(tmp_path / "out") == []
 
@@ -133,7 +133,7 @@ def test_a_bag_without_camera_info_gives_nothing(tmp_path: Path, config: list[st
 BAD = {
     "of other frames": (
         dataclasses.replace(BARREL, width=640, height=480),
-        "camera_info is of frames of 640 x 480, this is 128 x 128",
+        "camera_info describes frames of 640 x 480, this frame is 128 x 128",
     ),
     "of no lens": (
         dataclasses.replace(BARREL, model=""),
@@ -211,5 +211,5 @@ def test_a_video_has_no_camera_info(tmp_path: Path, config: list[str]) -> None:
     film(tmp_path)
     words = ["--video", str(tmp_path / "video.json")]
     assert data_import(tmp_path / "lab", tmp_path / "out", *config, *words) == 2
-    reason = "undistort is true, and a video has no camera_info"
+    reason = "undistort is true, but a video has no camera_info"
     assert [row["reason"] for row in rows(tmp_path / "out")] == [reason] * 2

@@ -204,11 +204,11 @@ def cut_the_video(_document: dict[str, Any], video: Path) -> None:
         (shorten, "video.mp4: 34 frames, but 33 time stamps in its side-car"),
         (number_wrongly, "a damaged side-car: frames that are not numbered"),
         (take_a_key, "a damaged side-car: no 'recorder_reception_ns'"),
-        (give_a_fraction, "a damaged side-car: 1.5e+18 is no time in nanoseconds"),
+        (give_a_fraction, "a damaged side-car: 1.5e+18 is not a time in nanoseconds"),
         (turn_back, "a damaged side-car: frames whose times of reception are not in order"),
         (another_type, "a side-car of type 'dvrk_data:video_sidecar@9.0.0', expected"),
-        (lose_the_video, "video.mp4: no such video beside its side-car"),
-        (cut_the_video, "video.mp4: not a video that OpenCV can read"),
+        (lose_the_video, "video.mp4: there is no such video beside its side-car"),
+        (cut_the_video, "video.mp4: OpenCV cannot read the video"),
     ],
 )
 def test_what_is_wrong_with_a_video_is_each_episodes_reason(
@@ -246,7 +246,7 @@ def test_stamps_out_of_order_spoil_one_episode(
     assert data_import(tmp_path / "lab", tmp_path / "out", *words) == 0
     found = rows(tmp_path / "out")
     assert [row["verdict"] for row in found] == ["imported", "rejected"]
-    assert found[1]["reason"] == "the camera's clock jumped back by 9.9 s within it"
+    assert found[1]["reason"] == "the camera's clock jumped back by 9.9 s during the episode"
     (file,) = list_episodes(tmp_path / "out")
     assert np.array_equal(read_episode(file).actions, truth[0].actions)
 
@@ -265,7 +265,7 @@ def test_a_video_that_breaks_off_within_the_second_episode(
     assert data_import(tmp_path / "lab", tmp_path / "out", *words) == 0
     found = rows(tmp_path / "out")
     assert [row["verdict"] for row in found] == ["imported", "rejected"]
-    assert found[1]["reason"] == "b.mp4: no such video beside its side-car"
+    assert found[1]["reason"] == "b.mp4: there is no such video beside its side-car"
     recording.stamps, recording.pictures = stamps[22:], pictures[22:]
     recording.write(tmp_path / "b")
     assert data_import(tmp_path / "lab", tmp_path / "out2", *words) == 0

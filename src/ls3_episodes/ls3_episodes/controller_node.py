@@ -60,7 +60,7 @@ class ControllerNode(Node):
         self._joints.wait_for_all_acked(Duration(seconds=FLUSH_TIMEOUT_S))
 
     def _hear(self, message: JointState) -> None:
-        self._control.hear(ros.nanoseconds(message.header.stamp), time.monotonic())
+        self._control.receive(ros.nanoseconds(message.header.stamp), time.monotonic())
         self._publish_state()
 
     def _execute(self, plan: Plan) -> None:

@@ -77,7 +77,7 @@ class JointControl:
     def moving(self) -> bool:
         return self._stamp < self.end
 
-    def hear(self, stamp: int, wall: float) -> None:
+    def receive(self, stamp: int, wall: float) -> None:
         """Joint states have come. A clock that goes back is a robot that began anew."""
         if stamp < self._stamp:
             self.end = 0

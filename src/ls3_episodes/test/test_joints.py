@@ -22,7 +22,7 @@ def make(**changes: float) -> JointControl:
 @pytest.fixture
 def control() -> JointControl:
     control = make()
-    control.hear(NOW, wall=0.0)
+    control.receive(NOW, wall=0.0)
     return control
 
 
@@ -30,9 +30,9 @@ def test_good_action_is_sent_and_acts_for_one_period(control: JointControl) -> N
     answer = control.execute([0.5, -2.0], NOW, feasible=True, wall=0.0)
     assert (answer.outcome, answer.command) == ("sent", (0.5, -2.0))
     assert control.moving
-    control.hear(NOW + PERIOD_NS - 1, 0.0)
+    control.receive(NOW + PERIOD_NS - 1, 0.0)
     assert control.moving
-    control.hear(NOW + PERIOD_NS, 0.0)
+    control.receive(NOW + PERIOD_NS, 0.0)
     assert not control.moving
 
 
@@ -62,7 +62,7 @@ def test_unfit_action_is_refused(control: JointControl, action: list[float], rea
 def test_stale_image_is_refused(control: JointControl) -> None:
     control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0)
     assert "moving" in control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0).reason
-    control.hear(NOW + PERIOD_NS, 0.0)
+    control.receive(NOW + PERIOD_NS, 0.0)
     answer = control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0)
     assert answer.reason == "image older than the last motion"
     assert control.execute([0.0, 0.0], NOW + PERIOD_NS, feasible=True, wall=0.0).command
@@ -83,7 +83,7 @@ def test_image_of_another_time_is_refused(control: JointControl, stamp: int, rea
 
 
 def test_image_of_a_former_clock_is_refused(control: JointControl) -> None:
-    control.hear(5, 0.0)
+    control.receive(5, 0.0)
     assert control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0).reason == "image of the future"
 
 
@@ -91,14 +91,14 @@ def test_joints_that_nobody_reports_get_nothing() -> None:
     control = make(max_silence=1.0)
     for feasible in (True, False):
         assert control.execute([0, 0], NOW, feasible=feasible, wall=0.0).command == ()
-    control.hear(NOW, wall=5.0)
+    control.receive(NOW, wall=5.0)
     assert control.not_ready(6.0) == ""
     assert control.execute([0, 0], NOW, feasible=True, wall=6.1).reason == "no joint states for 1 s"
 
 
 def test_clock_that_goes_back_is_a_new_robot(control: JointControl) -> None:
     control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0)
-    control.hear(5, 0.0)
+    control.receive(5, 0.0)
     assert not control.moving
     assert control.execute([0.0, 0.0], 5, feasible=True, wall=0.0).outcome == "sent"
 
@@ -113,7 +113,7 @@ def test_nothing_outside_the_limits_is_ever_sent(
     action: list[float], stamp: int, feasible: bool, wall: float
 ) -> None:
     control = make()
-    control.hear(NOW, 0.0)
+    control.receive(NOW, 0.0)
     answer = control.execute(action, stamp, feasible=feasible, wall=wall)
     if answer.outcome == "refused":
         assert answer.command == ()

@@ -84,7 +84,7 @@ class OperatorNode(Node):
             (PoseStamped, pose, self._on_pose, qos.BEST_EFFORT),
             (ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE),
             (MotionState, topics.MOTION_STATE, self._on_motion, qos.LATCHED),
-            (String, topics.EPISODE_MARK, lambda m: self._pilot.heard(m.data), qos.RELIABLE),
+            (String, topics.EPISODE_MARK, lambda m: self._pilot.receive_mark(m.data), qos.RELIABLE),
         ):
             self.create_subscription(kind, topic, callback, profile)
         # raw: of a frame only its stamp is wanted
@@ -99,7 +99,7 @@ class OperatorNode(Node):
 
     def _on_frame(self, data: bytes) -> None:
         self._frame = header_stamp(data)
-        self._pilot.see(self._frame, time.monotonic())
+        self._pilot.receive_frame(self._frame, time.monotonic())
         self._advance()
 
     def _on_state(self, message: TaskState) -> None:
@@ -109,11 +109,13 @@ class OperatorNode(Node):
     def _on_motion(self, message: MotionState) -> None:
         state = (message.moving, message.ready, message.reason)
         stamp = nanoseconds(message.header.stamp)
-        self._pilot.watch(MotionStatus(*state, stamp, message.episode, message.step))
+        self._pilot.receive_motion(MotionStatus(*state, stamp, message.episode, message.step))
 
     def _on_command(self, message: ArmCommand) -> None:
         stamp, now = nanoseconds(message.header.stamp), time.monotonic()
-        ours = self._pilot.answer(message.episode, message.step, message.outcome, stamp, now)
+        ours = self._pilot.receive_command(
+            message.episode, message.step, message.outcome, stamp, now
+        )
         if not ours or self._play is None:
             return
         if message.outcome == "refused":
@@ -175,7 +177,7 @@ class OperatorNode(Node):
         if self._frame < self._stands + int(self._config.settle * 1e9):
             return  # not seen yet
         config, entry = self._config, self._script[self._index]
-        self._pilot.ask("start", now)
+        self._pilot.request_mark("start", now)
         self._play = Performance(entry, self._layout, MAX_STEP, config.steps)
         self._since, self._reset = now, None
 
@@ -188,7 +190,7 @@ class OperatorNode(Node):
         self._plans.publish(plan)
 
     def _end(self, mark: str, now: float) -> None:
-        self._pilot.ask(mark, now)
+        self._pilot.request_mark(mark, now)
         self._since, self._stopping = now, True
 
     def _next(self) -> None:
@@ -201,10 +203,10 @@ class OperatorNode(Node):
         self.get_logger().info(f"episode {count}: {entry.kind}, seed {entry.seed}")
 
     def _mark(self, now: float) -> None:
-        lost = self._pilot.unheard(now)
+        lost = self._pilot.lost_mark(now)
         if lost:
             self._leave(f"the mark '{lost}' did not come back: is another node marking?")
-        for mark in self._pilot.due(now):
+        for mark in self._pilot.due_marks(now):
             kind = f" {self._script[self._index].kind}" if mark == "start" else ""
             self._marks.publish(String(data=mark + kind))
 

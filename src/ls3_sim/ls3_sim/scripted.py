@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvrk_cable_env.teleop.teleop import Order, Pilot
+from dvrk_cable_env.teleop.teleop import Pilot, TeleopStep
 from ls3_common.errors import ConfigError
 from ls3_sim.behaviours import BEHAVIOURS
 from ls3_sim.cable_behaviours import make_behaviour
@@ -74,12 +74,12 @@ class Performance:
         """Whether nothing is left to do."""
         return self._left == 0 or self.violated
 
-    def order(self, pilot: Pilot, tool: tuple[float, float], now: float) -> Order:
+    def order(self, pilot: Pilot, tool: tuple[float, float], now: float) -> TeleopStep:
         """The next step from where the tool is (m); one that was refused is ordered again."""
         if self._drawn is None:
             x, y = self._act({"tool_xy": np.array(tool)}).tolist()
             self._drawn = (x, y)
-        return pilot.order(self._drawn, now)
+        return pilot.next_step(self._drawn, now)
 
     def carried_out(self) -> None:
         """The arm has taken the step, or held."""

@@ -20,20 +20,20 @@ STEPS = 12
 def drive(performance: Performance, env: CableEnv, refuse: int = -1) -> list[tuple[float, float]]:
     """The arm of an environment takes each order, the one of step `refuse` only when repeated."""
     pilot, clock, sent = Pilot(settle=0.1), 1, []
-    pilot.heard("start demonstration")
+    pilot.receive_mark("start demonstration")
     refused = False
     while not performance.over:
         clock += 10**9
-        pilot.watch(MotionStatus(False, True, "", 1, 1, len(sent) - 1))
-        pilot.see(clock, clock / 1e9)
+        pilot.receive_motion(MotionStatus(False, True, "", 1, 1, len(sent) - 1))
+        pilot.receive_frame(clock, clock / 1e9)
         x, y = env.scene.tool
         order = performance.order(pilot, (float(x), float(y)), clock / 1e9)
         assert (order.episode, order.step) == (1, len(sent))
         if order.step == refuse and not refused:
             refused = True
-            assert pilot.answer(1, order.step, "refused", clock, clock / 1e9)
+            assert pilot.receive_command(1, order.step, "refused", clock, clock / 1e9)
             continue
-        assert pilot.answer(1, order.step, "sent", clock, clock / 1e9)
+        assert pilot.receive_command(1, order.step, "sent", clock, clock / 1e9)
         *_, info = env.step(np.array(order.action, np.float32))
         performance.violated |= info["constraint"]
         performance.carried_out()

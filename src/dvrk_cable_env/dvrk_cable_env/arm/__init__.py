@@ -1,1 +1,1 @@
-"""Planned action to arm: limits, guards, the controller's state machine, and arm_node."""
+"""From a planned action to the arm: limits, guards, the controller's state machine, arm_node."""

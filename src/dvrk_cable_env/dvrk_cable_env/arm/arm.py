@@ -1,4 +1,4 @@
-"""What an arm is to its controller, and the parameters of arm_node. Pure: no ROS."""
+"""The interface between the controller and an arm, and the parameters of arm_node. No ROS."""
 
 from __future__ import annotations
 
@@ -10,30 +10,41 @@ from dvrk_cable_env.arm.limits import ArmLimits, ArmState
 from ls3_common.parameters import parameter
 
 BACKENDS = ("crtk", "dvrk")
+"""Names of the ways to reach an arm: CRTK topics, or the dvrk-python API."""
 
 
 class Arm(Protocol):
-    """One arm, whichever way it is spoken to. It only says what it knows and does what it is told.
+    """One arm as the controller sees it. `CrtkArm` and `DvrkArm` implement this protocol.
 
-    None of these waits for the robot.
+    An arm only reports its state and carries out commands; every decision is the controller's.
+    No method waits for the robot, except `flush`. Lengths are metres in the arm's base frame.
     """
 
-    def state(self) -> ArmState: ...
+    def state(self) -> ArmState:
+        """Return the newest known state of the arm."""
 
     def command(self, name: str) -> bool:
-        """Send a CRTK state command (enable, home); False while nobody listens."""
+        """Send a CRTK state command, `enable` or `home`.
+
+        Returns:
+            False if no robot subscribes to the command yet; nothing was sent then.
+        """
 
     def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
-        """Start a motion of the tip to (x, y) in metres, keeping its height and orientation.
+        """Start a motion of the tip to `goal`; height and orientation of the tool stay.
 
-        Returns the (x, y) actually sent, empty where nothing was.
+        Args:
+            goal: tip position (x, y), m.
+
+        Returns:
+            The (x, y) that was sent, m; empty if nothing could be sent.
         """
 
     def hold(self) -> None:
-        """Stop where it is."""
+        """Stop the arm where the arm is (CRTK `hold`)."""
 
     def flush(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds until the last hold has been received."""
+        """Wait until every subscriber has received the last hold, at most `timeout` seconds."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,32 +54,32 @@ class ArmConfig:
     arm: str = parameter("PSM1", description="CRTK name of the arm")
     backend: str = parameter(
         "crtk",
-        description="crtk: the arm's own topics; dvrk: the same through the dvrk-python API",
+        description="how to reach the arm; crtk: the arm's own topics, dvrk: the dvrk-python API",
         choices=BACKENDS,
     )
     autostart: bool = parameter(
         True,
-        description="configure and activate the node at start; false: a lifecycle manager does, "
-        "and until then nothing is sent to the arm",
+        description="configure and activate this node at start; false: a lifecycle manager "
+        "activates the node, and the node sends nothing to the arm before",
     )
     auto_enable: bool = parameter(
         False,
-        description="enable, home and arm at start; on a robot the operator does it, and the "
-        "launch file sets it in simulation",
+        description="enable, home and arm the robot at start; only for simulation, where the "
+        "launch file sets this; on a robot the operator does these steps",
     )
     enable_timeout: float = parameter(
-        30.0, description="longest wait for enabled and homed", unit="s", low=0.1, high=600.0
+        30.0, description="longest time to enable and home", unit="s", low=0.1, high=600.0
     )
     motion_timeout: float = parameter(
         5.0,
-        description="a motion that has not ended by then is stopped and latches a fault",
+        description="longest time of one motion; a longer motion is stopped and latches a fault",
         unit="s",
         low=0.1,
         high=60.0,
     )
     goal_tolerance: float = parameter(
         0.002,
-        description="a motion has ended where setpoint and measured tip are this near its goal",
+        description="distance of setpoint and measured tip from the goal at which a motion ends",
         unit="m",
         low=1e-5,
         high=0.05,
@@ -79,7 +90,11 @@ class ArmConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """What MOTION_STATE tells; `stamp` (ns) is when the motion began or the last one ended."""
+    """The content of a MOTION_STATE message.
+
+    moving: whether the arm moves; ready: whether the arm accepts plans; reason: why the arm is not
+    ready, empty if ready; stamp: when the present motion began or the last motion ended (ns).
+    """
 
     moving: bool
     ready: bool

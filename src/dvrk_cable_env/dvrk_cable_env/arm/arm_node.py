@@ -1,10 +1,12 @@
-"""arm_node: PLAN, RETREAT -> filter -> `<arm>/move_cp`; ARM_COMMAND for each, and MOTION_STATE.
+"""arm_node: executes the actions of PLAN and RETREAT on one arm, behind a safety filter.
 
-The independent safety layer below the planner. A software stop is no emergency stop: keep the
-robot's own within reach.
+The node checks every action, sends the allowed ones to `<arm>/move_cp`, publishes an ARM_COMMAND
+for each action and a MOTION_STATE for each change. It is a safety layer that does not trust the
+planner. A software stop is not an emergency stop: keep the robot's own within reach.
 
-A managed (lifecycle) node, which activates itself unless `autostart` is false. It sees and tells in
-every state; only an active one sends anything to the arm, and `deactivate` holds.
+The node is a managed (lifecycle) node that activates itself unless `autostart` is false. It
+receives and publishes in every state, commands the arm only while active, and holds the arm on
+`deactivate`.
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ from ls3_common.ros import declare, nanoseconds, run, to_time
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 WATCH_PERIOD = 0.05
-"""Wall seconds between looks at an arm that sends nothing."""
+"""Wall seconds between two checks of the arm. Without them a silent arm would go unnoticed."""
 FLUSH_TIMEOUT = 0.5
-"""Wall seconds granted to the last hold before the process leaves."""
+"""Longest wait, in wall seconds, for the delivery of the last hold before the process ends."""
 OPERATOR = "by the operator; arm again"
 
 
 class ArmNode(LifecycleNode):
-    """Topics in, topics out; what happens between them is `ArmController`'s."""
+    """Translates between topics and `ArmController`, which makes all decisions."""
 
     def __init__(self) -> None:
         super().__init__("arm_node")
@@ -54,15 +56,15 @@ class ArmNode(LifecycleNode):
             config.backend, self, config.arm, on_state=self._watch, on_pose=self._on_pose
         )
         self._controller = ArmController(self._arm, config, self._guard_topics.guards)
-        for topic in (topics.PLAN, topics.RETREAT):  # whoever asks, the filter is the same
+        for topic in (topics.PLAN, topics.RETREAT):  # both pass the same filter
             self.create_subscription(Plan, topic, self._on_plan, qos.RELIABLE)
         self._serve("arm", self._controller.rearm, "armed")
         self._serve("disarm", lambda: self._stop(f"disarmed {OPERATOR}"), "holding")
         self._serve("stop", lambda: self._stop(f"stopped {OPERATOR}"), "holding")
-        self._serve("pause", self._pause, "no plan is accepted any more")
+        self._serve("pause", self._pause, "no further plan is accepted")
         self._serve("reset", self._controller.reset, "no fault, not armed")
-        self._serve("home", self._controller.home, "enabling and homing, not armed")
-        # by the wall: a simulated clock that has stopped must not stop the watch
+        self._serve("home", self._controller.home, "enabling and homing; not armed")
+        # wall time: if a simulated clock stops, the checks must go on
         self.create_timer(WATCH_PERIOD, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         if config.autostart:
             self.trigger_configure()
@@ -70,22 +72,22 @@ class ArmNode(LifecycleNode):
         self._watch()
 
     def on_activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """From now on plans are heard; after a `deactivate` the operator arms first."""
+        """Accept plans again. After a `deactivate` the operator must arm first."""
         self._controller.activate()
         self._watch()
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """Hold, whatever is under way, and refuse."""
+        """Hold the arm, also during a motion, and refuse all plans."""
         self._controller.deactivate()
         self._watch()
         return TransitionCallbackReturn.SUCCESS
 
-    on_shutdown = on_deactivate  # it is reached from active without a deactivate
+    on_shutdown = on_deactivate  # a shutdown can come from the active state without a deactivate
     on_error = on_deactivate
 
     def close(self) -> None:
-        """Leave with the arm holding, whatever the reason to leave."""
+        """Hold the arm before the process ends, whatever ended the process."""
         self._controller.leave()
         self._arm.flush(FLUSH_TIMEOUT)
 
@@ -93,7 +95,7 @@ class ArmNode(LifecycleNode):
         return int(self.get_clock().now().nanoseconds)
 
     def _on_pose(self) -> None:
-        # hundreds a second; of an arm that is ready and at rest the timer sees enough
+        # poses come at hundreds of Hz; for an arm that is ready and at rest the timer is enough
         if self._published is None or self._published.moving or not self._published.ready:
             self._watch()
 
@@ -127,7 +129,7 @@ class ArmNode(LifecycleNode):
         self._publish_state(self._controller.status())
 
     def _serve(self, name: str, act: Callable[[], str], done: str) -> None:
-        """An operator's service; `act` returns why it could not be, or nothing."""
+        """Offer an operator's service. `act` returns why it was refused, or an empty text."""
 
         def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             self._guard_topics.look()

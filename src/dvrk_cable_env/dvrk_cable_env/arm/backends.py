@@ -1,4 +1,4 @@
-"""The ways to speak to an arm; which one, a parameter says."""
+"""Chooses the back-end that reaches the arm."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ def connect(
     on_state: Callable[[], None],
     on_pose: Callable[[], None],
 ) -> Arm:
-    """The arm `name` on `node`, which calls back after news of its state and its pose.
+    """Create the back-end for one arm.
 
-    backend: one of `arm.BACKENDS`.
+    Args:
+        backend: one of `arm.BACKENDS`.
+        node: the node that owns the subscriptions and publishers.
+        name: CRTK name of the arm, e.g. ``PSM1``.
+        on_state: called after every new operating state.
+        on_pose: called after every new pose.
 
     Raises:
-        UserError: the dvrk-python API is wanted and cannot be imported.
+        UserError: the back-end is dvrk and the dvrk-python API cannot be imported.
     """
     kinds: dict[str, Callable[..., Arm]] = {"crtk": CrtkArm, "dvrk": DvrkArm}
     return kinds[backend](node, name, on_state=on_state, on_pose=on_pose)

@@ -1,7 +1,7 @@
-"""Drives one arm through planned steps, one motion at a time. Pure: no ROS.
+"""Takes one arm through planned steps, one motion at a time. No ROS.
 
-`ArmController` owns the invariants. It is polled: `update` after each piece of news from the arm
-and periodically.
+`ArmController` keeps the rules of motion. It has no thread of its own: the caller calls `update`
+after every message from the arm and periodically.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dvrk_cable_env.arm.guards import Guard, Objection
 from dvrk_cable_env.arm.limits import AXES, ArmState, Decision, Request
 from dvrk_cable_env.arm.safety import decide, not_ready, timed_out
 
-NOT_ARMED = "not armed: an operator calls ~/arm"
-INACTIVE = "the node is not active: activate it, then arm"
-DEACTIVATED = "deactivated; an operator calls ~/arm"
+NOT_ARMED = "not armed: call ~/arm"
+INACTIVE = "the node is not active: activate the node, then call ~/arm"
+DEACTIVATED = "deactivated: call ~/arm"
 BUSY_GRACE = 500_000_000
-"""Nanoseconds in which a move must report busy; one to where the arm is already may never do."""
+"""Nanoseconds within which a robot reports that a motion is under way. A motion to the present
+position may never be reported, so after this time the controller no longer waits for the report."""
 
 
 @dataclasses.dataclass
@@ -31,14 +32,18 @@ class _Motion:
 
 
 class ArmController:
-    """Executes plans that pass the filter and watches each motion to its end.
+    """Executes the plans that pass the filter and watches each motion to its end.
 
-    It begins disarmed, unless it enables the arm itself. A fault is latched: a motion that timed
-    out, an arm that left ENABLED or fell silent, a guard that objects, a stop. Only `rearm`, an
-    operator's decision, clears it. While it is not active it sends nothing but a stop's hold.
+    The controller begins disarmed, unless `auto_enable` is set. These faults are latched: a motion
+    that took too long, an arm that left ENABLED or fell silent, an objection of a guard, a stop.
+    Only `rearm`, an operator's decision, clears a latched fault. An inactive controller sends
+    nothing to the arm except the hold of a `stop`.
+
+    All times are integers in nanoseconds of the node's clock, all lengths metres.
     """
 
     def __init__(self, arm: Arm, config: ArmConfig, guards: Sequence[Guard] = ()) -> None:
+        """Control `arm`; a plan is executed only if no guard of `guards` objects."""
         self._arm, self._config, self._guards = arm, config, guards
         self._now = 0
         self._motion: _Motion | None = None
@@ -52,7 +57,7 @@ class ArmController:
         self._enabling = Enabling(config.enable_timeout, active=config.auto_enable)
 
     def update(self, now: int) -> Status:
-        """Take note of the arm's state at `now` (ns)."""
+        """Process the arm's newest state at time `now` (ns), and return the controller's status."""
         arm = self._arm.state()
         before, self._now = self._now, now
         if now < before - self._config.limits.max_clock_skew * 1e9:
@@ -64,7 +69,7 @@ class ArmController:
         if self._motion:
             self._watch(self._motion, arm)
         elif arm.is_busy and not self._was_busy:
-            self._last_start = now  # of a motion that somebody else commanded
+            self._last_start = now  # another node commanded this motion
         elif self._was_busy and not arm.is_busy:
             self._last_end = now
         self._was_busy = arm.is_busy
@@ -72,10 +77,11 @@ class ArmController:
             self._watch_at_rest(arm)
         if not self._was_ready and not self._not_ready(arm):
             self._was_ready = True
-            self._last_end = now  # what was seen before may be before it was homed
+            self._last_end = now  # older frames may show the scene before homing
         return self.status()
 
     def status(self) -> Status:
+        """Return what MOTION_STATE reports now."""
         arm = self._arm.state()
         reason = self._not_ready(arm)
         moving = self._motion is not None or arm.is_busy
@@ -83,11 +89,18 @@ class ArmController:
         return Status(moving, not reason, reason, stamp)
 
     def execute(self, request: Request, now: int) -> Decision:
-        """Decide on one plan and, where it passes, start its motion; returns what was sent.
+        """Decide on one plan, and start the motion if the plan passes the filter.
 
-        What does not pass holds the arm. A plan that arrives while a motion is under way does
-        not: that motion passed every check, or is the operator's, or is the homing, and to
-        break it off would not be safer. Nor does it where somebody else has the arm.
+        If the plan does not pass, the arm holds, with two exceptions. A motion that is under way
+        goes on: it passed every check, or is the homing or the operator's own, and breaking it
+        off would not be safer. An arm that somebody else commands is left alone.
+
+        Args:
+            request: the planned action and the stamp of its camera frame.
+            now: the present time (ns).
+
+        Returns:
+            The decision, with the displacement that was sent (m).
         """
         self.update(now)
         if not self._active:
@@ -115,19 +128,19 @@ class ArmController:
         return decision
 
     def stop(self, reason: str) -> None:
-        """Hold and refuse every plan until `rearm`."""
+        """Hold the arm now, and refuse every plan for this `reason` until `rearm`."""
         self._fail(reason)
 
     def pause(self, reason: str) -> None:
-        """Refuse every plan until `rearm`; a motion under way comes to its end."""
+        """Refuse every plan for this `reason` until `rearm`. The present motion ends normally."""
         self._fault = self._fault or reason
 
     def activate(self) -> None:
-        """Work again; an arm that was deactivated stays held until `rearm`."""
+        """Become active. An arm that was deactivated stays held until `rearm`."""
         self._active = True
 
     def deactivate(self) -> None:
-        """Hold and send nothing more until `activate`."""
+        """Hold the arm, and send nothing more until `activate`."""
         if self._active:
             self.leave()
         self._active = self._was_ready = self._enabling.active = False
@@ -135,7 +148,11 @@ class ArmController:
         self._fault = DEACTIVATED
 
     def reset(self) -> str:
-        """Forget a fault and all times, and stay disarmed; returns why not."""
+        """Clear a fault and all times; the arm stays disarmed.
+
+        Returns:
+            Why the reset was refused; empty if it was not.
+        """
         if self._motion or self._arm.state().is_busy:
             return "the arm is moving; stop it first"
         self._fault, self._enabling.active = NOT_ARMED, False
@@ -145,7 +162,11 @@ class ArmController:
         return ""
 
     def home(self) -> str:
-        """Enable and home the arm, which stays disarmed; returns why not."""
+        """Begin to enable and home the arm, which then moves and stays disarmed.
+
+        Returns:
+            Why homing was refused; empty if it was not.
+        """
         arm, objection = self._arm.state(), self._objection()
         if not self._active:
             return INACTIVE
@@ -160,9 +181,12 @@ class ArmController:
         return ""
 
     def rearm(self) -> str:
-        """Clear a latched fault; returns why the arm could not be armed, which stays latched then.
+        """Clear a latched fault, so that plans are accepted again.
 
-        Of an arm with `auto_enable` that is not enabled and homed, the start begins anew.
+        With `auto_enable`, an arm that is not enabled and homed is enabled and homed again.
+
+        Returns:
+            Why the arm could not be armed, in which case the fault stays latched; or empty.
         """
         if not self._active:
             return INACTIVE
@@ -178,7 +202,7 @@ class ArmController:
         return reason
 
     def leave(self) -> None:
-        """Hold for the last time; not what somebody else moves."""
+        """Send the last hold before the process ends, unless somebody else commands the arm."""
         objection = self._objection()
         if self._motion or not (objection and objection.foreign):
             self._arm.hold()
@@ -190,21 +214,21 @@ class ArmController:
             return self._fault
         reason = not_ready(self._config.limits, arm, self._now)
         if reason:
-            return reason  # also of an arm that is not armed: it is what to cure before
+            return reason  # before "not armed": the operator must cure this first
         objection = self._objection()
         if objection:
             return objection.reason
         return self._fault or ("the arm is being enabled" if self._enabling.active else "")
 
     def _objection(self) -> Objection | None:
-        """The gravest of the guards' objections: one that forbids to touch the arm comes first."""
+        """The most serious objection: first those under which the arm must not even be held."""
         found = [objection for guard in self._guards if (objection := guard.objection())]
         return max(found, key=lambda one: (one.foreign, one.latches), default=None)
 
     def _move(self, decision: Decision, arm: ArmState) -> Decision:
         sent = self._arm.move(decision.goal)
         if not sent:
-            return Decision("refused", "the arm took no command")
+            return Decision("refused", "the arm could not take the command: no setpoint yet")
         self._motion = _Motion(sent, self._now)
         self._last_start = self._last_command = self._now
         if sent == decision.goal:
@@ -223,7 +247,7 @@ class ArmController:
         lost = lost or (objection.reason if objection else "")
         motion.was_busy |= arm.is_busy
         if lost:
-            self._fail(f"during a motion: {lost}; arm again when it is cured")
+            self._fail(f"during a motion: {lost}; remove the cause, then arm again")
         elif self._now - motion.start > self._config.motion_timeout * 1e9:
             self._fail(
                 f"a motion did not end within {self._config.motion_timeout:g} s; "
@@ -236,29 +260,29 @@ class ArmController:
             and self._is_at(motion.goal, arm)
         ):
             self._motion = None
-            # the pose that shows the end may be newer than the last tick of a simulated clock
+            # the pose that shows the end may carry a newer stamp than the simulated clock
             self._last_end = max(self._now, arm.stamp)
 
     def _watch_at_rest(self, arm: ArmState) -> None:
-        """What an arm that was ready must not recover from by itself."""
+        """Latch what a ready arm at rest must not recover from by itself."""
         limits, objection = self._config.limits, self._objection()
         if not (arm.state == "ENABLED" and arm.is_homed):
             self._fail(f"{self._not_ready(arm)}; enable and home it, then arm again")
         elif objection and objection.latches:
-            reason = f"{objection.reason}; arm again when it is cured"
+            reason = f"{objection.reason}; remove the cause, then arm again"
             if objection.foreign:
-                self._fault = reason  # without a hold: the motion may be somebody else's
+                self._fault = reason  # no hold: somebody else may be moving the arm
             else:
                 self._fail(reason)
         elif limits.latch_timeouts and (late := timed_out(limits, arm, self._now)):
-            self._fail(f"{late}; arm again when it is cured")
+            self._fail(f"{late}; remove the cause, then arm again")
 
     def _is_at(self, goal: tuple[float, ...], arm: ArmState) -> bool:
         poses = (arm.setpoint, arm.measured)
         return all(math.dist(goal, pose[:AXES]) <= self._config.goal_tolerance for pose in poses)
 
     def _clock_jumped_back(self) -> None:
-        """Times of the former clock mean nothing now; a motion cannot be timed any more."""
+        """Drop all times, which belong to the old clock. A motion can no longer be timed."""
         self._last_end = self._last_start = self._now
         self._last_command = 0
         self._enabling.clock_jumped_back(self._now)

@@ -1,4 +1,4 @@
-"""An arm behind CRTK topics: a da Vinci Research Kit or anything that speaks its protocol."""
+"""An arm that is reached through CRTK topics: a da Vinci Research Kit or a compatible robot."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from ls3_common.ros import nanoseconds
 
 
 class CrtkArm:
-    """Keeps the newest state of one arm and sends it commands; calls back after each news.
+    """The `Arm` protocol over the CRTK topics of one arm, e.g. ``/PSM1/setpoint_cp``.
 
-    The Cartesian commands are absolute: CRTK has no relative ones on this robot. `move_cp`
-    follows a joint trajectory to the goal, which for steps of a centimetre is nearly straight.
+    Commands are absolute poses, because CRTK on this robot has no relative Cartesian commands.
+    `move_cp` follows a joint trajectory; for steps of a centimetre its path is nearly straight.
     """
 
     def __init__(
         self, node: Node, name: str, on_state: Callable[[], None], on_pose: Callable[[], None]
     ) -> None:
+        """Subscribe on `node` to the arm `name`; the callbacks follow each state and each pose."""
         self._clock = node.get_clock()
         self._on_state, self._on_pose = on_state, on_pose
         self._operating = OperatingState()
@@ -85,7 +86,7 @@ class CrtkArm:
         self._hold.publish(Empty())
 
     def flush(self, timeout: float) -> None:
-        """Every subscriber has the last hold by then."""
+        """Wait until every subscriber has received the last hold, at most `timeout` seconds."""
         self._hold.wait_for_all_acked(Duration(seconds=timeout))
 
     def _take_pose(self, topic: str, pose: PoseStamped) -> None:
@@ -126,6 +127,9 @@ def _position(pose: PoseStamped) -> tuple[float, ...]:
 
 
 def is_rotation(pose: PoseStamped) -> bool:
-    """Whether the orientation, which is sent back with every move, is a unit quaternion."""
+    """Whether the pose's orientation is a unit quaternion, to 1 % of its squared norm.
+
+    The orientation of the setpoint is sent back to the robot with every motion.
+    """
     q = pose.pose.orientation
     return math.isclose(q.x**2 + q.y**2 + q.z**2 + q.w**2, 1.0, abs_tol=1e-2)

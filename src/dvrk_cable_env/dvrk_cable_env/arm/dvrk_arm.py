@@ -1,11 +1,11 @@
-"""An arm behind the dvrk-python API (2.3 and 2.4): what a lab's own programs use.
+"""An arm that is reached through the dvrk-python API (2.3 or 2.4), as a lab's own programs do.
 
-The API runs on arm_node's own node, so that its callbacks and ours never meet in two threads;
-nothing that waits is called (enable, home, wait and the kinematics do).
+The API runs on arm_node's own node, so that its callbacks and arm_node's run in one thread.
+Functions of the API that wait are not called: enable, home, wait and the kinematics.
 
-It leaves three things out, which are read from the arm's topics beside it: the state that the
-robot published before we came (it subscribes without asking for that), the frame of a pose, and
-in 2.3 its stamp.
+The API lacks three things, which this module reads from the arm's topics: the operating state that
+the robot published before the start (the API's subscription is not latched), the frame of a pose,
+and in version 2.3 the stamp of a pose.
 """
 
 from __future__ import annotations
@@ -28,16 +28,21 @@ from ls3_common.errors import UserError
 from ls3_common.ros import nanoseconds
 
 CONNECTION_TIMEOUT = 3600.0
-"""Seconds without a pose after which the API gives none: how old is too old, our limits say."""
+"""Seconds without a pose after which the API raises. Long, because `ArmLimits` judges the age."""
 POSES = ("setpoint_cp", "measured_cp")
 
 
 class DvrkArm:
-    """One PSM as `dvrk.psm` has it."""
+    """The `Arm` protocol over `dvrk.psm` of the dvrk-python API."""
 
     def __init__(
         self, node: Node, name: str, on_state: Callable[[], None], on_pose: Callable[[], None]
     ) -> None:
+        """Create the API's arm `name` on `node`; the callbacks follow each state and each pose.
+
+        Raises:
+            UserError: the Python packages `crtk` or `dvrk` cannot be imported.
+        """
         crtk, dvrk = _load("crtk"), _load("dvrk")
         self._on_state, self._on_pose = on_state, on_pose
         self._psm = dvrk.psm(
@@ -46,7 +51,7 @@ class DvrkArm:
         self._operating = OperatingState()
         self._heads: dict[str, PoseStamped] = {}
         self._heard = time.monotonic()
-        # the API's publishers cannot be asked whether they were heard
+        # the API cannot wait for the delivery of a hold
         self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), qos.RELIABLE)
         node.create_subscription(
             OperatingState, topics.arm(name, "operating_state"), self._take_state, qos.CHANGES
@@ -92,7 +97,7 @@ class DvrkArm:
             return ()
         setpoint = pose[0]
         x, y = goal
-        # of the API's own classes (PyKDL), which need not be imported by name
+        # the classes of the setpoint (PyKDL), so that PyKDL need not be imported here
         target = type(setpoint)(setpoint.M, type(setpoint.p)(x, y, setpoint.p[2]))
         self._psm.move_cp(target)
         return (float(target.p[0]), float(target.p[1]))
@@ -101,7 +106,7 @@ class DvrkArm:
         self._hold.publish(Empty())
 
     def flush(self, timeout: float) -> None:
-        """Every subscriber has the last hold by then."""
+        """Wait until every subscriber has received the last hold, at most `timeout` seconds."""
         self._hold.wait_for_all_acked(Duration(seconds=timeout))
 
     def _take_state(self, state: OperatingState) -> None:
@@ -114,7 +119,7 @@ class DvrkArm:
         self._on_pose()
 
     def _pose(self, topic: str) -> tuple[Any, int] | None:
-        """A PyKDL.Frame and its stamp (ns); None while the API gives none."""
+        """The pose (PyKDL.Frame) and its stamp (ns); None while the API has none."""
         head = self._heads.get(topic)
         if head is None:
             return None
@@ -123,7 +128,7 @@ class DvrkArm:
         except TimeoutError:
             return None
         stamp = nanoseconds(head.header.stamp)
-        if isinstance(answer, tuple):  # 2.4: with its stamp in seconds, 0 for invalid
+        if isinstance(answer, tuple):  # version 2.4 adds the stamp in seconds, 0 if invalid
             answer, seconds = answer
             stamp = min(stamp, round(seconds * 1e9))
         return answer, stamp
@@ -136,8 +141,8 @@ def _load(module: str) -> Any:
         raise UserError(
             f"the dvrk backend needs the Python package '{module}': {error}",
             where="arm_node",
-            do="source the robot's workspace (docs/robot.md), or use backend:=crtk, which needs "
-            "neither it nor PyKDL",
+            do="source the robot's workspace (docs/robot.md), or set backend: crtk, which needs "
+            "no such package",
         ) from None
 
 

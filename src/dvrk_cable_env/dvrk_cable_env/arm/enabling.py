@@ -1,4 +1,4 @@
-"""How an arm is brought to work: enable, then home, each told once. Pure: no ROS."""
+"""Brings an arm into operation: first `enable`, then `home`, each command sent once. No ROS."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from dvrk_cable_env.arm.limits import ArmState
 
 
 class Enabling:
-    """One try at a time, with a time-out of `timeout` seconds of the clock that `step` is given."""
+    """One attempt at a time to enable and home an arm.
+
+    active: whether an attempt is under way.
+    """
 
     def __init__(self, timeout: float, active: bool) -> None:
+        """An attempt fails after `timeout` seconds of the clock that `step` is given."""
         self.active = active
         self._timeout = timeout
         self._since = 0  # ns; 0 before the first step
-        self._told: set[str] = set()
+        self._sent: set[str] = set()
 
     def begin(self, now: int) -> None:
-        """Try, or try again, from `now` (ns)."""
+        """Start an attempt at time `now` (ns), also if one is under way."""
         self.active, self._since = True, now
-        self._told.clear()
+        self._sent.clear()
 
     def clock_jumped_back(self, now: int) -> None:
-        """The time-out begins anew, at `now` (ns)."""
+        """Start the time-out again at time `now` (ns)."""
         self._since = min(self._since, now)
 
     def step(
@@ -33,15 +37,24 @@ class Enabling:
         objection: Objection | None,
         command: Callable[[str], bool],
     ) -> str:
-        """Tell the arm what comes next; returns why the try has failed, empty while it has not.
+        """Send the arm its next command, if it is time for one.
 
-        Homing moves the arm: with an objection it does not begin, or has failed.
+        Homing moves the arm. With an objection, homing does not begin, or the attempt fails.
+
+        Args:
+            arm: the arm's present state.
+            now: the present time (ns).
+            objection: why a guard forbids a motion; None if no guard does.
+            command: sends a CRTK state command; False if it could not be sent.
+
+        Returns:
+            Why the attempt failed; empty while it has not.
         """
         self._since = self._since or now
         if arm.state == "ENABLED" and arm.is_homed and not arm.is_busy:
             self.active = False
-        elif objection and self._told:
-            return f"while it was enabled: {objection.reason}; arm again when it is cured"
+        elif objection and self._sent:
+            return f"while enabling: {objection.reason}; remove the cause, then arm again"
         elif now - self._since > self._timeout * 1e9:
             state = arm.state or "silent"
             return (
@@ -50,6 +63,6 @@ class Enabling:
             )
         elif arm.state and not arm.is_busy and not objection:
             wanted = "home" if arm.state == "ENABLED" else "enable"
-            if wanted not in self._told and command(wanted):
-                self._told.add(wanted)
+            if wanted not in self._sent and command(wanted):
+                self._sent.add(wanted)
         return ""

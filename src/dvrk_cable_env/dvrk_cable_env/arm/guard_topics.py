@@ -1,4 +1,4 @@
-"""Listens for pedal, teleoperation and other commanders on behalf of the guards."""
+"""Connects the guards to ROS: pedal and teleoperation topics, and the publishers in the graph."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from dvrk_cable_env.arm.guards import DeadMan, Guard, GuardConfig, SoleCommander
 from ls3_common import qos, topics
 
 LOOK_PERIOD = 0.25
-"""Wall seconds between looks at who publishes what."""
+"""Wall seconds between two checks of which nodes publish which topics."""
 MOTION_TOPICS = (
     *("move_cp", "move_jp", "move_jr"),
     *("servo_cp", "servo_cv", "servo_jp", "servo_jr", "servo_jf"),
     *("body/servo_cf", "spatial/servo_cf", "free"),
 )
-"""What moves an arm; a second publisher of `hold` or `state_command` does no harm."""
+"""CRTK topics that move an arm. Other publishers of `hold` or `state_command` do no harm."""
 
 
 class GuardTopics:
-    """Makes the guards of one arm as its configuration says; `guards` are theirs who ask them."""
+    """Creates the guards of one arm and keeps them informed.
+
+    guards: the guards that the configuration asks for, in the order in which they are asked.
+    """
 
     def __init__(self, node: Node, arm: str, config: GuardConfig) -> None:
+        """Subscribe on `node` on behalf of the guards of the arm with this CRTK name."""
         self._node = node
         self._motion_topics = [topics.arm(arm, name) for name in MOTION_TOPICS]
         self._sole = SoleCommander() if config.sole_commander else None
@@ -37,17 +41,17 @@ class GuardTopics:
             node.create_subscription(
                 Joy,
                 config.pedal_topic,
-                lambda message: pedal.hear(message.buttons),
+                lambda message: pedal.receive(message.buttons),
                 qos.BEST_EFFORT,
             )
         for topic in config.teleop_topics:
             console = self._watched[topic] = Teleoperation(topic)
-            # a late listener hears what a latched topic said last, of the other kind what comes
+            # latched: a late subscriber receives the last message; best effort: any publisher
             for profile in (qos.BEST_EFFORT, qos.LATCHED):
                 node.create_subscription(
                     Bool,
                     topic,
-                    lambda message, console=console: console.hear(message.data),
+                    lambda message, console=console: console.receive(message.data),
                     profile,
                 )
         sole: list[Guard] = [self._sole] if self._sole else []
@@ -56,18 +60,18 @@ class GuardTopics:
         self.look()
 
     def look(self) -> None:
-        """Ask the graph who is there."""
+        """Read from the graph who publishes, and tell the guards."""
         for topic, watched in self._watched.items():
             watched.present = self._node.count_publishers(topic) > 0
         if self._sole:
-            self._sole.see(self._others())
+            self._sole.see(self._other_publishers())
 
-    def _others(self) -> Iterator[str]:
+    def _other_publishers(self) -> Iterator[str]:
         own = (self._node.get_namespace(), self._node.get_name())
         for topic in self._motion_topics:
             name = self._node.resolve_topic_name(topic)
             found = self._node.get_publishers_info_by_topic(name)
             counts = Counter((info.node_namespace, info.node_name) for info in found)
-            counts[own] -= 1  # a second node of this name is another all the same
+            counts[own] -= 1  # this node itself; a second node of the same name still counts
             for namespace, node in counts.elements():
                 yield f"{namespace.rstrip('/')}/{node} ({topic})"

@@ -1,6 +1,7 @@
-"""Who else must agree before the arm is moved: the operator's foot, and nobody at the console.
+"""Guards: conditions outside the robot that must hold before the arm may move. No ROS.
 
-Pure: no ROS. `guard_topics` tells these what it hears. Times are seconds of wall time.
+The operator's foot is on a dead-man pedal, nobody drives the arm from the console, and no other
+node commands the arm. `guard_topics` feeds the guards. Times are seconds of wall time.
 """
 
 from __future__ import annotations
@@ -13,29 +14,29 @@ from typing import Protocol
 from ls3_common.parameters import parameter
 
 DOWN = 1
-"""The button of a pedal that is pressed; the dVRK's 0 is up and 2 a tap."""
+"""Value of a pressed pedal's button in sensor_msgs/Joy; the dVRK sends 0 for up, 2 for a tap."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GuardConfig:
-    """Where to hear of pedal, teleoperation and other commanders."""
+    """Topics and time limits of the guards."""
 
     pedal_topic: str = parameter(
         "",
-        description="dead-man pedal (sensor_msgs/Joy), e.g. /footpedals/coag: the arm moves only "
-        "while its first button is 1; empty: none",
+        description="topic of the dead-man pedal (sensor_msgs/Joy), e.g. /footpedals/coag: the arm "
+        "moves only while the first button is 1; empty: no pedal",
     )
     pedal_max_age: float = parameter(
         0.5,
-        description="longest time without a message of the pedal; 0 for one that publishes on "
-        "change only, as the dVRK's: then only its publisher must be there",
+        description="longest time without a message of the pedal; 0 for a pedal that publishes on "
+        "change only, like the dVRK's: then only its publisher must exist",
         unit="s",
         low=0.0,
         high=10.0,
     )
     teleop_topics: tuple[str, ...] = parameter(
         (),
-        description="std_msgs/Bool, true while teleoperation drives the arm, "
+        description="topics (std_msgs/Bool) that are true while teleoperation drives the arm, "
         "e.g. /MTMR_PSM1/following",
     )
     sole_commander: bool = parameter(
@@ -45,10 +46,11 @@ class GuardConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Objection:
-    """Why the arm may not be moved.
+    """Why a guard forbids a motion.
 
-    `latches`: an arm that was ready is not so again before an operator arms it. `foreign`:
-    somebody else has the arm, who must not be disturbed by a hold either.
+    reason: one line for people.
+    latches: the arm stays held, even after the reason has gone, until an operator arms again.
+    foreign: somebody else commands the arm, so the arm must not be held either.
     """
 
     reason: str
@@ -57,49 +59,56 @@ class Objection:
 
 
 class Guard(Protocol):
-    """One that may object."""
+    """A condition that must hold before the arm may move."""
 
-    def objection(self) -> Objection | None: ...
+    def objection(self) -> Objection | None:
+        """Return why the arm may not move now; None if it may."""
 
 
 class DeadMan:
-    """A pedal that must be pressed, and must be heard."""
+    """The dead-man pedal: it must be pressed, and its messages must be recent.
+
+    present: whether the pedal's topic has a publisher; `guard_topics` sets it.
+    """
 
     def __init__(
         self, topic: str, max_age: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        """Guard with the pedal on `topic`, whose messages may be `max_age` seconds old (0: any)."""
         self._topic, self._max_age, self._clock = topic, max_age, clock
         self._heard: float | None = None
         self._pressed = False
         self.present = True
-        """Whether anybody publishes the pedal."""
 
-    def hear(self, buttons: Sequence[int]) -> None:
-        """A message of the pedal; one without buttons is one that is not pressed."""
+    def receive(self, buttons: Sequence[int]) -> None:
+        """Take the buttons of one Joy message. Without buttons the pedal counts as released."""
         self._heard, self._pressed = self._clock(), bool(buttons) and buttons[0] == DOWN
 
     def objection(self) -> Objection | None:
+        """Return why the arm may not move now; None while the pedal is pressed."""
         if not self.present:
-            self._pressed = False  # what it was is not what it will be
-            return Objection(f"nobody publishes the dead-man pedal on {self._topic}", latches=True)
+            self._pressed = False  # if the publisher returns, the pedal must be pressed anew
+            return Objection(f"no node publishes the dead-man pedal {self._topic}", latches=True)
         if self._heard is None:
-            return Objection(f"nothing heard of the dead-man pedal on {self._topic} yet")
+            return Objection(f"no message from the dead-man pedal {self._topic} yet")
         if self._max_age and self._clock() - self._heard > self._max_age:
-            return Objection(f"the dead-man pedal is silent for {self._max_age:g} s", latches=True)
+            reason = f"no message from the dead-man pedal for {self._max_age:g} s"
+            return Objection(reason, latches=True)
         return None if self._pressed else Objection("the dead-man pedal is not pressed")
 
 
 class Teleoperation:
-    """One topic that says whether a person drives the arm from the console."""
+    """Forbids motions while a person drives the arm from the console, as one topic reports."""
 
     def __init__(self, topic: str) -> None:
+        """Guard with `topic` (std_msgs/Bool, true while teleoperation drives the arm)."""
         self._topic = topic
         self._following: bool | None = None
         self._present = False
 
     @property
     def present(self) -> bool:
-        """Whether anybody publishes the topic. Who does not run does not follow."""
+        """Whether the topic has a publisher. Without one, teleoperation does not run."""
         return self._present
 
     @present.setter
@@ -108,32 +117,34 @@ class Teleoperation:
         if not present:
             self._following = None
 
-    def hear(self, following: bool) -> None:
-        """A message of the topic."""
+    def receive(self, following: bool) -> None:
+        """Take one message of the topic: whether teleoperation drives the arm."""
         self._present, self._following = True, following
 
     def objection(self) -> Objection | None:
+        """Return why the arm may not move now; None if teleoperation does not drive it."""
         if self._following:
-            reason = f"teleoperation follows ({self._topic})"
+            reason = f"teleoperation drives the arm ({self._topic} is true)"
             return Objection(reason, latches=True, foreign=True)
         if self._present and self._following is None:
-            reason = f"whether teleoperation follows is not known: {self._topic} has not said so"
+            reason = f"no message on {self._topic} yet: teleoperation may be driving the arm"
             return Objection(reason, foreign=True)
         return None
 
 
 class SoleCommander:
-    """Nobody else may be able to command a motion: two of them fight over the arm."""
+    """Forbids motions while another node can command them: two commanders fight over the arm."""
 
     def __init__(self) -> None:
-        self._others: tuple[str, ...] = ()
+        self._publishers: tuple[str, ...] = ()
 
-    def see(self, others: Iterable[str]) -> None:
-        """Other publishers there are now, as ``/node (topic)``."""
-        self._others = tuple(sorted(set(others)))
+    def see(self, publishers: Iterable[str]) -> None:
+        """Take the present publishers of motions other than arm_node, as ``/node (topic)``."""
+        self._publishers = tuple(sorted(set(publishers)))
 
     def objection(self) -> Objection | None:
-        if not self._others:
+        """Return why the arm may not move now; None if arm_node is the only commander."""
+        if not self._publishers:
             return None
-        reason = f"the arm has another commander: {', '.join(self._others)}"
+        reason = f"the arm has another commander: {', '.join(self._publishers)}"
         return Objection(reason, latches=True, foreign=True)

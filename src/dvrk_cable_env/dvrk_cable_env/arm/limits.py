@@ -1,8 +1,8 @@
-"""What may be sent to the arm: the limits, and the words `safety.decide` is asked and answers in.
+"""Limits of what may be sent to the arm, and the data types of the filter `safety.decide`.
 
-Stamps are integers in nanoseconds of one clock, 0 means invalid (as CRTK marks invalid data).
-Neither the paper nor the dVRK give a step size, a workspace, a speed or a watchdog for this
-task; the defaults are this project's.
+Stamps are integers in nanoseconds of one clock; 0 means invalid, as in CRTK. Neither the paper nor
+the dVRK gives a step size, a workspace, a speed or a watchdog for this task: the defaults are this
+project's.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from ls3_common.parameters import parameter
 
 AXES = 2
-"""The learned action is (dx, dy); the height and orientation of the tool are kept."""
+"""Size of the action (dx, dy). The tool keeps its height and orientation."""
 ROUNDING = 1e-6
-"""Metres. Actions travel as float32; differences below a micrometre are no violation."""
+"""Metres. Actions travel as float32, so smaller differences are not a violation of a limit."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ArmLimits:
-    """Limits of one arm, in its base frame."""
+    """Limits of one arm, in the arm's base frame. All parameters of `limits.*` of arm_node."""
 
     frame: str = parameter(
-        "", description="frame the arm must report its pose in; empty: <arm>_base"
+        "", description="frame in which the arm must report its pose; empty: <arm>_base"
     )
     workspace_low: tuple[float, ...] = parameter(
         (-0.13, -0.13), description="lower corner (x, y) of the workspace box", unit="m"
@@ -32,12 +32,12 @@ class ArmLimits:
         (0.13, 0.13), description="upper corner (x, y) of the workspace box", unit="m"
     )
     workspace_margin: float = parameter(
-        0.0, description="kept free inside the box on every side", unit="m", low=0.0, high=0.1
+        0.0, description="margin kept free inside the box", unit="m", low=0.0, high=0.1
     )
     outside: str = parameter(
         "clamp",
-        description="a goal outside the box is moved to its edge and a step that is too fast made "
-        "shorter, or the action is rejected",
+        description="what to do with a goal outside the box or a step that is too fast; clamp: "
+        "move the goal to the edge, shorten the step; reject: refuse the action",
         choices=("clamp", "reject"),
     )
     max_step: float = parameter(
@@ -45,48 +45,49 @@ class ArmLimits:
     )
     max_velocity: float = parameter(
         0.2,
-        description="largest mean speed of a step: its length by the time since the last one began",
+        description="largest mean speed of a step: its length divided by the time since the "
+        "previous step began",
         unit="m/s",
         low=1e-3,
         high=1.0,
     )
     max_acceleration: float = parameter(
         2.0,
-        description="largest mean acceleration of a step, each of which begins at rest: its length "
-        "by the square of the time since the last one began",
+        description="largest mean acceleration of a step that starts at rest: its length divided "
+        "by the square of the time since the previous step began",
         unit="m/s^2",
         low=1e-3,
         high=20.0,
     )
     max_tracking_error: float = parameter(
         0.01,
-        description="largest distance of measured from commanded tip when a motion starts; the "
-        "robot itself cuts motor power at 0.05 m",
+        description="largest distance between commanded and measured tip when a motion starts; "
+        "the robot itself cuts motor power at 0.05 m",
         unit="m",
         low=1e-4,
         high=0.05,
     )
     max_image_age: float = parameter(
         2.0,
-        description="oldest camera frame a plan may rest on; includes the planning time",
+        description="largest age of the camera frame that a plan rests on, planning time included",
         unit="s",
         low=0.01,
         high=3600.0,
     )
     max_state_age: float = parameter(
-        0.25, description="oldest robot state acted upon", unit="s", low=0.01, high=60.0
+        0.25, description="largest age of the arm's state, by stamp", unit="s", low=0.01, high=60.0
     )
     max_silence: float = parameter(
         2.0,
-        description="longest wall time without a robot pose; a stopped simulation stops its clock "
-        "too, so that stamps alone would look fresh for ever",
+        description="longest wall time without a pose of the arm; a simulation that stops also "
+        "stops its clock, and by stamps alone its last pose would stay fresh",
         unit="s",
         low=0.1,
         high=60.0,
     )
     max_clock_skew: float = parameter(
         0.1,
-        description="how far a stamp may lie in the future, for clocks of several computers",
+        description="how far a stamp may lie in the future: clocks of several computers differ",
         unit="s",
         low=0.0,
         high=10.0,
@@ -94,8 +95,8 @@ class ArmLimits:
 
     latch_timeouts: bool = parameter(
         True,
-        description="a robot state that is too old keeps the arm held until an operator arms "
-        "again, though it be fresh by then; false only where nobody is near, in simulation",
+        description="after a state that was too old the arm stays held until an operator arms "
+        "again; false: only for simulation, where nobody is near the arm",
     )
 
     def __post_init__(self) -> None:
@@ -107,52 +108,70 @@ class ArmLimits:
 
     @property
     def low(self) -> tuple[float, ...]:
-        """Lower corner in force, margin included (m)."""
+        """Lower corner (x, y) of the box after the margin, m."""
         return tuple(value + self.workspace_margin for value in self.workspace_low)
 
     @property
     def high(self) -> tuple[float, ...]:
-        """Upper corner in force, margin included (m)."""
+        """Upper corner (x, y) of the box after the margin, m."""
         return tuple(value - self.workspace_margin for value in self.workspace_high)
 
     def longest_step(self, duration: float) -> float:
-        """Length (m) a step may have `duration` seconds after the last one began."""
+        """Largest length (m) of a step that begins `duration` seconds after the previous step."""
         duration = max(duration, 0.0)
         return min(self.max_velocity * duration, self.max_acceleration * duration**2)
 
 
 @dataclasses.dataclass(frozen=True)
 class ArmState:
-    """What is known of the arm. Positions are the tip's (x, y, z) in `frame` (m)."""
+    """What is known of the arm.
 
-    state: str = ""  # CRTK: DISABLED, ENABLED, PAUSED, FAULT; empty while unknown
+    state: CRTK operating state, DISABLED, ENABLED, PAUSED or FAULT; empty if unknown.
+    is_homed, is_busy: as in crtk_msgs/OperatingState.
+    stamp: of the older of the two poses (ns); 0 if invalid.
+    frame: frame of both poses; the names of both if they differ.
+    setpoint, measured: commanded and measured tip (x, y, z), m; empty if unknown.
+    silence: wall time since the last pose (s).
+    """
+
+    state: str = ""
     is_homed: bool = False
     is_busy: bool = False
-    stamp: int = 0  # of the older of the two poses (ns)
+    stamp: int = 0
     frame: str = ""
     setpoint: tuple[float, ...] = ()
     measured: tuple[float, ...] = ()
-    silence: float = 0.0  # wall time since the last pose (s)
+    silence: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What the planner asks for."""
+    """A planned action.
 
-    action: Sequence[float]  # (dx, dy), m
-    image_stamp: int  # of the frame it was planned from (ns)
+    action: (dx, dy), m; image_stamp: stamp of the frame that the plan rests on (ns); feasible:
+    whether the plan meets the constraints (5) and (6) of the paper.
+    """
+
+    action: Sequence[float]
+    image_stamp: int
     feasible: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """`outcome` is sent, clamped, held or refused; only the first two carry a goal."""
+    """What the filter decided about one action.
+
+    outcome: `sent` (unchanged), `clamped` (changed to meet a limit), `held` (no feasible plan) or
+    `refused`. reason: why it was not sent unchanged. displacement: (dx, dy) that was sent, m.
+    goal: tip position (x, y), m; empty if the arm does not move.
+    """
 
     outcome: str
     reason: str = ""
-    displacement: tuple[float, ...] = (0.0,) * AXES  # actually sent (m)
-    goal: tuple[float, ...] = ()  # tip (x, y), m
+    displacement: tuple[float, ...] = (0.0,) * AXES
+    goal: tuple[float, ...] = ()
 
     @property
     def moves(self) -> bool:
+        """Whether the arm is to move."""
         return bool(self.goal)

@@ -1,6 +1,6 @@
-"""The filter that every planned action passes before the arm hears of it.
+"""The filter that every planned action passes before the arm receives a command.
 
-Pure: no ROS, no clock of its own, no memory. Stamps as in `limits`.
+The functions are pure: no ROS, no clock, no memory. Stamps are nanoseconds, as in `limits`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dvrk_cable_env.arm.limits import AXES, ROUNDING, ArmLimits, ArmState, Decision, Request
 
 EXACT = 1e-13
-"""Metres; what double precision loses of a position."""
+"""Metres: rounding error of a position in double precision."""
 OUTSIDE = "the goal is outside the workspace"
 TOO_FAST = "the step is too fast after the last one"
 
@@ -25,16 +25,22 @@ def decide(
     motion_end: int,
     last_command: int = 0,
 ) -> Decision:
-    """Pass, clamp or stop one requested action.
+    """Pass, clamp, hold or refuse one planned action.
 
-    The checks run in this order and the first that fails gives the reason: the plan itself
-    (feasible, size, finite, step), its image (age, order), the arm (`not_ready`), the goal.
-    Not trusting the planner, an infeasible plan holds the arm whatever action it carries.
+    The checks run in this order, and the first that fails gives the reason: the plan (feasible,
+    size, finite, step length), the image (stamp, order, age), the arm (`not_ready`, at rest,
+    tracking), the goal (speed, workspace). An infeasible plan holds the arm whatever its action.
 
     Args:
-        now: the present (ns); 0 while no clock is known.
+        limits: the limits in force.
+        request: the planned action (m) and the stamp of its camera frame.
+        arm: the arm's present state.
+        now: the present time (ns); 0 while the clock is unknown.
         motion_end: when the arm last came to rest (ns). An older image shows another scene.
-        last_command: when the last motion was commanded (ns); 0 for none.
+        last_command: when the previous motion was commanded (ns); 0 if there was none.
+
+    Returns:
+        The decision; if the arm is to move, with displacement and goal (m).
     """
     if not request.feasible:
         return Decision("held", "no feasible plan")
@@ -52,9 +58,9 @@ def decide(
 
 
 def not_ready(limits: ArmLimits, arm: ArmState, now: int) -> str:
-    """Why this arm may not be commanded at all; empty when it may.
+    """Return why this arm may not be commanded at all at time `now` (ns); empty if it may.
 
-    The text names limits, not readings: it is published whenever it changes.
+    The text names limits and not readings, because it is published whenever it changes.
     """
     if arm.state != "ENABLED":
         return f"the arm is {arm.state}, not ENABLED" if arm.state else "no operating state yet"
@@ -76,7 +82,7 @@ def not_ready(limits: ArmLimits, arm: ArmState, now: int) -> str:
 
 
 def timed_out(limits: ArmLimits, arm: ArmState, now: int) -> str:
-    """Why a robot that was heard before counts as lost; empty when it does not."""
+    """Return why an arm that has reported before counts as lost; empty if it does not."""
     if arm.stamp <= 0:
         return "no valid robot pose (stamp 0)"
     if now - arm.stamp > limits.max_state_age * 1e9:
@@ -121,15 +127,16 @@ def _not_tracking(limits: ArmLimits, arm: ArmState) -> str:
 def _goal(
     limits: ArmLimits, action: Sequence[float], setpoint: Sequence[float], longest: float
 ) -> Decision:
+    """Shorten a step that is too fast, move the goal into the workspace; `longest` in metres."""
     step = [_clip(float(value), -limits.max_step, limits.max_step) for value in action]
     length = math.hypot(*step)
     if length > longest:
         step = [value * longest / length for value in step]
-    asked = [position + value for position, value in zip(setpoint, step, strict=False)]
-    goal = tuple(map(_clip, asked, limits.low, limits.high))
+    requested = [position + value for position, value in zip(setpoint, step, strict=False)]
+    goal = tuple(map(_clip, requested, limits.low, limits.high))
     sent = tuple(step)
     outside = False
-    if goal != tuple(asked):
+    if goal != tuple(requested):
         sent = tuple(end - position for end, position in zip(goal, setpoint, strict=False))
         if max(map(abs, sent)) > limits.max_step + EXACT or math.hypot(*sent) > longest + EXACT:
             return Decision("refused", "the arm is outside the workspace")

@@ -1,1 +1,1 @@
-"""Recorded bags to episodes."""
+"""Turns recorded bags (rosbag2) of a robot or a simulation into episodes."""

@@ -1,7 +1,7 @@
-"""Second pass over a bag: pictures become states, and segments become episodes, one at a time.
+"""Second pass over a bag: camera frames become states, and segments become episodes.
 
-What is kept of a picture is its mask of 4 kB, so that memory depends on the length of an episode
-and not on that of the recording.
+Only the mask of a frame is kept (4 kB), so that memory grows with the length of one episode and
+not with the length of the recording.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dvrk_cable_env.bags.frames import CameraFrame, Judge, bag_frames
+from dvrk_cable_env.bags.frames import CameraFrame, Labeller, bag_frames
 from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import BagFault, Streams
 from dvrk_cable_env.bags.segments import SLACK, Segment
@@ -24,11 +24,18 @@ from dvrk_cable_env.bags.video import Gap, RecordedVideo, video_frames
 
 @dataclasses.dataclass
 class BagEpisode:
-    """One episode as recorded, or the reason why there is none (`fault`).
+    """One episode as recorded, or the reason why it cannot be imported.
 
-    observations: uint8 (T + 1, side, side, 1); actions: float32 (T, 2), metres; success and
-    constraint: bool (T,), of s_{t+1}, of each frame by itself. skew: largest distance in time (s)
-    of a state's frame from what it belongs to. drops: frames that were not usable, by reason.
+    segment: where in the bag the episode lies.
+    fault: why the episode cannot be imported, and the other fields are not valid; empty if it can.
+    observations: masks of s_0..s_T, uint8 (T + 1, side, side, 1).
+    actions: displacement of the tip in each step, float32 (T, 2), m.
+    success, constraint: whether s_{t+1} is in the goal set, or violates a constraint, bool (T,).
+    stamps: of the frames of s_0..s_T, by the robot's clock, ns.
+    actions_from: `commands` or `setpoints`. labels_from: `task_state` or `colour`, then `marks`.
+    skew: largest delay of a state's frame, or distance of a frame from the nearest setpoint, s.
+    unfinished: whether the recording ended before the episode did, as far as can be known.
+    drops: number of unusable frames by reason.
     """
 
     segment: Segment
@@ -52,129 +59,136 @@ def read_episodes(
     rules: Rules,
     videos: Sequence[RecordedVideo] = (),
 ) -> Iterator[BagEpisode]:
-    """The episodes of these segments, each as soon as its last frame has come.
+    """Yield the episode of each segment as soon as its last frame has been read.
 
-    With videos the pictures are theirs, and labels come from colours: a task_state belongs to a
-    frame of the camera's topic.
+    Args:
+        bag: the recording.
+        segments: where the episodes lie, from `segments.find_segments`.
+        streams: the recording without its pictures, from `streams.read_streams`.
+        rules: how to choose states and actions.
+        videos: recorded videos that replace the camera's topic. Labels then come from colours,
+            because a task_state belongs to a frame of the camera's topic.
     """
     frames: Iterator[CameraFrame | Gap]
     undistort = rules.segmentation.undistort
     if videos and undistort:
-        why = "undistort is true, and a video has no camera_info"
+        why = "undistort is true, but a video has no camera_info"
         yield from (BagEpisode(segment, why) for segment in segments)
         return
     if videos:
-        streams = dataclasses.replace(streams, has_states=False)
+        streams = dataclasses.replace(streams, has_task_states=False)
         frames = video_frames(videos, *streams.span)
     elif streams.camera:
         frames = bag_frames(bag, streams.camera, undistort)
     else:
         yield from (BagEpisode(segment, streams.camera_fault) for segment in segments)
         return
-    judge = Judge(rules.segmentation)
-    waiting = [_Collector(segment, streams, rules, judge) for segment in segments]
+    labeller = Labeller(rules.segmentation)
+    waiting = [_Collector(segment, streams, rules, labeller) for segment in segments]
     last = 0
     for frame in frames:
         if isinstance(frame, Gap):
-            for one in [one for one in waiting if one.overlaps(frame)]:
-                one.refuse(frame.reason)
-                waiting.remove(one)
-                yield one.finish()
+            for collector in [one for one in waiting if one.overlaps(frame)]:
+                collector.refuse(frame.reason)
+                waiting.remove(collector)
+                yield collector.finish()
             continue
         stamp = frame.stamp
-        active = [one for one in waiting if one.segment.before <= frame.log]
+        active = [one for one in waiting if one.segment.frames_from <= frame.log]
         if stamp == 0 or last - JUMP <= stamp <= last:
-            for one in active:
-                one.drop("no stamp" if stamp == 0 else "out of order")
+            for collector in active:
+                collector.drop("no stamp" if stamp == 0 else "out of order")
             continue
-        if not streams.has_states:
-            judge.look(frame)
-        for one in active:
+        if not streams.has_task_states:
+            labeller.offer_reference(frame)
+        for collector in active:
             if stamp < last:
-                one.jump((last - stamp) / 1e9)
-            one.offer(frame)
-            if one.done(frame.log):
-                waiting.remove(one)
-                yield one.finish()
+                collector.clock_jumped_back((last - stamp) / 1e9)
+            collector.offer(frame)
+            if collector.done(frame.log):
+                waiting.remove(collector)
+                yield collector.finish()
         last = stamp
-    for one in waiting:
-        yield one.finish()
+    for collector in waiting:
+        yield collector.finish()
 
 
 class _Collector:
-    """Gathers one episode."""
+    """Gathers the states, labels and actions of one episode."""
 
-    def __init__(self, segment: Segment, streams: Streams, rules: Rules, judge: Judge) -> None:
-        self.segment, self._streams, self._judge = segment, streams, judge
+    def __init__(
+        self, segment: Segment, streams: Streams, rules: Rules, labeller: Labeller
+    ) -> None:
+        self.segment, self._streams, self._labeller = segment, streams, labeller
         self._out = BagEpisode(segment)
         self._masks: list[np.ndarray] = []
         self._frames: list[tuple[int, int]] = []  # stamp, log
         self._labels: list[tuple[bool, bool]] = []
-        self._violated = False  # since the last state, by colour
+        self._violated = False  # in any frame since the last state
         try:
             self._steps = make_steps(segment, streams, rules)
         except BagFault as fault:
             self._out.fault = str(fault)
 
     def done(self, log: int) -> bool:
-        """Whether no later frame matters."""
-        # a stop mark may be recorded before the frame that its operator had seen
+        """Whether no frame recorded after `log` (ns) can belong to the episode."""
+        # the recorder may store a stop mark before the frame that the operator saw
         end = self.segment.end + (SLACK if self.segment.marked else 0)
         return bool(self._out.fault) or self._steps.complete or log > end
 
     def overlaps(self, gap: Gap) -> bool:
-        """Whether there are no pictures of a part of it."""
+        """Whether the episode lies in part where there are no pictures."""
         return self.segment.begin <= gap.end and self.segment.end >= gap.begin
 
     def refuse(self, reason: str) -> None:
-        """It cannot be imported, unless for another reason already."""
+        """Note why the episode cannot be imported, unless a reason is known already."""
         self._out.fault = self._out.fault or reason
 
     def drop(self, reason: str) -> None:
         if self._frames:
             self._out.drops[reason] += 1
 
-    def jump(self, back: float) -> None:
-        """The camera's clock has jumped back; before s_0 that does not matter."""
+    def clock_jumped_back(self, back: float) -> None:
+        """The camera's clock jumped back by `back` seconds, which matters only after s_0."""
         if self._frames:
-            self._out.fault = f"the camera's clock jumped back by {back:.3g} s within it"
+            self._out.fault = f"the camera's clock jumped back by {back:.3g} s during the episode"
 
     def offer(self, frame: CameraFrame) -> None:
-        """A frame that may be the next state."""
+        """Take a frame that may be the next state."""
         if self._out.fault:
             return
         try:
             wanted = self._steps.wants(frame)
-            if wanted or (self._frames and not self._streams.has_states):
-                self._look(frame, wanted)
+            if wanted or (self._frames and not self._streams.has_task_states):
+                self._add(frame, wanted)
         except BagFault as fault:
             self._out.fault = str(fault)
         except ValueError as error:
             self._out.drops[str(error)] += 1
 
-    def _look(self, frame: CameraFrame, wanted: bool) -> None:
-        """Label it, and keep it where it is a state; ValueError where that cannot be."""
-        if self._streams.has_states:
-            state = self._streams.state(frame.stamp, frame.log)
+    def _add(self, frame: CameraFrame, wanted: bool) -> None:
+        """Label a frame, and keep the frame if it is a state; ValueError if it is unusable."""
+        if self._streams.has_task_states:
+            state = self._streams.task_state(frame.stamp, frame.log)
             if state is None:
-                raise ValueError("a frame without its task_state")
+                raise ValueError("a frame without a task_state")
             label = state.success, state.constraint
         else:
-            label = self._judge.judge(frame)
+            label = self._labeller.label(frame)
         self._violated |= label[1]
         if not wanted:
             return
-        mask = self._judge.mask(frame)
-        if self._frames and self._streams.has_states:
-            self._violated |= self._seen_between(frame)
+        mask = self._labeller.mask(frame)
+        if self._frames and self._streams.has_task_states:
+            self._violated |= self._violated_before(frame)
         self._masks.append(mask)
         self._labels.append((label[0], self._violated))
         self._frames.append((frame.stamp, frame.log))
         self._violated = False
         self._steps.take(frame)
 
-    def _seen_between(self, frame: CameraFrame) -> bool:
-        """A violation counts also where the frame after the motion no longer shows it."""
+    def _violated_before(self, frame: CameraFrame) -> bool:
+        """Whether any task_state since the last state shows a violation, e.g. during the motion."""
         before, since = self._frames[-1]
         found = self._streams.violations
         first = bisect_left(found, (since - JUMP, 0))
@@ -182,15 +196,15 @@ class _Collector:
         return any(before < stamp <= frame.stamp for _, stamp in found[first:last])
 
     def finish(self) -> BagEpisode:
-        """All that was gathered; with a fault, why that is not enough."""
+        """Return the episode from all that was gathered, or the fault that prevents it."""
         out = self._out
         if out.fault:
             return out
         out.actions_from = self._steps.kind
-        out.labels_from = "task_state" if self._streams.has_states else "colour"
+        out.labels_from = "task_state" if self._streams.has_task_states else "colour"
         try:
             if len(self._frames) < 2:
-                raise BagFault(self._nothing())
+                raise BagFault(self._why_empty())
             if self._labels[0][1]:
                 raise BagFault("the start state violates a constraint")
             out.actions, out.skew = self._steps.actions(self._frames)
@@ -202,17 +216,17 @@ class _Collector:
         out.stamps = [stamp for stamp, _ in self._frames]
         labels = np.array(self._labels[1:])
         out.success, out.constraint = labels[:, 0], labels[:, 1]
-        self._obey_marks(out)
+        self._apply_marks(out)
         return out
 
-    def _nothing(self) -> str:
+    def _why_empty(self) -> str:
         if self._out.drops:
             reason, count = self._out.drops.most_common(1)[0]
-            return f"no step in it: {count} frames were not usable ({reason})"
-        return "no step in it" if self._frames else "no step in it: no frame of its start state"
+            return f"no steps: {count} frames were not usable ({reason})"
+        return "no steps" if self._frames else "no steps: no frame of the start state"
 
-    def _obey_marks(self, out: BagEpisode) -> None:
-        """What the operator said counts more than what is seen, from then to the end."""
+    def _apply_marks(self, out: BagEpisode) -> None:
+        """The operator's marks override what was seen, from the mark to the end of the episode."""
         logs = np.array([log for _, log in self._frames[1:]])
         for mark, labels in (
             (self.segment.success_from, out.success),

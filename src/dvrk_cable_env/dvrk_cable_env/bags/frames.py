@@ -1,4 +1,4 @@
-"""Pictures of a bag: decoded only where needed, masked and judged as the deployment does it."""
+"""Camera frames of a bag, decoded only when needed, masked and labelled as during deployment."""
 
 from __future__ import annotations
 
@@ -29,38 +29,40 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
 
 def stamp_of_raw(raw: Raw) -> int:
-    """Stamp (ns) of a message that begins with a header, without decoding the rest of it.
+    """Stamp (ns) of a message that begins with a header; the rest is not decoded.
 
     Raises:
-        ValueError: it is too short.
+        ValueError: the message is shorter than a header.
     """
     if len(raw.data) < 12:
-        raise ValueError("too short for a header")
-    order = "<" if raw.data[1] & 1 else ">"  # CDR's encapsulation says which byte comes first
+        raise ValueError("the message is too short for a header")
+    order = "<" if raw.data[1] & 1 else ">"  # the encapsulation of CDR states the byte order
     seconds, rest = struct.unpack_from(f"{order}iI", raw.data, 4)
     return int(seconds) * 10**9 + int(rest)
 
 
 class CameraFrame:
-    """One camera frame; its pixels are decoded once, when first asked for.
+    """One camera frame. Its pixels are decoded once, at the first call of `rgb`.
 
-    stamp: ns by the robot's clock, 0 where unknown; log: ns by the recorder's; lens: what it is
-    corrected by, None where nothing is.
+    stamp: ns by the robot's clock; 0 if unknown.
+    log: when the frame was recorded, ns by the recorder's clock.
+    lens: the calibration that corrects the frame; None if the frame is not corrected.
     """
 
     def __init__(
         self, stamp: int, log: int, decode: Callable[[], Image], lens: Calibration | None = None
     ) -> None:
+        """A frame whose pixels `decode` returns, uint8 (height, width, 3), RGB."""
         self.stamp, self.log, self.lens = stamp, log, lens
         self._decode = decode
         self._rgb: Image | None = None
 
     def rgb(self) -> Image:
-        """Pixels, uint8 (height, width, 3).
+        """Return the pixels, uint8 (height, width, 3), RGB.
 
         Raises:
-            ValueError: bytes, encoding or size are not those of a picture.
-            BagFault: its lens cannot be corrected, nor will that of the next frame.
+            ValueError: the bytes, encoding or size are not those of a picture.
+            BagFault: the lens cannot be corrected; that holds for the following frames too.
         """
         if self._rgb is None:
             self._rgb = np.ascontiguousarray(self._decode())
@@ -68,63 +70,69 @@ class CameraFrame:
 
 
 def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[CameraFrame]:
-    """The frames of a camera's topic, in the order in which they were recorded.
+    """Yield the frames of a camera's topic in the order in which they were recorded.
 
-    With `undistort` each is corrected as segmentation_node does it: by the camera_info that was
-    recorded last before it, and before the first one not at all.
+    With `undistort` each frame is corrected with the last camera_info recorded before the frame,
+    as segmentation_node does it. Before the first camera_info a frame is unusable.
     """
     if not undistort:
         for raw in bag.messages({topic}):
             yield CameraFrame(_stamp(raw), raw.log, partial(_pixels, bag, raw))
         return
     info = topics.beside(topic, "camera_info")
-    lens, said = None, b""
+    lens, last_info = None, b""
     if bag.topics.get(info) != CAMERA_INFO:
-        lens = Lens(f"undistort is true, and the bag has no {info}")
+        lens = Lens(f"undistort is true, but the bag has no {info}")
     for raw in bag.messages({topic, info}):
         if raw.topic == topic:
             known = lens.calibration if lens else None
             yield CameraFrame(_stamp(raw), raw.log, partial(_corrected, bag, raw, lens), known)
-        elif bag.topics[info] == CAMERA_INFO and raw.data[12:] != said:  # after the stamp
-            said, lens = raw.data[12:], _lens(bag, raw)
+        elif bag.topics[info] == CAMERA_INFO and raw.data[12:] != last_info:  # without the stamp
+            last_info, lens = raw.data[12:], _lens(bag, raw)
 
 
-class Judge:
-    """Masks of frames, and labels by colour where the bag has no task_state."""
+class Labeller:
+    """Makes masks of frames, and labels frames by colour if the bag has no task_state.
+
+    reference_fault: why there is no reference frame yet.
+    """
 
     def __init__(self, config: SegmentationConfig) -> None:
+        """Segment with the colour ranges and crop of `config`."""
         self.config = config
         self._reference: TaskMasks | None = None
         self._reference_lens: Calibration | None = None
-        self.fault = "no frame has come yet"
-        """Why there is no reference yet: the last frame's reason."""
+        self.reference_fault = "no frame has been read yet"
 
     def mask(self, frame: CameraFrame) -> Image:
-        """What the networks see: uint8 (side, side, 1).
+        """Return the mask that the networks see, uint8 (side, side, 1).
 
         Raises:
-            ValueError: the frame is unusable; FrameError says how.
+            ValueError: the frame is unusable; a FrameError names the reason.
         """
         return segment_cable(frame.rgb(), self.config)[:, :, None]
 
-    def look(self, frame: CameraFrame) -> None:
-        """The first frame with goal and obstacle is the reference, as in segmentation_node."""
+    def offer_reference(self, frame: CameraFrame) -> None:
+        """Keep the first frame that shows goal and obstacle, as segmentation_node does."""
         if self._reference is None:
             try:
                 self._reference = task_masks(frame.rgb(), self.config)
                 self._reference_lens = frame.lens
             except ValueError as error:
-                self.fault = str(error)
+                self.reference_fault = str(error)
 
-    def judge(self, frame: CameraFrame) -> tuple[bool, bool]:
-        """(success, constraint) of a frame by colour.
+    def label(self, frame: CameraFrame) -> tuple[bool, bool]:
+        """Return (success, constraint) of a frame by colour, relative to the reference frame.
 
         Raises:
-            ValueError: the frame is unusable, or there is no reference.
-            BagFault: the reference frame has another lens.
+            ValueError: the frame is unusable, or there is no reference frame.
+            BagFault: the lens has changed since the reference frame.
         """
         if self._reference is None:
-            raise FrameError(f"no task_state, and no reference for labels by colour: {self.fault}")
+            raise FrameError(
+                f"no task_state, and no reference frame for labels by colour: "
+                f"{self.reference_fault}"
+            )
         if frame.lens != self._reference_lens:
             raise BagFault("camera_info has changed since the reference frame")
         return task_state(frame.rgb(), self._reference, self.config)
@@ -135,10 +143,10 @@ def _stamp(raw: Raw) -> int:
 
 
 def _lens(bag: Bag, raw: Raw) -> Lens:
-    """That of a camera_info; one that cannot be read is no lens."""
+    """The lens of a camera_info message; a message that cannot be read gives an unusable lens."""
     lens = Lens("")
     try:
-        lens.hear(calibration_of(bag.decode(raw)))
+        lens.receive(calibration_of(bag.decode(raw)))
     except ValueError as error:
         return Lens(f"{raw.topic}: {error}")
     return lens
@@ -146,7 +154,7 @@ def _lens(bag: Bag, raw: Raw) -> Lens:
 
 def _corrected(bag: Bag, raw: Raw, lens: Lens | None) -> Image:
     if lens is None:
-        raise FrameError("undistort is true, and no camera_info has come before it")
+        raise FrameError("undistort is true, but no camera_info was recorded before the frame")
     try:
         return lens.correct(np.ascontiguousarray(_pixels(bag, raw)))
     except LensError as error:

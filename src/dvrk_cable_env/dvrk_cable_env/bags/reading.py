@@ -1,8 +1,8 @@
-"""Bags, whole or cut off, as one stream of raw messages. Nothing here writes to a bag.
+"""Reads a bag, complete or cut off, as one stream of raw messages. Nothing here writes to a bag.
 
-MCAP and sqlite3, as a directory with metadata.yaml or without (its recorder was killed), or as a
-single file. What is whole is read by `rosbags`; of an MCAP file that is not, what precedes the cut
-is read by `mcap`.
+A bag is MCAP or sqlite3, a directory with metadata.yaml, a directory without (the recorder was
+killed), or a single file. `rosbags` reads a complete bag; of a damaged MCAP file `mcap` reads what
+precedes the damage.
 """
 
 from __future__ import annotations
@@ -23,28 +23,35 @@ from ls3_common.errors import DataError
 
 SUFFIXES = (".mcap", ".db3")
 SAMPLE = 1 << 20
-"""Bytes at both ends of a file that its fingerprint covers."""
+"""Bytes at each end of a file that enter the file's fingerprint."""
 
 
 class Raw(NamedTuple):
-    """A message as the bag has it."""
+    """One message as stored in the bag.
+
+    topic: full name; log: when it was recorded, ns by the recorder's clock; data: CDR bytes.
+    """
 
     topic: str
-    log: int  # ns, when it was recorded, by the recorder's clock
-    data: bytes  # CDR
+    log: int
+    data: bytes
 
 
 class Bag:
-    """One recording, read in the order of its recorder's clock.
+    """One recording, read in the order in which it was recorded.
 
-    `topics` maps each topic to its type. `cut` says why the recording is incomplete, or is empty;
-    of a file that is damaged inside it is known only once `messages` has come to the place.
-
-    Raises:
-        DataError: there is no bag at `path`, or nothing in it can be read.
+    topics: type of each topic, by full name.
+    cut: why the recording is incomplete; empty if complete. Damage inside a file is known only
+        once `messages` has reached it.
+    name: of the directory, or of the file without its suffix.
     """
 
     def __init__(self, path: Path) -> None:
+        """Open the bag at `path`.
+
+        Raises:
+            DataError: there is no bag at `path`, or nothing in the bag can be read.
+        """
         self.path = path
         self.name = path.stem if path.is_file() else path.resolve().name
         self.files = _files(path)
@@ -58,26 +65,26 @@ class Bag:
                 for connection in reader.topics.values():
                     for one in connection.connections:
                         self._note(one.topic, one.msgtype, one.msgdef.data, _is_idl(one.msgdef))
-        except Exception as error:  # whatever damaged bytes make a reader raise
+        except Exception as error:  # damaged bytes make a reader raise almost any exception
             self._salvage = True
-            self.cut = "no metadata.yaml: its recorder was killed"
+            self.cut = "no metadata.yaml: the recorder was killed"
             if not (path.is_dir() and isinstance(error, FileNotFoundError)):
                 self.cut = f"damaged ({_one_line(error)})"
             self._survey()
         if not self.topics:
             raise DataError(
-                f"nothing in it can be read: {self.cut or 'it is empty'}", where=f"{path}"
+                f"nothing can be read: {self.cut or 'the bag is empty'}", where=f"{path}"
             )
 
     def fingerprint(self) -> str:
-        """12 hexadecimal digits over names, sizes and both ends of the files."""
+        """12 hexadecimal digits of a hash over names, sizes and both ends of the bag's files."""
         digest = hashlib.sha256()
         for file in self.files:
             sample(digest, file)
         return digest.hexdigest()[:12]
 
     def messages(self, topics: Collection[str]) -> Iterator[Raw]:
-        """The messages of these topics; a damaged place ends the stream and sets `cut`."""
+        """Yield the messages of these topics. Damage ends the stream and sets `cut`."""
         try:
             if self._salvage:
                 for file in self.files:
@@ -88,25 +95,25 @@ class Bag:
                 if chosen:
                     for connection, log, data in reader.messages(chosen):
                         yield Raw(connection.topic, log, data)
-        except Exception as error:  # as above; what the caller raises does not come here
+        except Exception as error:  # as in __init__; the caller's own exceptions do not pass here
             self.cut = self.cut or f"damaged ({_one_line(error)})"
 
     def decode(self, raw: Raw) -> Any:
-        """The message with its fields as attributes.
+        """Return the message with its fields as attributes.
 
         Raises:
-            ValueError: its bytes are not of the topic's type, or the type is not known.
+            ValueError: the bytes are not of the topic's type, or the type is unknown.
         """
         kind = self.topics[raw.topic]
         try:
             self._register(kind)
         except ValueError:
             raise
-        except Exception as error:  # whatever a damaged definition makes the library's parser raise
+        except Exception as error:  # damaged definitions make the parser raise almost anything
             raise ValueError(f"no definition of {kind} ({_one_line(error)})") from None
         try:
             return self._types.deserialize_cdr(raw.data, kind)
-        except Exception as error:  # struct, index and type errors, by what the bytes are
+        except Exception as error:  # struct, index and type errors, depending on the bytes
             raise ValueError(f"not a {kind} ({_one_line(error)})") from None
 
     def _note(self, topic: str, kind: str, definition: str, is_idl: bool) -> None:
@@ -115,16 +122,16 @@ class Bag:
             self._definitions[kind] = is_idl, definition
 
     def _survey(self) -> None:
-        """Topics of what can still be read, and why the rest cannot."""
+        """Note the topics of what can still be read, and why the rest cannot be read."""
         for file in self.files:
             try:
                 for _ in self._salvaged(file, ()):
                     pass
-            except Exception as error:  # whatever damaged bytes make a reader raise
+            except Exception as error:  # damaged bytes make a reader raise almost any exception
                 self.cut = f"{file.name} is cut off or damaged ({_one_line(error)})"
 
     def _salvaged(self, file: Path, topics: Collection[str]) -> Iterator[Raw]:
-        """What a file holds before its damage; then the reader's own exception."""
+        """Yield what a file holds before its damage, then raise the reader's own exception."""
         if file.suffix == ".db3":
             with Reader(file) as reader:
                 for one in reader.storage.connections:
@@ -149,7 +156,7 @@ class Bag:
                     yield Raw(channels[record.channel_id], record.log_time, record.data)
 
     def _register(self, kind: str) -> None:
-        """Make a type known: as the library knows it, as the bag defines it, as it is installed."""
+        """Register a type: known to the library, defined in the bag, or installed."""
         if kind in self._types.fielddefs:
             return
         is_idl, text = self._definitions.get(kind) or (False, _installed(kind))
@@ -159,7 +166,7 @@ class Bag:
 
 
 def sample(digest: Any, file: Path) -> None:
-    """Feed a hash with a file's name, its size and both its ends."""
+    """Update a hash with a file's name, its size and `SAMPLE` bytes from each end."""
     size = file.stat().st_size
     digest.update(f"{file.name} {size} ".encode())
     with file.open("rb") as stream:
@@ -169,9 +176,9 @@ def sample(digest: Any, file: Path) -> None:
 
 
 def _installed(kind: str) -> str:
-    """Bags of Humble and older hold no definitions: that of the sourced workspace.
+    """The definition of a type in the sourced workspace: bags of Humble and older have none.
 
-    Only types are asked for whose parts the library knows.
+    The library must know the types of the fields.
     """
     package, _, name = kind.split("/")
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
@@ -196,6 +203,6 @@ def _is_idl(definition: Any) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    """What an exception says, short enough for a table."""
+    """The text of an exception, on one line and short enough for a table."""
     text = " ".join(str(error).split())[:120]
     return text or type(error).__name__

@@ -1,4 +1,8 @@
-"""What a bag tells besides pictures: one class for each small stream."""
+"""What a bag records besides pictures: one class for each small stream.
+
+Everywhere `log` is the time of recording by the recorder's clock, and `stamp` the stamp in the
+message's header by the robot's clock, both in ns. Episode and step are the numbers in the message.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +14,34 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MARKS = ("start", "stop", "success", "violation", "discard")
-"""What an operator says on EPISODE_MARK; a start may name its source. dVRK has no such topic."""
+"""Words of EPISODE_MARK, a topic of this project. After `start` the source may follow, e.g.
+``start demonstration``."""
 
 
 class BagFault(ValueError):
-    """Why an episode, or a whole bag, cannot be imported."""
+    """Why an episode, or a whole bag, cannot be imported; the text is for people."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Names:
-    """Which topics to read where a bag leaves a choice."""
+class TopicNames:
+    """Which topics to read if a bag leaves a choice.
 
-    namespace: str = ""  # of the graph; empty: whichever the bag has
-    camera: str = ""  # topic of the pictures; empty: CAMERA_IMAGE, compressed or not
-    arm: str = ""  # CRTK name; empty: the only PSM of the bag
+    namespace: of the recorded graph; empty: whichever the bag has.
+    camera: topic of the pictures; empty: CAMERA_IMAGE, compressed or not.
+    arm: CRTK name, e.g. PSM1; empty: the only PSM in the bag.
+    """
+
+    namespace: str = ""
+    camera: str = ""
+    arm: str = ""
 
 
 class RecordedCommand(NamedTuple):
-    """One ARM_COMMAND; times in ns."""
+    """One ARM_COMMAND.
+
+    image_stamp: of the frame that the action rests on, ns. outcome: `sent`, `clamped`, `held` or
+    `refused`. sent: displacement (dx, dy), m. frame: in which it is given.
+    """
 
     log: int
     stamp: int
@@ -40,7 +54,7 @@ class RecordedCommand(NamedTuple):
 
 
 class RecordedMotion(NamedTuple):
-    """One MOTION_STATE."""
+    """One MOTION_STATE: the arm began (`moving`) or ended a motion at `stamp`."""
 
     log: int
     stamp: int
@@ -49,8 +63,8 @@ class RecordedMotion(NamedTuple):
     step: int
 
 
-class Asked(NamedTuple):
-    """One STEP_REQUEST."""
+class RecordedRequest(NamedTuple):
+    """One STEP_REQUEST: episode_node asked for the action of a step."""
 
     log: int
     stamp: int
@@ -58,8 +72,8 @@ class Asked(NamedTuple):
     step: int
 
 
-class State(NamedTuple):
-    """One TASK_STATE."""
+class RecordedTaskState(NamedTuple):
+    """One TASK_STATE: whether a frame shows success, or violates a constraint."""
 
     log: int
     success: bool
@@ -67,7 +81,7 @@ class State(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """What the operator said, in the recorder's time (ns): a person is no clock."""
+    """One mark of the operator: one of `MARKS`, and the text after it. A mark has no stamp."""
 
     log: int
     word: str
@@ -76,16 +90,20 @@ class Mark(NamedTuple):
 
 @dataclasses.dataclass
 class Setpoints:
-    """A stream of CRTK poses: columns log and stamp (ns), x, y, z (m)."""
+    """The recorded `setpoint_cp` of the arm, N poses in columns.
+
+    log, stamp: ns, N entries. xyz: positions of the tip, m, 3 N entries. frames: of the poses.
+    jumps: where the robot's clock jumped back, as (log in ns, jump in s).
+    """
 
     log: array[int] = dataclasses.field(default_factory=lambda: array("q"))
     stamp: array[int] = dataclasses.field(default_factory=lambda: array("q"))
     xyz: array[float] = dataclasses.field(default_factory=lambda: array("d"))
     frames: set[str] = dataclasses.field(default_factory=set)
-    jumps: list[tuple[int, float]] = dataclasses.field(default_factory=list)  # (log, seconds back)
+    jumps: list[tuple[int, float]] = dataclasses.field(default_factory=list)
 
     def between(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Stamps (N,) and positions (N, 3) recorded from `begin` to `end` (ns, log)."""
+        """Stamps (N,), ns, and positions (N, 3), m, recorded from `begin` to `end` (log, ns)."""
         first, last = np.searchsorted(np.frombuffer(self.log, np.int64), (begin, end + 1))
         stamps = np.frombuffer(self.stamp, np.int64)[first:last]
         return stamps, np.frombuffer(self.xyz).reshape(-1, 3)[first:last]
@@ -93,39 +111,45 @@ class Setpoints:
 
 @dataclasses.dataclass
 class Streams:
-    """All small streams of one bag."""
+    """All small streams of one bag, from `streams.read_streams`.
+
+    camera: topic of the pictures; empty if there is none. camera_fault: why there is none.
+    arms: CRTK names of the arms that have a setpoint. has_task_states: whether TASK_STATE was
+    recorded. commands, motions, requests, marks, setpoints: the streams, in order of recording.
+    task_states: by stamp (ns); several if the robot's clock started again during the recording.
+    violations: (log, stamp) of each task_state that shows a violation, ns.
+    pauses: begin and end of each time in which the operator was clutched (log, ns).
+    span: first and last time of recording (log, ns). faults: why a topic is not read, by relative
+    topic name. drops: number of unusable messages by reason.
+    """
 
     camera: str = ""
     camera_fault: str = ""
-    """Why there is none."""
     arms: list[str] = dataclasses.field(default_factory=list)
-    has_states: bool = False
+    has_task_states: bool = False
     commands: list[RecordedCommand] = dataclasses.field(default_factory=list)
     motions: list[RecordedMotion] = dataclasses.field(default_factory=list)
-    asked: list[Asked] = dataclasses.field(default_factory=list)
+    requests: list[RecordedRequest] = dataclasses.field(default_factory=list)
     marks: list[Mark] = dataclasses.field(default_factory=list)
     setpoints: Setpoints = dataclasses.field(default_factory=Setpoints)
-    states: dict[int, list[State]] = dataclasses.field(default_factory=dict)
-    """By stamp; several where the clock began anew within the recording."""
+    task_states: dict[int, list[RecordedTaskState]] = dataclasses.field(default_factory=dict)
     violations: list[tuple[int, int]] = dataclasses.field(default_factory=list)
-    """(log, stamp) of each task_state that shows one."""
-    pauses: list[tuple[int, int]] = dataclasses.field(default_factory=list)  # log begin, end
+    pauses: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     span: tuple[int, int] = (0, 0)
-    """Of the recording (ns, log)."""
-    faults: dict[str, str] = dataclasses.field(default_factory=dict)  # by relative topic
+    faults: dict[str, str] = dataclasses.field(default_factory=dict)
     drops: Counter[str] = dataclasses.field(default_factory=Counter)
 
-    def state(self, stamp: int, log: int) -> State | None:
-        """The task state of the frame with this stamp, recorded at about the same time."""
-        found = self.states.get(stamp)
-        return min(found, key=lambda one: abs(one.log - log)) if found else None
+    def task_state(self, stamp: int, log: int) -> RecordedTaskState | None:
+        """The task_state with this stamp (ns) that was recorded nearest to `log` (ns), if any."""
+        found = self.task_states.get(stamp)
+        return min(found, key=lambda state: abs(state.log - log)) if found else None
 
 
 def nanoseconds(time: Any) -> int:
-    """A builtin_interfaces/Time."""
+    """Nanoseconds of a builtin_interfaces/Time."""
     return int(time.sec) * 10**9 + int(time.nanosec)
 
 
 def stamp_of(message: Any) -> int:
-    """Stamp of a message with a header (ns)."""
+    """Stamp (ns) of a message with a header."""
     return nanoseconds(message.header.stamp)

@@ -1,4 +1,4 @@
-"""Where the episodes of a bag lie: by the operator's marks, else by the numbers of its commands.
+"""Finds the episodes of a bag by the operator's marks, else by the episode numbers of commands.
 
 A recording with neither is one episode. Times are the recorder's (log, ns).
 """
@@ -8,38 +8,52 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from dvrk_cable_env.bags.records import Asked, Mark, RecordedCommand, Streams
+from dvrk_cable_env.bags.records import Mark, RecordedCommand, RecordedRequest, Streams
 from ls3_common import topics
 
 BEGINNING, END = 0, 2**62
 SLACK = 500_000_000
-"""Nanoseconds by which a recorder may be late for one topic, and so mix up what came when."""
+"""Nanoseconds by which one topic may be recorded later than another, so that the order of messages
+of two topics is uncertain by this much."""
 
 
 @dataclasses.dataclass
 class Segment:
-    """One episode of a bag, before any picture is looked at."""
+    """Where one episode of a bag lies. Times are the recorder's (log, ns).
+
+    index: number of the episode in the bag, from 0.
+    begin, end: first and last time of the episode.
+    frames_from: from this time a frame may show s_0: after the previous episode.
+    source: as the operator named it at the start, e.g. `demonstration`; may be empty.
+    success_from, violation_from: time of the operator's mark; None without one.
+    discarded: whether the operator marked the episode as discarded.
+    marked: whether marks delimit the episode.
+    unfinished: whether the recording ended before the episode did, as far as can be known.
+    commands: the commands that arm_node carried out.
+    first_request: the request of step 0, whose stamp names the frame of s_0.
+    """
 
     index: int
     begin: int = BEGINNING
     end: int = END
-    before: int = BEGINNING
-    """From when on a picture may show s_0: after the episode before this one."""
+    frames_from: int = BEGINNING
     source: str = ""
-    """As the operator named it at the start; may be empty."""
     success_from: int | None = None
     violation_from: int | None = None
     discarded: bool = False
     marked: bool = False
     unfinished: bool = False
-    """The recording ends within it, as far as can be known."""
     commands: list[RecordedCommand] = dataclasses.field(default_factory=list)
-    asked: Asked | None = None
-    """The request of step 0, which names the frame of s_0."""
+    first_request: RecordedRequest | None = None
 
 
 def find_segments(streams: Streams, cut: str) -> list[Segment]:
-    """The episodes in order of time; `cut` says why the recording ended early, if it did."""
+    """Return the episodes in order of time.
+
+    Args:
+        streams: the recording, from `streams.read_streams`.
+        cut: why the recording is incomplete; empty if complete.
+    """
     if streams.marks:
         found = _by_marks(streams.marks)
         for segment in found:
@@ -50,11 +64,11 @@ def find_segments(streams: Streams, cut: str) -> list[Segment]:
         found = [Segment(0)]
     if cut and found and not found[-1].marked:
         found[-1].unfinished = True
-    for before, segment in zip([None, *found], found, strict=False):
-        if before is not None:
-            segment.before = before.end if before.marked else _last_log(before)
+    for previous, segment in zip([None, *found], found, strict=False):
+        if previous is not None:
+            segment.frames_from = previous.end if previous.marked else _last_log(previous)
         if segment.commands:
-            segment.asked = _asked(streams.asked, segment)
+            segment.first_request = _first_request(streams.requests, segment)
     return found
 
 
@@ -63,11 +77,11 @@ def _by_marks(marks: Iterable[Mark]) -> list[Segment]:
     running: Segment | None = None
     for mark in marks:
         if mark.word == "start":
-            if running is not None:  # the stop was forgotten, or was not recorded
+            if running is not None:  # the stop mark was forgotten or not recorded
                 running.end, running.unfinished = mark.log, True
             running = Segment(len(found), begin=mark.log, source=mark.rest, marked=True)
             found.append(running)
-        elif found:  # success and discard may come after the stop, as afterthoughts
+        elif found:  # success and discard may be marked after the stop
             last = found[-1]
             at = min(mark.log, last.end)
             if mark.word == "stop" and running is not None:
@@ -84,7 +98,7 @@ def _by_marks(marks: Iterable[Mark]) -> list[Segment]:
 
 
 def _by_numbers(commands: list[RecordedCommand]) -> list[Segment]:
-    """A new one where the number changes or the steps begin again; none while the arm goes back."""
+    """A new episode begins where the number changes or the steps restart; retreats are left out."""
     groups: list[list[RecordedCommand]] = []
     for command in commands:
         last = groups[-1][-1] if groups else None
@@ -102,7 +116,7 @@ def _by_numbers(commands: list[RecordedCommand]) -> list[Segment]:
 
 
 def _inside(commands: list[RecordedCommand], segment: Segment) -> list[RecordedCommand]:
-    """Those between the marks, and what the recorder took of the same episode before the start."""
+    """Commands between the marks, and commands of the same episode recorded shortly before."""
     commands = [command for command in commands if command.episode != topics.RETREAT_EPISODE]
     found = [command for command in commands if segment.begin <= command.log <= segment.end]
     if not found:
@@ -114,7 +128,7 @@ def _inside(commands: list[RecordedCommand], segment: Segment) -> list[RecordedC
 
 
 def _carried_out(commands: Iterable[RecordedCommand]) -> list[RecordedCommand]:
-    """Without those that the arm refused: they are asked for again."""
+    """Without the commands that arm_node refused: their steps are requested again."""
     return [command for command in commands if command.outcome != "refused"]
 
 
@@ -122,10 +136,11 @@ def _last_log(segment: Segment) -> int:
     return segment.commands[-1].log if segment.commands else segment.begin
 
 
-def _asked(requests: list[Asked], segment: Segment) -> Asked | None:
-    """The first request of step 0 since the episode before."""
+def _first_request(requests: list[RecordedRequest], segment: Segment) -> RecordedRequest | None:
+    """The first request of step 0 after the previous episode."""
     number, limit = segment.commands[0].episode, segment.commands[0].log
-    for one in requests:
-        if segment.before < one.log <= limit and (one.episode, one.step) == (number, 0):
-            return one
+    for request in requests:
+        is_first = (request.episode, request.step) == (number, 0)
+        if is_first and segment.frames_from < request.log <= limit:
+            return request
     return None

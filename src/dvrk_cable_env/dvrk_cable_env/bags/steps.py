@@ -1,9 +1,9 @@
-"""Which frames of an episode are its states, and what was done between them.
+"""Chooses the frames of an episode that are its states, and finds the actions between them.
 
-`CommandSteps` follows the graph: one step for each command that the arm carried out, the state
-after it the first frame after the motion's end and a rest, as episode_node has it.
-`SetpointSteps` serves an arm that a person moves by other means, whose commands are on no topic:
-frames at the policy's period, actions from differences of the setpoint at the frames' own stamps.
+`CommandSteps` follows the recorded commands of arm_node: one step for each command that was carried
+out. The state after a step is the first frame after the motion's end and a rest, as in
+episode_node. `SetpointSteps` serves an arm that a person moves by other means, without commands on
+a topic: states at the policy's period, actions from differences of the setpoint between states.
 """
 
 from __future__ import annotations
@@ -15,39 +15,60 @@ import numpy as np
 
 from dvrk_cable_env.arm.limits import AXES, ROUNDING, ArmLimits
 from dvrk_cable_env.bags.frames import CameraFrame
-from dvrk_cable_env.bags.records import BagFault, Names, RecordedCommand, RecordedMotion, Streams
+from dvrk_cable_env.bags.records import (
+    BagFault,
+    RecordedCommand,
+    RecordedMotion,
+    Streams,
+    TopicNames,
+)
 from dvrk_cable_env.bags.segments import SLACK, Segment
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 
-HELD = 0.002
-"""Metres that the arm may creep while the operator is clutched."""
+CLUTCHED_MOTION = 0.002
+"""Metres by which the setpoint may move while the operator is clutched."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How bags are read. Times in seconds, lengths in metres."""
+    """How episodes are made from a bag.
 
-    names: Names = field(default_factory=Names)
-    actions: str = "auto"  # commands, setpoints, or whichever the episode has
-    settle: float = 0.1  # of episode_node: rest between a motion and its frame
-    period: float = 0.5  # between states where nothing but the setpoint tells
-    max_gap: float = 1.0  # from when a frame is due to the frame
-    max_skew: float = 0.1  # from a frame to the nearest setpoint
-    plane: float = 0.003  # the tip may leave its mean height by that
+    names: topics to read. actions: source of the actions, `commands`, `setpoints`, or `auto` for
+    whichever the episode has. settle: rest between a motion and its frame, as in episode_node, s.
+    period: time between states with `setpoints`, s. max_gap: longest delay of a frame after it was
+    due, s. max_skew: longest time from a frame to the nearest setpoint, s. plane: largest distance
+    of the tip from its mean height, m. limits: of the arm. segmentation: crop and colour ranges.
+    """
+
+    names: TopicNames = field(default_factory=TopicNames)
+    actions: str = "auto"
+    settle: float = 0.1
+    period: float = 0.5
+    max_gap: float = 1.0
+    max_skew: float = 0.1
+    plane: float = 0.003
     limits: ArmLimits = field(default_factory=ArmLimits)
     segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
 
 
 class CommandSteps:
-    """States by commands and ends of motions."""
+    """States and actions of an episode from the commands and the ends of their motions.
+
+    unfinished: whether the episode's last step may be missing.
+    """
 
     kind = "commands"
 
     def __init__(self, segment: Segment, streams: Streams, rules: Rules) -> None:
+        """Find when each state's frame is due.
+
+        Raises:
+            BagFault: a command is missing, or the commands contradict each other.
+        """
         self._rules = rules
         commands = segment.commands
-        _refuse_lost(segment, streams.motions)
-        first = segment.asked.stamp if segment.asked else commands[0].image_stamp
+        _refuse_missing_end(segment, streams.motions)
+        first = segment.first_request.stamp if segment.first_request else commands[0].image_stamp
         self._due = [first]
         self._actions: list[np.ndarray] = []
         self._first_log = commands[0].log
@@ -62,43 +83,54 @@ class CommandSteps:
             held = command.outcome == "held"
             if not held and len(command.sent) != AXES:
                 raise BagFault(f"step {step} sent {len(command.sent)} numbers, not {AXES}")
-            later = commands[step + 1].log if step + 1 < len(commands) else segment.end
-            end = command.stamp if held else _end(streams.motions, command, later)
+            until = commands[step + 1].log if step + 1 < len(commands) else segment.end
+            end = command.stamp if held else _end(streams.motions, command, until)
             if end:
                 self._due.append(end + int(rules.settle * 1e9))
             elif step + 1 < len(commands):
-                # its end was lost on the way, but arm_node takes no plan on a frame from before it
+                # the motion's end was not recorded, but the next command's frame is from after it
                 self._due.append(commands[step + 1].image_stamp)
             else:
-                self.unfinished = True  # its last step is not known to have ended
+                self.unfinished = True  # nothing shows that the last step ended
                 break
             self._actions.append(np.asarray([0.0] * AXES if held else command.sent, np.float32))
         if any(a > b for a, b in zip(self._due, self._due[1:], strict=False)):
-            raise BagFault("the robot's clock jumped back within it")
+            raise BagFault("the robot's clock jumped back during the episode")
 
     @property
     def complete(self) -> bool:
-        """Whether no further frame can be a state."""
+        """Whether all states have been taken."""
         return self._taken == len(self._due)
 
     def wants(self, frame: CameraFrame) -> bool:
-        """Whether this frame is the next state."""
+        """Whether this frame is the next state.
+
+        Raises:
+            BagFault: no frame was recorded in time.
+        """
         if self.complete:
             return False
         late = frame.stamp - self._due[self._taken]
         gap = late > self._rules.max_gap * 1e9
-        if self._taken == 0:  # before it another clock may have been in force
+        if self._taken == 0:  # an earlier frame may carry the stamp of another clock
             return late >= 0 and not gap and frame.log <= self._first_log + SLACK
         if gap:
             raise _late(self._taken, late)
         return late >= 0
 
     def take(self, _frame: CameraFrame) -> None:
-        """It was usable."""
+        """Count the frame that `wants` accepted: it was usable."""
         self._taken += 1
 
     def actions(self, frames: list[tuple[int, int]]) -> tuple[np.ndarray, float]:
-        """Actions between the states, float32 (T, 2), and the largest delay of a frame (s)."""
+        """Return the actions, float32 (T, 2), m, and the largest delay of a frame (s).
+
+        Args:
+            frames: (stamp, log) of the T + 1 states, ns.
+
+        Raises:
+            BagFault: frames of states are missing.
+        """
         if 0 < len(frames) == len(self._due) - 1:
             self.unfinished = True
         elif len(frames) != len(self._due):
@@ -108,20 +140,29 @@ class CommandSteps:
 
 
 class SetpointSteps:
-    """States by the clock, actions by the setpoint."""
+    """States of an episode at a fixed period, actions from the setpoint between them.
+
+    complete: always False: any later frame of the segment may be a state.
+    """
 
     kind = "setpoints"
 
     def __init__(self, segment: Segment, streams: Streams, rules: Rules) -> None:
+        """Choose states every `rules.period` seconds between begin and end of the segment."""
         self._segment, self._streams, self._rules = segment, streams, rules
         self._period = int(rules.period * 1e9)
-        self._due = self._seen = 0  # when the next state is due, the newest frame outside a pause
+        self._due = 0  # stamp at which the next state is due; 0 before s_0
+        self._last = 0  # stamp of the newest frame outside a pause
         self._paused = False
         self.unfinished = segment.unfinished
         self.complete = False
 
     def wants(self, frame: CameraFrame) -> bool:
-        """Whether the next state is due; time stands still while the operator is clutched."""
+        """Whether this frame is the next state. Time stands still while the operator is clutched.
+
+        Raises:
+            BagFault: no frame was recorded in time.
+        """
         if not self._segment.begin <= frame.log <= self._segment.end:
             return False
         if any(begin <= frame.log <= end for begin, end in self._streams.pauses):
@@ -130,33 +171,37 @@ class SetpointSteps:
         if self._due == 0:
             self._due = frame.stamp
         elif self._paused:
-            self._due += frame.stamp - self._seen  # as if the pause had not been
-        self._paused, self._seen = False, frame.stamp
+            self._due += frame.stamp - self._last  # the pause does not count
+        self._paused, self._last = False, frame.stamp
         late = frame.stamp - self._due
         if late > self._rules.max_gap * 1e9:
             raise _late(0, late)
         return late >= 0
 
     def take(self, frame: CameraFrame) -> None:
-        """The next is due a period after this one was."""
+        """Schedule the next state one period after this one was due."""
         self._due += self._period
         if self._due <= frame.stamp:
             self._due = frame.stamp + self._period
 
     def actions(self, frames: list[tuple[int, int]]) -> tuple[np.ndarray, float]:
-        """As of `CommandSteps`; the second is the largest distance of a frame from a setpoint (s).
+        """Return the actions, float32 (T, 2), m, and the longest time to a setpoint (s).
 
         Args:
-            frames: (stamp, log) of the states, ns.
+            frames: (stamp, log) of the T + 1 states, ns.
+
+        Raises:
+            BagFault: setpoints are missing, in another frame, out of the plane or too far apart,
+                or the arm moved while the operator was clutched.
         """
         segment, rules, poses = self._segment, self._rules, self._streams.setpoints
         margin = int(2 * rules.max_skew * 1e9)
         begin, end = frames[0][1] - margin, frames[-1][1] + margin
         jumps = [back for log, back in poses.jumps if begin <= log <= end]
         if jumps:
-            raise BagFault(f"the robot's clock jumped back by {jumps[0]:.3g} s within it")
+            raise BagFault(f"the robot's clock jumped back by {jumps[0]:.3g} s during the episode")
         arm = rules.names.arm or self._streams.arms[0]
-        wanted = rules.limits.frame or f"{arm}_base"  # as arm_node has it
+        wanted = rules.limits.frame or f"{arm}_base"  # the default of arm_node
         if poses.frames != {wanted}:
             raise BagFault(f"setpoints in frame {sorted(poses.frames)}, expected '{wanted}'")
         stamps, places = poses.between(begin, end)
@@ -169,7 +214,7 @@ class SetpointSteps:
         if rise > rules.plane:
             raise BagFault(f"the tip left its plane by {1e3 * rise:.1f} mm")
         self._check_pauses(segment, stamps, places)
-        # seconds since the first: nanoseconds since 1970 do not fit a float64
+        # seconds since the first state: nanoseconds since 1970 exceed the precision of float64
         path = [np.interp((at - at[0]) / 1e9, (stamps - at[0]) / 1e9, places[:, i]) for i in (0, 1)]
         steps = np.diff(np.stack(path, 1), axis=0).astype(np.float32)
         self._check_steps(steps)
@@ -192,15 +237,15 @@ class SetpointSteps:
             )
             if len(held):
                 moved = float(np.abs(held[:, :AXES] - held[0, :AXES]).max())
-                if moved > HELD:
+                if moved > CLUTCHED_MOTION:
                     raise BagFault(f"the arm moved {1e3 * moved:.1f} mm while it was clutched")
 
 
 def make_steps(segment: Segment, streams: Streams, rules: Rules) -> CommandSteps | SetpointSteps:
-    """By what the recording has, or as the rules say.
+    """Choose the source of states and actions, as the rules ask or the recording allows.
 
     Raises:
-        BagFault: it has neither, or not what is needed.
+        BagFault: the recording has neither commands nor setpoints, or what it has is incomplete.
     """
     faults = streams.faults
     if segment.commands and rules.actions != "setpoints":
@@ -208,17 +253,17 @@ def make_steps(segment: Segment, streams: Streams, rules: Rules) -> CommandSteps
             raise BagFault(f"arm_command without motion_state: {faults['motion_state']}")
         return CommandSteps(segment, streams, rules)
     if rules.actions == "commands" or (streams.commands and not streams.setpoints.log):
-        raise BagFault(faults.get("arm_command", "no step in it"))
+        raise BagFault(faults.get("arm_command", "no steps"))
     if not streams.setpoints.log:
         if len(streams.arms) > 1 and not rules.names.arm:
-            raise BagFault(f"two arms ({', '.join(streams.arms)}): choose with --arm")
+            raise BagFault(f"several arms ({', '.join(streams.arms)}): choose with --arm")
         missing = [reason for topic, reason in faults.items() if topic.endswith("setpoint_cp")]
         raise BagFault("; ".join([faults.get("arm_command", ""), *(missing or ["no setpoint_cp"])]))
     return SetpointSteps(segment, streams, rules)
 
 
-def _refuse_lost(segment: Segment, motions: list[RecordedMotion]) -> None:
-    """An episode that went on after its last command here is not whole, and may have violated."""
+def _refuse_missing_end(segment: Segment, motions: list[RecordedMotion]) -> None:
+    """Refuse an episode that went on after its last recorded command: a violation may be lost."""
     last = segment.commands[-1]
     if segment.unfinished:
         return
@@ -231,28 +276,30 @@ def _refuse_lost(segment: Segment, motions: list[RecordedMotion]) -> None:
             raise BagFault(f"the command of step {motion.step} is missing")
 
 
-def _end(motions: list[RecordedMotion], command: RecordedCommand, later: int) -> int:
-    """Stamp of the end of a command's motion (ns), 0 where none was recorded before `later`."""
+def _end(motions: list[RecordedMotion], command: RecordedCommand, until: int) -> int:
+    """Stamp of the end of a command's motion (ns); 0 if none was recorded before `until` (ns)."""
     first = bisect_left(motions, command.log - SLACK, key=lambda motion: motion.log)
     for motion in motions[first:]:
-        if motion.log > later + SLACK:
+        if motion.log > until + SLACK:
             break
-        is_its = (motion.episode, motion.step) == (command.episode, command.step)
-        if is_its and not motion.moving and motion.stamp >= command.stamp:
+        same_step = (motion.episode, motion.step) == (command.episode, command.step)
+        if same_step and not motion.moving and motion.stamp >= command.stamp:
             return motion.stamp
     return 0
 
 
-def _nearest(stamps: np.ndarray, at: np.ndarray) -> float:
-    """Largest distance of any of `at` (ns) from its nearest stamp, in seconds."""
+def _nearest(stamps: np.ndarray, times: np.ndarray) -> float:
+    """Longest time (s) from any of `times` (ns) to the nearest of `stamps` (ns)."""
     if not len(stamps):
         return float("inf")
-    right = np.searchsorted(stamps, at).clip(0, len(stamps) - 1)
+    right = np.searchsorted(stamps, times).clip(0, len(stamps) - 1)
     left = (right - 1).clip(0)
-    gaps = np.minimum(np.abs(stamps[right] - at), np.abs(stamps[left] - at))
+    gaps = np.minimum(np.abs(stamps[right] - times), np.abs(stamps[left] - times))
     return float(gaps.max()) / 1e9
 
 
 def _late(state: int, late: int) -> BagFault:
     where = f" for state {state}" if state else ""
-    return BagFault(f"no frame{where} for {late / 1e9:.3g} s: frames lost, or the clock leapt")
+    return BagFault(
+        f"no frame{where} for {late / 1e9:.3g} s: frames were lost, or the clock jumped forward"
+    )

@@ -1,6 +1,6 @@
-"""First pass over a bag: every stream but the pictures, checked and in memory.
+"""First pass over a bag: reads and checks every stream except the pictures.
 
-A camera makes a bag large, the rest of it does not: an hour of a 100 Hz setpoint is 14 MB here.
+These streams fit into memory: one hour of a setpoint at 100 Hz takes 14 MB.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 from dvrk_cable_env.bags.reading import Bag, Raw
 from dvrk_cable_env.bags.records import (
     MARKS,
-    Asked,
     Mark,
-    Names,
     RecordedCommand,
     RecordedMotion,
-    State,
+    RecordedRequest,
+    RecordedTaskState,
     Streams,
+    TopicNames,
     nanoseconds,
     stamp_of,
 )
@@ -27,23 +27,24 @@ CAMERA_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 POSE = ("geometry_msgs/msg/PoseStamped",)
 MARK = ("crtk_msgs/msg/StringStamped", "std_msgs/msg/String")
 LATE = 10_000_000_000
-"""Nanoseconds by which a command may be recorded late: until what was lost has been sent again."""
+"""Longest delay (ns) of a command's recording: a reliable topic repeats what was lost."""
 JUMP = 500_000_000
-"""Nanoseconds back from which on a stamp out of order is a clock that jumped."""
+"""A stamp that is this much (ns) before the previous stamp means that the clock jumped back. A
+smaller difference means that messages are out of order."""
 
 
-def read_streams(bag: Bag, names: Names) -> Streams:
-    """Read all but the pictures. What is missing or of a wrong type stands in `faults`."""
-    return _Pass(bag, names).run()
+def read_streams(bag: Bag, names: TopicNames) -> Streams:
+    """Read all streams except the pictures; `Streams.faults` names the topics that are missing."""
+    return _FirstPass(bag, names).run()
 
 
-class _Pass:
-    """State of the pass: which topic goes where, and what holds since when."""
+class _FirstPass:
+    """State of the pass: the handler of each topic, and the pauses so far."""
 
-    def __init__(self, bag: Bag, names: Names) -> None:
+    def __init__(self, bag: Bag, names: TopicNames) -> None:
         self._bag, self._names = bag, names
         self._out = Streams()
-        self._sinks: dict[str, Callable[[int, Any], None]] = {}
+        self._handlers: dict[str, Callable[[int, Any], None]] = {}
         self._paused: dict[str, bool] = {}
         self._pause_began = 0
         self._log = 0
@@ -51,10 +52,11 @@ class _Pass:
     def run(self) -> Streams:
         out = self._out
         compressed = f"{topics.CAMERA_IMAGE}/compressed"
-        asked = (self._names.camera,) if self._names.camera else (topics.CAMERA_IMAGE, compressed)
-        found = [topic for topic in (self._find(n, CAMERA_TYPES) for n in asked) if topic]
+        default = (topics.CAMERA_IMAGE, compressed)
+        names = (self._names.camera,) if self._names.camera else default
+        found = [topic for topic in (self._find(n, CAMERA_TYPES) for n in names) if topic]
         out.camera = found[0] if found else ""
-        faults = [out.faults.pop(name, "") for name in asked]
+        faults = [out.faults.pop(name, "") for name in names]
         out.camera_fault = "" if found else "; ".join(filter(None, faults))
         out.arms = sorted(
             topic.split("/")[-2]
@@ -62,7 +64,7 @@ class _Pass:
             if topic.endswith("/setpoint_cp") and topic.split("/")[-2].startswith("PSM")
         )
         arm = self._names.arm or (out.arms[0] if len(out.arms) == 1 else "")
-        for name, kinds, sink in (
+        for name, kinds, handler in (
             (topics.ARM_COMMAND, ("ls3_interfaces/msg/ArmCommand",), self._on_command),
             (topics.MOTION_STATE, ("ls3_interfaces/msg/MotionState",), self._on_motion),
             (topics.STEP_REQUEST, ("ls3_interfaces/msg/StepRequest",), self._on_request),
@@ -71,35 +73,34 @@ class _Pass:
             *([(topics.arm(arm, "setpoint_cp"), POSE, self._on_setpoint)] if arm else []),
             ("console/clutch", ("sensor_msgs/msg/Joy",), self._on_clutch),
         ):
-            self._route(self._find(name, kinds), sink)
-        out.has_states = topics.TASK_STATE not in out.faults
+            self._route(self._find(name, kinds), handler)
+        out.has_task_states = topics.TASK_STATE not in out.faults
         for topic, kind in self._bag.topics.items():
             if arm and topic.endswith(f"_{arm}/following") and kind == "std_msgs/msg/Bool":
                 self._route(topic, self._on_following)
-        for raw in self._bag.messages(set(self._sinks)):
+        for raw in self._bag.messages(set(self._handlers)):
             self._log = raw.log
             out.span = (out.span[0] or raw.log, raw.log)
             self._take(raw)
         if self._pause_began:
             out.pauses.append((self._pause_began, self._log))
-        out.commands = _when_sent(out.commands, out.motions)
+        out.commands = _correct_late(out.commands, out.motions)
         return out
 
-    def _route(self, topic: str, sink: Callable[[int, Any], None]) -> None:
+    def _route(self, topic: str, handler: Callable[[int, Any], None]) -> None:
         if topic:
-            self._sinks[topic] = sink
+            self._handlers[topic] = handler
 
     def _find(self, name: str, kinds: tuple[str, ...]) -> str:
-        """The full name of a topic; empty, and a fault, where there is none or it does not fit."""
+        """The full name of a topic; empty, with an entry in `faults`, if none or several match."""
         parts = [*self._names.namespace.split("/"), *name.split("/")]
         wanted = name if name.startswith("/") else "/" + "/".join(filter(None, parts))
         found = [topic for topic in self._bag.topics if topic == wanted]
         if not found and not self._names.namespace:
             found = sorted(t for t in self._bag.topics if t.endswith("/" + name.lstrip("/")))
         if len(found) != 1:
-            several = (
-                f"several topics '{name}': {', '.join(found)}; choose by --namespace or --camera"
-            )
+            several = f"several topics '{name}' ({', '.join(found)}): choose with "
+            several += "--namespace or --camera"
             self._out.faults[name] = several if found else f"no topic '{name}'"
             return ""
         kind = self._bag.topics[found[0]]
@@ -110,7 +111,7 @@ class _Pass:
 
     def _take(self, raw: Raw) -> None:
         try:
-            self._sinks[raw.topic](raw.log, self._bag.decode(raw))
+            self._handlers[raw.topic](raw.log, self._bag.decode(raw))
         except ValueError as error:
             self._out.drops[f"{raw.topic}: {error}"] += 1
 
@@ -133,12 +134,13 @@ class _Pass:
         self._out.motions.append(RecordedMotion(log, stamp, moving, message.episode, message.step))
 
     def _on_request(self, log: int, message: Any) -> None:
-        self._out.asked.append(Asked(log, stamp_of(message), message.episode, message.step))
+        request = RecordedRequest(log, stamp_of(message), message.episode, message.step)
+        self._out.requests.append(request)
 
     def _on_state(self, log: int, message: Any) -> None:
         stamp = stamp_of(message)
-        state = State(log, bool(message.success), bool(message.constraint))
-        self._out.states.setdefault(stamp, []).append(state)
+        state = RecordedTaskState(log, bool(message.success), bool(message.constraint))
+        self._out.task_states.setdefault(stamp, []).append(state)
         if state.constraint:
             self._out.violations.append((log, stamp))
 
@@ -182,13 +184,13 @@ class _Pass:
             self._pause_began = 0
 
 
-def _when_sent(
+def _correct_late(
     commands: list[RecordedCommand], motions: list[RecordedMotion]
 ) -> list[RecordedCommand]:
-    """The commands, in time where the recorder got them late.
+    """Correct the time of recording of commands that reached the recorder late.
 
-    A reliable topic sends again what was lost, seconds later, and holds back all that came after
-    it. MOTION_STATE then says by another way when the command was carried out.
+    A reliable topic repeats a lost message, up to seconds later, and holds back all messages after
+    it. MOTION_STATE shows independently when the command was carried out.
     """
     begun: dict[tuple[int, int], list[RecordedMotion]] = {}
     for motion in motions:
@@ -200,7 +202,7 @@ def _when_sent(
             for motion in begun.get((command.episode, command.step), ())
             if 0 <= motion.stamp - command.stamp <= LATE and 0 <= command.log - motion.log <= LATE
         ]
-        later = found[-1:]  # the topic keeps their order
-        log = min([command.log, *logs, *(one.log for one in later)])
+        following = found[-1:]  # the order of the topic is kept
+        log = min([command.log, *logs, *(one.log for one in following)])
         found.append(command._replace(log=log))
     return found[::-1]

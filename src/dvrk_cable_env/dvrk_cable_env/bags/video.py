@@ -1,10 +1,10 @@
-"""Videos with time-stamp side-cars, as the dVRK's own recorder writes them, in the camera's place.
+"""Recorded videos with time-stamp side-cars, which replace the camera's topic of a bag.
 
-`record` of jhu-dvrk/dvrk_data writes an MP4 file and beside it a JSON side-car of the type
-``dvrk_data:video_sidecar@1.0.0`` (its share/schemas/video_sidecar.schema.json) that has the times
-of every frame. A frame's stamp is when its source made it, else when the recorder received it;
-both are nanoseconds of CLOCK_REALTIME, as the stamps and the recording times of a bag are on a
-robot. `estimated_latency_ms` is of the operator's display and is not subtracted.
+`record` of jhu-dvrk/dvrk_data writes an MP4 file and a JSON side-car with the times of every frame,
+of the type ``dvrk_data:video_sidecar@1.0.0`` (its share/schemas/video_sidecar.schema.json). The
+stamp of a frame is the time at its source, else the time of reception by the recorder. Both are
+nanoseconds of CLOCK_REALTIME, like the stamps and recording times of a bag on a robot.
+`estimated_latency_ms` belongs to the operator's display and is not subtracted.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ls3_common.errors import DataError
 TYPE = "dvrk_data:video_sidecar@1.0.0"
 EYES = ("left", "right")
 SLACK = 10**9
-"""Nanoseconds before and after a bag in which a frame may still belong to it."""
+"""Nanoseconds by which a frame may lie outside a bag's span and still belong to the bag."""
 
 
 class Gap(NamedTuple):
-    """Time (ns, log) of which there are no pictures, and why."""
+    """A time without pictures, from `begin` to `end` (log, ns), and the reason."""
 
     begin: int
     end: int
@@ -41,21 +41,25 @@ class Gap(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RecordedVideo:
-    """One MP4 file. stamps: ns per frame, 0 where unknown; logs: ns, when it was received."""
+    """One MP4 file with its side-car.
+
+    stamps: time of each frame at its source, ns; 0 if unknown.
+    logs: time of each frame's reception by the recorder, ns.
+    half: which half of a stereo picture to use, `first` or `second`; empty: the whole picture.
+    """
 
     sidecar: Path
     file: Path
     stamps: tuple[int, ...]
     logs: tuple[int, ...]
     half: str = ""
-    """Which half of each picture is the wanted eye's: first, second; empty: all of it."""
 
     def during(self, begin: int, end: int) -> bool:
-        """Whether it shows something of this time (ns, log)."""
+        """Whether any frame lies between `begin` and `end` (log, ns), `SLACK` included."""
         return self.logs[0] <= end + SLACK and self.logs[-1] >= begin - SLACK
 
     def fingerprint(self) -> str:
-        """12 hexadecimal digits over side-car and video."""
+        """12 hexadecimal digits of a hash over side-car and video."""
         digest = hashlib.sha256(self.half.encode())
         for file in (self.sidecar, self.file):
             if file.is_file():
@@ -64,16 +68,20 @@ class RecordedVideo:
 
 
 def read_video(path: Path, eye: str) -> RecordedVideo:
-    """Read a side-car; `path` is it, or the MP4 beside it. `eye` chooses the half of a stereo one.
+    """Read a side-car; the video itself is not opened.
+
+    Args:
+        path: the side-car, or the MP4 file beside it.
+        eye: `left` or `right`, the half of a stereo video to use.
 
     Raises:
-        DataError: there is no side-car, or it is none; the video itself is not looked at.
+        DataError: there is no side-car, or the side-car is damaged or of another type.
     """
     sidecar = path.with_suffix(".json")
     try:
         document = json.loads(sidecar.read_text())
     except OSError as error:
-        do = "a recorder that was killed writes none; give the .json file or the .mp4 beside it"
+        do = "give the .json file or the .mp4 beside it; a recorder that was killed writes none"
         raise DataError(f"no side-car: {error.strerror}", where=str(sidecar), do=do) from None
     except ValueError as error:
         raise DataError(f"not JSON ({error})", where=str(sidecar)) from None
@@ -99,11 +107,11 @@ def read_video(path: Path, eye: str) -> RecordedVideo:
 def video_frames(
     videos: Sequence[RecordedVideo], begin: int, end: int
 ) -> Iterator[CameraFrame | Gap]:
-    """The pictures of this time (ns, log) in order, and gaps where they cannot be had.
+    """Yield the frames recorded from `begin` to `end` (log, ns) in order, and gaps between them.
 
-    A frame's pixels must be asked for before the next frame is.
+    A frame's pixels must be read before the next frame is requested.
     """
-    for video in sorted(videos, key=lambda one: one.logs[0]):
+    for video in sorted(videos, key=lambda video: video.logs[0]):
         if not video.during(begin, end):
             continue
         for found in _decoded(video):
@@ -117,18 +125,18 @@ def _decoded(video: RecordedVideo) -> Iterator[CameraFrame | Gap]:
         return Gap(video.logs[index], video.logs[-1], f"{video.file.name}: {reason}")
 
     if not video.file.is_file():
-        yield gap("no such video beside its side-car")
+        yield gap("there is no such video beside its side-car")
         return
     capture = cv2.VideoCapture(str(video.file), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
-            yield gap("not a video that OpenCV can read")
+            yield gap("OpenCV cannot read the video")
             return
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         if count != len(video.logs):
             yield gap(
-                f"{count} frames, but {len(video.logs)} time stamps in its side-car: which belongs "
-                "to which cannot be told"
+                f"{count} frames, but {len(video.logs)} time stamps in its side-car: frames and "
+                "stamps cannot be matched"
             )
             return
         for index, (stamp, log) in enumerate(zip(video.stamps, video.logs, strict=True)):
@@ -141,9 +149,9 @@ def _decoded(video: RecordedVideo) -> Iterator[CameraFrame | Gap]:
 
 
 def _pixels(capture: cv2.VideoCapture, half: str) -> Image:
-    there, picture = capture.retrieve()
-    if not there:
-        raise ValueError("a frame of the video that OpenCV cannot decode")
+    decoded, picture = capture.retrieve()
+    if not decoded:
+        raise ValueError("OpenCV cannot decode a frame of the video")
     middle = picture.shape[1] // 2
     columns = {"first": slice(0, middle), "second": slice(middle, None), "": slice(None)}[half]
     return np.asarray(picture[:, columns, ::-1], np.uint8)
@@ -158,7 +166,7 @@ def _half(side_by_side: str, eye: str) -> str:
 
 
 def _stamp(time: dict[str, Any]) -> int:
-    """When a frame was made: by its source, for two eyes the middle, else by its reception (ns)."""
+    """Stamp of a frame (ns): at its source (of two eyes the mean), else of its reception."""
     source = time.get("mono_source_ns")
     if source is not None:
         return _number(source)
@@ -169,5 +177,5 @@ def _stamp(time: dict[str, Any]) -> int:
 
 def _number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
-        raise ValueError(f"{value!r} is no time in nanoseconds")
+        raise ValueError(f"{value!r} is not a time in nanoseconds")
     return value

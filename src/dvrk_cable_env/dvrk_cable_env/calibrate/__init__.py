@@ -1,1 +1,1 @@
-"""Colours, crop and workspace of the camera, found with a person."""
+"""`calibrate`: a person finds the colours, the crop and the workspace of the camera."""

@@ -1,4 +1,7 @@
-"""Colour ranges from pixels that a person pointed at, and a picture that shows what they select."""
+"""Proposes colour ranges from pixels that a person picked, and draws what the ranges select.
+
+Colours are OpenCV HSV: hue 0 to 179 on a circle, saturation and value 0 to 255.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +16,51 @@ from dvrk_cable_env.camera.segmentation import Image, SegmentationConfig, in_ran
 from ls3_common.errors import UserError
 
 TARGETS = ("cable", "obstacle", "goal")
+"""The objects whose colours segmentation_node needs to know."""
 PAINT = {"cable": (255, 255, 0), "obstacle": (0, 255, 255), "goal": (255, 0, 255)}
 HUES = 180
+"""Number of hues on OpenCV's circle."""
 MIN_SATURATION = 40
-"""Below, a colour is grey and its hue is the camera's noise."""
+"""A less saturated colour is grey, and its hue is noise of the camera."""
 MIN_VALUE = 20
-"""Below, all is the camera's noise."""
+"""A darker colour is noise of the camera."""
 HUE_SPREAD = 20
-"""Hue by which one pick may differ from all of them."""
+"""Largest difference of hue between one pick and all picks together."""
 Pick = tuple[float, float]
+"""A pixel (u, v) that a person picked."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """Bounds (hue, saturation, value), both included; a lower hue above the upper one wraps."""
+    """A colour range: lower and upper bound (hue, saturation, value), both included.
+
+    A range whose lower hue is above its upper hue wraps through red.
+    """
 
     low: tuple[int, ...]
     high: tuple[int, ...]
 
 
-def propose(
+def propose_range(
     rgb: Image, picks: Sequence[Pick], radius: int = 1, hue: int = 8, saturation: int = 60
 ) -> Range:
-    """The range of what lies under some picks.
+    """Propose the colour range of an object from a few picked pixels.
 
-    Of the pixels within `radius` of the picks the middle 90 % count, hues on their circle, so that
-    a pick that is half beside a thin cable does no harm. The margins `hue` and `saturation` and
-    half of the value are for other light and for shade; nothing is too bright or too colourful.
+    The middle 90 % of the pixels near the picks count, so that a pick that lies half beside a thin
+    cable does no harm. The range extends them for other light and for shade: by `hue` on both
+    sides, downwards by `saturation` and to half of the value. There is no upper bound of
+    saturation and value.
 
     Args:
         rgb: the frame, uint8 (height, width, 3).
-        picks: (u, v) in pixels.
-        radius: of the neighbourhood that is looked at, pixels.
+        picks: pixels (u, v) on the object.
+        radius: of the square neighbourhood of a pick, px.
+        hue: margin on the hue circle.
+        saturation: margin below the least saturated pixel.
 
     Raises:
-        UserError: no pick, one outside the frame, one on grey, or one unlike the others; it names
-            the pick.
+        UserError: there is no pick, or a pick lies outside the frame, is grey, or differs in hue
+            from the others. The message names the pick.
     """
     if not picks:
         raise UserError("no pixel was picked", do="pick a few on the object, in light and in shade")
@@ -57,21 +69,21 @@ def propose(
     for pick, patch in zip(picks, patches, strict=True):
         if np.median(patch[:, 1]) < MIN_SATURATION:
             raise UserError(
-                f"pick {_text(pick)} is grey: it has no hue to tell it by",
+                f"pick {_text(pick)} is grey: it has no hue",
                 do="pick coloured pixels, or mark the object with coloured tape",
             )
     centres = [_middle_hue(patch[patch[:, 1] >= MIN_SATURATION, 0]) for patch in patches]
     middle = _middle_hue(np.array(centres))
     for pick, centre in zip(picks, centres, strict=True):
-        if abs(_turn(centre - middle)) > HUE_SPREAD:
+        if abs(_hue_difference(centre - middle)) > HUE_SPREAD:
             raise UserError(
                 f"pick {_text(pick)} has hue {centre:.0f}, the picks together {middle:.0f}",
-                do="leave it out, or pick more on the object",
+                do="leave this pick out, or pick more pixels on the object",
             )
     pixels = np.concatenate(patches)
     pixels = pixels[pixels[:, 1] >= MIN_SATURATION].astype(float)
-    turns = _turn(pixels[:, 0] - middle)
-    first, last = np.percentile(turns, (5, 95))
+    differences = _hue_difference(pixels[:, 0] - middle)
+    first, last = np.percentile(differences, (5, 95))
     colour, value = np.percentile(pixels[:, 1:], 5, axis=0)
     return Range(
         (
@@ -84,7 +96,7 @@ def propose(
 
 
 def ranges_of(config: SegmentationConfig) -> dict[str, Range]:
-    """The ranges that a configuration has, by target."""
+    """The colour range of each target in a configuration."""
     return {
         target: Range(getattr(config, f"{target}_low"), getattr(config, f"{target}_high"))
         for target in TARGETS
@@ -92,33 +104,39 @@ def ranges_of(config: SegmentationConfig) -> dict[str, Range]:
 
 
 def parameters_of(target: str, chosen: Range) -> dict[str, tuple[int, ...]]:
-    """A range as parameters of segmentation_node."""
+    """A target's range as parameters of segmentation_node, by parameter name."""
     return {f"{target}_low": chosen.low, f"{target}_high": chosen.high}
 
 
-def clashes(config: SegmentationConfig) -> list[str]:
-    """Pairs of targets whose ranges share a colour; a pixel would be both."""
+def overlapping_ranges(config: SegmentationConfig) -> list[str]:
+    """Pairs of targets whose ranges overlap, e.g. ``cable and goal``; one pixel could be both."""
     found = []
     ranges = ranges_of(config)
-    for index, one in enumerate(TARGETS):
+    for index, target in enumerate(TARGETS):
         for other in TARGETS[index + 1 :]:
-            first, second = ranges[one], ranges[other]
-            level = all(
+            first, second = ranges[target], ranges[other]
+            saturation_and_value_overlap = all(
                 max(first.low[i], second.low[i]) <= min(first.high[i], second.high[i])
                 for i in (1, 2)
             )
-            if level and (_hues(first) & _hues(second)).any():
-                found.append(f"{one} and {other}")
+            if saturation_and_value_overlap and (_hues(first) & _hues(second)).any():
+                found.append(f"{target} and {other}")
     return found
 
 
 def preview(
     rgb: Image, config: SegmentationConfig, height: int = 480
 ) -> tuple[Image, dict[str, int]]:
-    """The frame with what the ranges select outlined, and the masks of the scene beside it.
+    """Draw a frame with the selected pixels outlined, and the masks of the scene beside it.
+
+    Args:
+        rgb: the frame, uint8 (height, width, 3).
+        config: colour ranges, and crop or view of the scene.
+        height: of the drawing, px.
 
     Returns:
-        uint8 (height, width, 3), and how many pixels of the scene each target has.
+        The drawing, uint8 (height, frame width + height after scaling, 3), and the number of
+        selected pixels in the scene by target.
 
     Raises:
         FrameError: the frame is unusable.
@@ -162,19 +180,20 @@ def _text(pick: Pick) -> str:
     return f"({pick[0]:g}, {pick[1]:g})"
 
 
-def _turn(hue: ArrayLike) -> NDArray[np.float64]:
-    """A difference of hues, the short way round: from -90 up to 90."""
+def _hue_difference(hue: ArrayLike) -> NDArray[np.float64]:
+    """A difference of hues, the short way round the circle: from -90 to 90."""
     return np.asarray((np.asarray(hue, float) + HUES / 2) % HUES - HUES / 2)
 
 
 def _middle_hue(hues: NDArray[np.generic]) -> float:
-    """The median, seen from the direction of the mean on the circle."""
+    """The median of hues on the circle, counted from the mean direction."""
     angles = np.exp(2j * np.pi * np.asarray(hues, float) / HUES)
     mean = np.angle(angles.mean()) * HUES / (2 * np.pi)
-    return float((mean + np.median(_turn(np.asarray(hues, float) - mean))) % HUES)
+    return float((mean + np.median(_hue_difference(np.asarray(hues, float) - mean))) % HUES)
 
 
 def _hues(chosen: Range) -> NDArray[np.bool_]:
+    """Which hues a range contains, bool (HUES,)."""
     hues = np.arange(HUES)
     low, high = chosen.low[0], chosen.high[0]
     return (hues >= low) & (hues <= high) if low <= high else (hues >= low) | (hues <= high)

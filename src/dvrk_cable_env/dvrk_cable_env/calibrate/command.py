@@ -1,7 +1,7 @@
-"""calibrate: colours, crop and workspace of segmentation_node, from a frame, by a person.
+"""calibrate: find colours, crop and workspace of segmentation_node from a camera frame.
 
-With a display a window with sliders; without, picks and points on the command line, and a
-picture of what they give. It listens, and moves nothing.
+With a display, calibrate opens a window with sliders. Without a display, give picks and points
+on the command line and look at the picture that calibrate writes. calibrate moves nothing.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ import numpy as np
 from dvrk_cable_env.calibrate.colours import (
     TARGETS,
     Range,
-    clashes,
+    overlapping_ranges,
     parameters_of,
     preview,
-    propose,
+    propose_range,
 )
 from dvrk_cable_env.calibrate.file import save
-from dvrk_cable_env.calibrate.given import SECTION, given_in, read_frame, sized, undistorted
-from dvrk_cable_env.calibrate.panel import Panel, by_hand
+from dvrk_cable_env.calibrate.inputs import (
+    SECTION,
+    file_parameters,
+    read_frame,
+    size_and_crop,
+    wants_undistortion,
+)
+from dvrk_cable_env.calibrate.panel import Panel, run_window
 from dvrk_cable_env.calibrate.workspace import LIMIT, fit, marker_points
 from dvrk_cable_env.camera.segmentation import FrameError, Image, NodeConfig
 from ls3_common.errors import UserError
@@ -36,86 +42,108 @@ from ls3_common.parameters import build, to_dict
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Entry point: 0 where something was saved, 1 where the person left, 2 for a mistake."""
+    """Entry point of the command.
+
+    Returns:
+        0 if something was saved or written, 1 if the person left without saving, 2 for a mistake
+        of the user, 130 after Ctrl-C.
+    """
     words = list(sys.argv[1:] if args is None else args)
     ros = words.index("--ros-args") if "--ros-args" in words else len(words)
-    asked = _parser().parse_args(words[:ros])
+    arguments = _parser().parse_args(words[:ros])
     try:
-        undistort = undistorted(asked, given_in(Path(asked.file)))
+        undistort = wants_undistortion(arguments, file_parameters(Path(arguments.file)))
         with contextlib.ExitStack() as stack:
             live: Any = None
-            if not asked.source or asked.touch:
-                from dvrk_cable_env.calibrate.live import Live
+            if not arguments.source or arguments.touch:
+                from dvrk_cable_env.calibrate.live import CalibrationNode
                 from ls3_common.ros import beside
 
                 live = stack.enter_context(
-                    beside(lambda: Live(asked.arm, asked.wait, undistort), words[ros:])
+                    beside(
+                        lambda: CalibrationNode(arguments.arm, arguments.wait, undistort),
+                        words[ros:],
+                    )
                 )
-            rgb = read_frame(asked.source, asked.camera_info) if asked.source else live.frame()
-            if asked.write_frame:
-                _write(asked.write_frame, rgb)
-                print(f"the frame, {rgb.shape[1]} x {rgb.shape[0]}: {asked.write_frame}")
+            if arguments.source:
+                rgb = read_frame(arguments.source, arguments.camera_info)
+            else:
+                rgb = live.frame()
+            if arguments.write_frame:
+                _write(arguments.write_frame, rgb)
+                print(f"the frame, {rgb.shape[1]} x {rgb.shape[0]}: {arguments.write_frame}")
                 return 0
-            return calibrate(asked, rgb, live)
+            return calibrate(arguments, rgb, live)
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except FrameError as error:  # of a later frame, in the window
+    except FrameError as error:  # a later frame in the window is unusable
         print(UserError(str(error), where="the frame"), file=sys.stderr)
         return UserError.exit_code
     except KeyboardInterrupt:
         return 130
 
 
-def calibrate(asked: argparse.Namespace, rgb: Image, live: Any = None) -> int:
-    """What the command line asks for, with one frame; see `main`.
+def calibrate(arguments: argparse.Namespace, rgb: Image, live: Any = None) -> int:
+    """Calibrate from one frame as the command line asks, and save the result.
+
+    Args:
+        arguments: the parsed command line.
+        rgb: the frame, uint8 (height, width, 3).
+        live: a `CalibrationNode` that provides further frames and the tip's position, or None.
+
+    Returns:
+        The exit code of the command, see `main`.
 
     Raises:
-        UserError: something is wrong with what was asked; nothing was saved.
+        UserError: an argument is wrong, or the points do not agree; nothing was saved.
     """
-    path = Path(asked.file)
-    given = given_in(path)
-    values = sized(given, rgb, asked.crop)
-    if asked.undistort is not None or asked.camera_info:
-        values["undistort"] = undistorted(asked, given)
-    points = [((u, v), (x, y)) for u, v, x, y in asked.point]
-    for u, v in asked.touch:
+    path = Path(arguments.file)
+    given = file_parameters(path)
+    values = size_and_crop(given, rgb, arguments.crop)
+    if arguments.undistort is not None or arguments.camera_info:
+        values["undistort"] = wants_undistortion(arguments, given)
+    points = [((u, v), (x, y)) for u, v, x, y in arguments.point]
+    for u, v in arguments.touch:
         _wait_for_enter(f"guide the tip to the table at pixel ({u:g}, {v:g}), then Enter ")
         points.append(((u, v), tuple(live.tip())))
-    if asked.marker:
-        places = {int(number): (x, y) for number, x, y in asked.marker}
-        points += list(zip(*marker_points(rgb, places, asked.dictionary), strict=True))
+    if arguments.marker:
+        places = {int(number): (x, y) for number, x, y in arguments.marker}
+        points += list(zip(*marker_points(rgb, places, arguments.dictionary), strict=True))
+    named_picks = _named("--pick", arguments.pick, float)
+    named_ranges = _named("--range", arguments.range, int)
     for target in TARGETS:
-        picks = [(u, v) for name, (u, v) in _named("--pick", asked.pick, float) if name == target]
+        picks = [(u, v) for name, (u, v) in named_picks if name == target]
         if picks:
-            values |= parameters_of(target, propose(rgb, picks))
-        for name, bounds in _named("--range", asked.range, int):
+            values |= parameters_of(target, propose_range(rgb, picks))
+        for name, bounds in named_ranges:
             if name == target:
                 values |= parameters_of(target, Range(bounds[:3], bounds[3:]))
-    if not (points or asked.pick or asked.range or asked.crop or asked.view):
+    if not (points or arguments.pick or arguments.range or arguments.crop or arguments.view):
         config = build(NodeConfig, {**given, **values}, str(path))
-        panel = Panel(config, live.tip if live else None, asked.limit / 1000)
-        by_hand(panel, _frames(rgb, live))
+        panel = Panel(config, live.tip if live else None, arguments.limit / 1000)
+        run_window(panel, _frames(rgb, live))
         if not panel.saving:
             print("nothing was saved")
             return 1
-        ours = to_dict(panel.config)
-        values |= {key: ours[key] for name in TARGETS for key in (f"{name}_low", f"{name}_high")}
+        chosen = to_dict(panel.config)
+        values |= {key: chosen[key] for name in TARGETS for key in (f"{name}_low", f"{name}_high")}
         points = list(panel.points)
     if points:
-        found = fit([p for p, _ in points], [p for _, p in points], asked.limit / 1000)
+        found = fit([p for p, _ in points], [p for _, p in points], arguments.limit / 1000)
         print("\n".join(found.lines()))
         values["homography"] = tuple(map(float, found.homography.ravel()))
     lens_changes = values.get("undistort", False) != given.get("undistort", False)
     if "undistort" in values and lens_changes and given.get("homography") and not points:
-        do = "measure the points anew, with the same call"
-        raise UserError("the homography was found with the lens otherwise", where=str(path), do=do)
-    if asked.view:
-        *centre, width = asked.view
+        do = "measure the points again, with the same call"
+        what = "undistort changes, but the homography was found with the old value"
+        raise UserError(what, where=str(path), do=do)
+    if arguments.view:
+        *centre, width = arguments.view
         values |= {"view_centre": tuple(centre), "view_width": width}
-        values["crop_side"] = asked.side or values["crop_side"]
+        values["crop_side"] = arguments.side or values["crop_side"]
     config = build(NodeConfig, {**given, **values}, str(path))
-    _show(rgb, config, asked.preview)
+    _show(rgb, config, arguments.preview)
     save(path, SECTION, values)
     print(f"saved {', '.join(values)} in {path}")
     return 0
@@ -124,7 +152,7 @@ def calibrate(asked: argparse.Namespace, rgb: Image, live: Any = None) -> int:
 def _named(
     option: str, given: Sequence[Sequence[str]], number: type[int] | type[float]
 ) -> list[tuple[str, tuple[Any, ...]]]:
-    """Words of an option that names a target first and has finite numbers behind it."""
+    """Parse the words of an option that takes a target and then finite numbers."""
     found = []
     for name, *texts in given:
         try:
@@ -133,7 +161,7 @@ def _named(
             raise UserError(f"{option} {name} {' '.join(texts)}: not numbers") from None
         if name not in TARGETS or not np.isfinite(numbers).all():
             text = f"{option} {name} {' '.join(texts)}"
-            raise UserError(text, do=f"{', '.join(TARGETS)}, then finite numbers")
+            raise UserError(text, do=f"give one of {', '.join(TARGETS)}, then finite numbers")
         found.append((name, numbers))
     return found
 
@@ -157,9 +185,9 @@ def _show(rgb: Image, config: NodeConfig, path: str) -> None:
     print(", ".join(f"{target}: {count} pixels" for target, count in counts.items()))
     for target, count in counts.items():
         if not count:
-            print(f"warning: nothing of the {target} is seen")
-    for pair in clashes(config):
-        print(f"warning: the ranges of {pair} share a colour")
+            print(f"warning: no pixel of the {target} is selected")
+    for pair in overlapping_ranges(config):
+        print(f"warning: the colour ranges of {pair} overlap")
     _write(path, picture)
     print(f"masks: {path}")
 
@@ -167,7 +195,7 @@ def _show(rgb: Image, config: NodeConfig, path: str) -> None:
 def _write(path: str, rgb: Image) -> None:
     try:
         done = cv2.imwrite(path, np.ascontiguousarray(rgb[..., ::-1]))
-    except cv2.error:  # of a name that ends like no picture
+    except cv2.error:  # the suffix is not that of a picture
         done = False
     if not done:
         raise UserError("cannot be written", where=path, do="give a name that ends in .png")
@@ -186,42 +214,75 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     many = partial(add, action="append", default=[])
-    add("file", help="ROS parameter file to read and to save in; other keys stay")
-    add("--from", dest="source", metavar="PNG", help="a picture instead of the camera's topic")
+    add("file", help="ROS parameter file to read and to save in; its other keys are kept")
+    add("--from", dest="source", metavar="PNG", help="use a picture instead of the camera's topic")
     add(
         "--undistort",
         action=argparse.BooleanOptionalAction,
-        help="see frames without their lens, by camera_info, and have segmentation_node do so\n"
-        "(as the file has it)",
+        help="correct the lens of frames by camera_info, here and in segmentation_node\n"
+        "(default: as in the file)",
     )
-    add("--camera-info", metavar="YAML", help="camera_calibration's file, with --from: --undistort")
-    add("--write-frame", metavar="PNG", help="only write the frame in which pixels are counted")
+    add(
+        "--camera-info",
+        metavar="YAML",
+        help="lens of the picture of --from, saved by camera_calibration; implies --undistort",
+    )
+    add("--write-frame", metavar="PNG", help="only write the frame, to count pixels in it")
     many("--pick", nargs=3, metavar=("WHAT", "U", "V"), help="a pixel of cable, obstacle or goal")
     bounds = ("WHAT", "H", "S", "V", "H", "S", "V")
-    many("--range", nargs=7, metavar=bounds, help="lower and upper bound as given")
-    add("--crop", nargs=3, type=int, metavar=("LEFT", "TOP", "SIDE"), help="the scene's square, px")
+    many("--range", nargs=7, metavar=bounds, help="lower and upper bound of a colour")
+    add(
+        "--crop",
+        nargs=3,
+        type=int,
+        metavar=("LEFT", "TOP", "SIDE"),
+        help="square of the frame that is the scene, px",
+    )
     point = ("U", "V", "X", "Y")
-    many("--point", nargs=4, type=_finite, metavar=point, help="pixel and robot's position, metres")
+    many("--point", nargs=4, type=_finite, metavar=point, help="a pixel and its robot position, m")
     many(
-        "--touch", nargs=2, type=_finite, metavar=("U", "V"), help="pixel; position of measured_cp"
+        "--touch",
+        nargs=2,
+        type=_finite,
+        metavar=("U", "V"),
+        help="a pixel to which you guide the tip; its position comes from measured_cp",
     )
     many(
-        "--marker", nargs=3, type=_finite, metavar=("ID", "X", "Y"), help="ArUco marker, centre, m"
+        "--marker",
+        nargs=3,
+        type=_finite,
+        metavar=("ID", "X", "Y"),
+        help="an ArUco marker and the robot position of its centre, m",
     )
-    add("--dictionary", default="DICT_4X4_50", help="of the markers (%(default)s)")
-    add("--limit", type=_finite, default=1000 * LIMIT, help="of the residuals, mm (%(default)s)")
+    add("--dictionary", default="DICT_4X4_50", help="ArUco dictionary (default: %(default)s)")
+    add(
+        "--limit",
+        type=_finite,
+        default=1000 * LIMIT,
+        help="largest residual of a point, mm (default: %(default)s)",
+    )
     view = ("X", "Y", "WIDTH")
     add(
         "--view",
         nargs=3,
         type=_finite,
         metavar=view,
-        help="rectified square: centre, width, metres",
+        help="use a rectified square of the table as scene: centre and width, m",
     )
-    add("--side", type=int, help="pixels of its side (that of the crop)")
-    add("--preview", default="calibration.png", metavar="PNG", help="to write (%(default)s)")
-    add("--arm", default="PSM1", help="whose measured_cp (%(default)s)")
-    add("--wait", type=_finite, default=10.0, help="seconds for the first message (%(default)s)")
+    add("--side", type=int, help="pixels per side of the rectified square (default: the crop's)")
+    add(
+        "--preview",
+        default="calibration.png",
+        metavar="PNG",
+        help="picture of the masks to write (default: %(default)s)",
+    )
+    add("--arm", default="PSM1", help="arm of --touch (default: %(default)s)")
+    add(
+        "--wait",
+        type=_finite,
+        default=10.0,
+        help="longest wait for a message, s (default: %(default)s)",
+    )
     return parser
 
 

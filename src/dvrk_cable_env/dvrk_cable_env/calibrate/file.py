@@ -1,4 +1,4 @@
-"""Numbers into a ROS parameter file, beside everything else that stands in it."""
+"""Sets numbers in a ROS parameter file without touching anything else in the file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from ls3_common.errors import ConfigError
 from ls3_common.parameters import read_section
 
 Value = int | float | bool | str | Sequence[int] | Sequence[float]
+"""A parameter's value."""
 
 
 def save(path: str | Path, section: str, values: Mapping[str, Value]) -> None:
-    """Set parameters of one node; all other keys, their order and the comments stay.
+    """Set parameters of one node in a file. Other keys, their order and all comments stay.
 
-    A file or section that is missing is made. The file is replaced as a whole, so that it is the
-    old or the new one whatever happens; a link stays one.
+    A missing file or section is created. The file is replaced in one step, so that it is never
+    half written; a symbolic link stays a link.
+
+    Args:
+        path: the ROS parameter file.
+        section: name of the node.
+        values: values to set, by parameter name.
 
     Raises:
         ConfigError: the file is not a ROS parameter file, or cannot be written.
@@ -29,7 +35,7 @@ def save(path: str | Path, section: str, values: Mapping[str, Value]) -> None:
         text = path.read_text() if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", where=str(path)) from None
-    changed = with_values(text, section, values, str(path))
+    changed = set_values(text, section, values, str(path))
     kept: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(
@@ -52,17 +58,23 @@ def save(path: str | Path, section: str, values: Mapping[str, Value]) -> None:
             kept.unlink(missing_ok=True)
 
 
-def with_values(text: str, section: str, values: Mapping[str, Value], where: str) -> str:
-    """The text of a parameter file with some of a section's keys set.
+def set_values(text: str, section: str, values: Mapping[str, Value], where: str) -> str:
+    """Return the text of a parameter file with some values of a section set.
+
+    Args:
+        text: the file's text; empty for a new file.
+        section: name of the node.
+        values: values to set, by parameter name.
+        where: the file's name, for error messages.
 
     Raises:
-        ConfigError: see `save`.
+        ConfigError: the text is not a ROS parameter file.
     """
     try:
         document = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"not valid YAML: {error}", where=where) from None
-    fresh = [f"    {key}: {_written(value)}\n" for key, value in values.items()]
+    fresh = [f"    {key}: {_to_yaml(value)}\n" for key, value in values.items()]
     if document is not None and not isinstance(document, yaml.MappingNode):
         raise ConfigError("not a ROS parameter file", where=where, do="see config/ for examples")
     body = None if document is None else _parameters(document, section, where)
@@ -72,14 +84,14 @@ def with_values(text: str, section: str, values: Mapping[str, Value], where: str
         return f"{text}{newline}{gap}/**/{section}:\n  ros__parameters:\n{''.join(fresh)}"
     present = {key.value: (key, value) for key, value in body.value}
     edits = [
-        (key.end_mark.index, _end(value), f": {_written(values[name])}")
+        (key.end_mark.index, _end(value), f": {_to_yaml(values[name])}")
         for name, (key, value) in present.items()
         if name in values
     ]
     first = body.start_mark
     missing = [name for name in values if name not in present]
     indent = " " * first.column
-    added = "".join(f"{name}: {_written(values[name])}\n{indent}" for name in missing)
+    added = "".join(f"{name}: {_to_yaml(values[name])}\n{indent}" for name in missing)
     edits.append((first.index, first.index, added))
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
@@ -87,7 +99,7 @@ def with_values(text: str, section: str, values: Mapping[str, Value], where: str
 
 
 def _parameters(document: yaml.MappingNode, section: str, where: str) -> yaml.MappingNode | None:
-    """The mapping under `ros__parameters` of the last section of that name."""
+    """The mapping under `ros__parameters` of the last section with this name."""
     found = None
     for key, body in document.value:
         if key.value.rsplit("/", 1)[-1] != section:
@@ -96,13 +108,13 @@ def _parameters(document: yaml.MappingNode, section: str, where: str) -> yaml.Ma
         found = inner.get("ros__parameters")
         if not isinstance(found, yaml.MappingNode) or found.flow_style or not found.value:
             raise ConfigError(
-                f"section '{key.value}' has no ros__parameters with one key a line", where=where
+                f"section '{key.value}' has no ros__parameters with one key per line", where=where
             )
     return found
 
 
 def _end(node: yaml.Node) -> int:
-    """Where a value ends; a block of lines ends, for YAML, where the next key begins."""
+    """Index at which a value ends. YAML ends a block only where the next key begins."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
@@ -113,8 +125,8 @@ def _plain(value: Value) -> Value:
     return value if isinstance(value, int | float | str) else list(value)
 
 
-def _written(value: Value) -> str:
-    """As YAML; a number that is a float keeps its point, by which ROS knows its type."""
+def _to_yaml(value: Value) -> str:
+    """A value as YAML. A float keeps its decimal point, from which ROS infers its type."""
     if isinstance(value, str):
         return str(yaml.safe_dump(value, default_style='"')).strip()
     if isinstance(value, bool):
@@ -126,6 +138,6 @@ def _written(value: Value) -> str:
 
 def _number(value: float) -> str:
     text = repr(value)
-    if "e" in text and "." not in text:  # 1e-05 is a text to YAML 1.1
+    if "e" in text and "." not in text:  # YAML 1.1 reads 1e-05 as a string
         return text.replace("e", ".0e")
     return text

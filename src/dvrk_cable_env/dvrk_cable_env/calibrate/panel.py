@@ -1,4 +1,4 @@
-"""The calibration a person does by hand: what clicks, sliders and keys mean, and the window."""
+"""Calibration by hand: the meaning of clicks, sliders and keys, and the window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dvrk_cable_env.calibrate.colours import (
     Range,
     parameters_of,
     preview,
-    propose,
+    propose_range,
     ranges_of,
 )
 from dvrk_cable_env.calibrate.workspace import LIMIT, fit
@@ -26,17 +26,22 @@ from ls3_common.errors import UserError
 from ls3_common.parameters import build, to_dict
 
 SLIDERS = ("hue low", "sat low", "val low", "hue high", "sat high", "val high")
-HELP = "1 cable, 2 obstacle, 3 goal: click on it; p: click where the tip is; u undo, s save, q quit"
+HELP = "1 cable, 2 obstacle, 3 goal: click on it; p: click on the tip; u undo, s save, q quit"
 Point = tuple[Pick, tuple[float, float]]
+"""A pixel (u, v) and the robot position (x, y) that it shows, m."""
 
 
 class Panel:
-    """State of a calibration by hand; knows no window.
+    """State of a calibration by hand, independent of the window.
+
+    config: the configuration so far. target: the object being worked on, one of `TARGETS`.
+    message: text for the person. points: pixel and robot position (m) of each touched point.
+    leaving: whether the person is done. saving: whether to save.
 
     Args:
-        config: where it begins.
-        tip: reads where the robot's tip is, metres; None where there is no robot.
-        limit: of the residuals of points, metres.
+        config: the configuration to start from.
+        tip: returns the position (x, y) of the robot's tip, m; None without a robot.
+        limit: largest residual of the points, m.
     """
 
     def __init__(
@@ -52,42 +57,42 @@ class Panel:
         self.leaving = self.saving = False
         self._tip, self._limit = tip, limit
         self._pointing = False
-        # with the range before each, for undo
+        # each pick with the range before it, for undo
         self._picks: dict[str, list[tuple[Pick, Range]]] = {target: [] for target in TARGETS}
 
     @property
     def sliders(self) -> tuple[int, ...]:
-        """Positions of `SLIDERS` for the target that is being worked on."""
+        """Positions of `SLIDERS` for the present target."""
         chosen = ranges_of(self.config)[self.target]
         return (*chosen.low, *chosen.high)
 
     def slide(self, index: int, value: int) -> None:
-        """A slider was moved."""
+        """Handle a move of slider `index` to `value`."""
         values = list(self.sliders)
         values[index] = value
         self._choose(Range(tuple(values[:3]), tuple(values[3:])))
 
     def click(self, rgb: Image, pick: Pick) -> None:
-        """A pixel of the frame was clicked: a pick of the target, or where the tip is."""
+        """Handle a click on pixel `pick` of the frame: a pick of the target, or of the tip."""
         try:
             if self._pointing:
                 self._point(pick)
                 return
-            done, before = self._picks[self.target], ranges_of(self.config)[self.target]
-            self._choose(propose(rgb, [*(other for other, _ in done), pick]))
-            done.append((pick, before))
-            self.message = f"{self.target}: {len(done)} picks"
+            picks, before = self._picks[self.target], ranges_of(self.config)[self.target]
+            self._choose(propose_range(rgb, [*(earlier for earlier, _ in picks), pick]))
+            picks.append((pick, before))
+            self.message = f"{self.target}: {len(picks)} picks"
         except UserError as error:
             self.message = error.what
 
     def key(self, key: str) -> None:
-        """A key was pressed: see `HELP`."""
+        """Handle a key, see `HELP`."""
         if key in ("1", "2", "3"):
             self.target, self._pointing = TARGETS[int(key) - 1], False
             self.message = f"{self.target}: click on it, or use the sliders"
         elif key == "p":
             self._pointing = self._tip is not None
-            self.message = "guide the tip to the table, click where it is"
+            self.message = "guide the tip to the table, then click on it"
             if not self._pointing:
                 self.message = "no robot here: give points as --point U V X Y"
         elif key == "u":
@@ -113,7 +118,7 @@ class Panel:
             self.message = f"undone, {len(self._picks[self.target])} picks left"
 
     def _save(self) -> None:
-        """Leave to save; stay where the points are not good enough, so that nothing is lost."""
+        """Close and save, if the points agree; otherwise stay, so that no work is lost."""
         try:
             if self.points:
                 pixels, places = zip(*self.points, strict=True)
@@ -122,7 +127,8 @@ class Panel:
                 build(NodeConfig, values, "calibrate")
             self.saving = self.leaving = True
         except UserError as error:
-            self.message = f"{error.what.splitlines()[0]}: {error.do or 'p, then u undoes points'}"
+            do = error.do or "to undo points: p, then u"
+            self.message = f"{error.what.splitlines()[0]}: {do}"
 
     def _choose(self, chosen: Range) -> None:
         values = {**to_dict(self.config), **parameters_of(self.target, chosen)}
@@ -130,28 +136,33 @@ class Panel:
 
 
 def has_window() -> bool:
-    """Whether this OpenCV can open windows, and there is a display to open them on."""
+    """Whether this OpenCV can open windows and there is a display."""
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     return bool(cv2.currentUIFramework()) and bool(display)
 
 
 def _is_closed(name: str) -> bool:
-    """Whether the window was closed by its button; Qt's then is no window that can be asked."""
+    """Whether the person closed the window; Qt then raises instead of answering."""
     try:
         return bool(cv2.getWindowProperty(name, cv2.WND_PROP_VISIBLE) < 1)
     except cv2.error:
         return True
 
 
-def by_hand(panel: Panel, frame: Callable[[], Image], height: int = 640) -> None:
+def run_window(panel: Panel, frame: Callable[[], Image], height: int = 640) -> None:
     """Show a window until the person saves or leaves.
+
+    Args:
+        panel: handles clicks, sliders and keys.
+        frame: returns the newest frame, uint8 (height, width, 3).
+        height: of the picture in the window, px.
 
     Raises:
         UserError: no window can be opened.
     """
     if not has_window():
         raise UserError(
-            "no window: there is no display, or this OpenCV was built without (the -headless one)",
+            "no window: there is no display, or this OpenCV (-headless) has no windows",
             do="use the python3-opencv of a ROS install, or --pick, --range and --preview",
         )
     name = "calibrate"

@@ -1,1 +1,1 @@
-"""Camera frame to mask: the lens, the colours, and segmentation_node."""
+"""From a camera frame to the cable's mask: the lens, the colours and segmentation_node."""

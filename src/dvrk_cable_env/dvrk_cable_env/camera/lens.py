@@ -1,10 +1,10 @@
-"""A camera's lens, by its camera_info: frames in which straight lines are straight. No ROS.
+"""Corrects the distortion of a camera's lens, as its camera_info describes the lens. No ROS.
 
-The corrected frame has the size and the camera matrix K of the raw one. R and P of the message are
-not used: they turn the two eyes of a stereo camera into one plane, one eye needs straight lines
-only, and a rotation is part of the homography anyway. So the picture is not image_proc's
-`image_rect`: colours, crop and homography belong to the one they were calibrated with. What the
-camera did not see is black, which is no colour of the scene.
+The corrected frame has the size and the camera matrix K of the raw frame. R and P of camera_info
+are not used: they bring the two eyes of a stereo camera into one plane, and with one eye the
+homography contains any rotation. The picture therefore differs from image_proc's `image_rect`.
+Colours, crop and homography hold only for the kind of frame with which they were calibrated.
+Pixels that the camera did not see are black, which is not a colour of the scene.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from dvrk_cable_env.camera.segmentation_view import Image
 from ls3_common.errors import UserError
 
 COEFFICIENTS = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}
-"""Numbers in D by distortion_model, as sensor_msgs/CameraInfo and camera_calibration have them."""
+"""Number of coefficients in D for each distortion_model of sensor_msgs/CameraInfo."""
 FISHEYE = "equidistant"
 Maps = tuple[NDArray[Any], NDArray[Any]]
+"""Two maps of cv2.remap in fixed point, each (height, width, ...)."""
 
 
 class LensError(ValueError):
-    """A frame cannot be corrected; the text says what is wrong with its camera_info."""
+    """A frame cannot be corrected; the text says what is wrong with the camera_info."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What camera_info says of a lens. width, height: px, of its frames.
+    """The content of a camera_info that describes the lens.
 
-    k: nine numbers of K, row by row, px; d: the coefficients. is_part: its frames are binned, or
-    a region of interest, so that K does not hold for their pixels.
+    width, height: size of the frames, px. model: distortion_model. k: the camera matrix K, nine
+    numbers row by row, px. d: the coefficients D of the model. is_part: whether the frames are
+    binned or a region of interest, in which case K does not describe their pixels.
     """
 
     width: int
@@ -49,12 +51,12 @@ class Calibration:
 
     @property
     def fault(self) -> str:
-        """Why no frame can be corrected with it, or an empty text."""
+        """Why this calibration cannot correct a frame; empty if it can."""
         if self.model not in COEFFICIENTS:
             known = ", ".join(COEFFICIENTS)
             return f"camera_info: distortion_model '{self.model[:40]}' is none of {known}"
         if not any(self.k):
-            return "camera_info: K is zero, which means that nobody has calibrated the camera"
+            return "camera_info: K is zero, which means that the camera is not calibrated"
         if len(self.k) != 9 or not np.isfinite(self.k).all():
             return "camera_info: K is not nine finite numbers"
         fx, skew, _cx, zero, fy, _cy, *last = self.k
@@ -66,12 +68,12 @@ class Calibration:
         if not np.isfinite(self.d).all():
             return "camera_info: a coefficient is not finite"
         if self.is_part:
-            return "camera_info: binning or a region of interest, whose pixels K does not describe"
+            return "camera_info: binning or a region of interest, but K describes whole frames"
         return ""
 
 
 def calibration_of(message: Any) -> Calibration:
-    """That of a sensor_msgs/CameraInfo, of rclpy or of a bag."""
+    """The calibration in a sensor_msgs/CameraInfo, from rclpy or from a bag."""
     width, height, roi = int(message.width), int(message.height), message.roi
     whole = (0, 0, 0, 0), (0, 0, width, height)
     seen = (roi.x_offset, roi.y_offset, roi.width, roi.height)
@@ -81,10 +83,10 @@ def calibration_of(message: Any) -> Calibration:
 
 
 def read_calibration(path: str | Path) -> Calibration:
-    """That of a file as camera_calibration writes it and camera_info_manager reads it (YAML).
+    """Read the YAML file that camera_calibration writes and camera_info_manager reads.
 
     Raises:
-        UserError: it cannot be read, or is no such file.
+        UserError: the file cannot be read, or is not a camera calibration.
     """
     try:
         document = yaml.safe_load(Path(path).read_text())
@@ -100,7 +102,7 @@ def read_calibration(path: str | Path) -> Calibration:
     except KeyError as error:
         raise UserError(f"no key {error.args[0]!r}", where=str(path), do=_WRITTEN) from None
     except (yaml.YAMLError, ValueError, TypeError, ArithmeticError, RecursionError):
-        raise UserError("no camera calibration", where=str(path), do=_WRITTEN) from None
+        raise UserError("not a camera calibration", where=str(path), do=_WRITTEN) from None
     return Calibration(*size, model, k, d)
 
 
@@ -112,10 +114,12 @@ def _numbers(given: Sequence[Any]) -> tuple[float, ...]:
 
 
 class Lens:
-    """The lens in force: of the newest camera_info, whose maps are made with the first frame.
+    """Corrects frames with the newest camera_info. The maps are made with the first frame.
+
+    calibration: the newest camera_info; None before the first.
 
     Args:
-        missing: what to say as long as none has come.
+        missing: the reason for refusing frames before the first camera_info.
     """
 
     def __init__(self, missing: str) -> None:
@@ -123,25 +127,34 @@ class Lens:
         self._fault = missing
         self._maps: Maps | None = None
 
-    def hear(self, calibration: Calibration) -> None:
-        """A camera_info has come; one that says what the last one said costs nothing."""
+    def receive(self, calibration: Calibration) -> None:
+        """Use this camera_info from now on; one that is equal to the last costs nothing."""
         if calibration != self.calibration:
             self.calibration, self._maps = calibration, None
             self._fault = calibration.fault
 
     def correct(self, rgb: Image) -> Image:
-        """The frame without its lens, uint8 (height, width, 3) as it came; itself if D is zero.
+        """Return the frame without distortion.
+
+        Args:
+            rgb: the raw frame, uint8 (height, width, 3).
+
+        Returns:
+            uint8 (height, width, 3); the same array if the lens has no distortion.
 
         Raises:
-            LensError: no camera_info, one that describes no lens, or one of other frames.
+            LensError: there is no camera_info, it does not describe a lens, or it describes frames
+                of another size.
         """
         known = self.calibration
         if self._fault or known is None:
             raise LensError(self._fault)
         height, width = rgb.shape[:2]
         if (known.width, known.height) != (width, height):
-            whose = f"{known.width} x {known.height}"
-            raise LensError(f"camera_info is of frames of {whose}, this is {width} x {height}")
+            known_size = f"{known.width} x {known.height}"
+            raise LensError(
+                f"camera_info describes frames of {known_size}, this frame is {width} x {height}"
+            )
         if known.model != FISHEYE and not any(known.d):
             return rgb
         if self._maps is None:
@@ -156,10 +169,10 @@ class Lens:
 
 
 def undistortion_maps(known: Calibration) -> Maps:
-    """Where each pixel of the corrected frame lies in the raw one, in cv2.remap's fixed point.
+    """Compute where each pixel of the corrected frame lies in the raw frame.
 
     Raises:
-        LensError: the coefficients are no lens's.
+        LensError: no real lens has such coefficients.
     """
     k, d = np.array(known.k).reshape(3, 3), np.array(known.d)
     size, kind = (known.width, known.height), cv2.CV_32FC1
@@ -168,14 +181,16 @@ def undistortion_maps(known: Calibration) -> Maps:
     else:
         u, v = cv2.initUndistortRectifyMap(k, d, np.eye(3), k, size, kind)
     if not (np.isfinite(u).all() and np.isfinite(v).all()):
-        raise LensError("camera_info: its coefficients take pixels to nowhere")
+        raise LensError("camera_info: the coefficients map pixels to infinity")
     if _folds(u, v):
-        raise LensError("camera_info: its coefficients fold the picture, calibrate the camera anew")
+        raise LensError(
+            "camera_info: the coefficients fold the picture; calibrate the camera again"
+        )
     return cv2.convertMaps(u, v, cv2.CV_16SC2)
 
 
 def _folds(u: NDArray[Any], v: NDArray[Any]) -> bool:
-    """Whether a part of the frame would be shown mirrored, or more than once."""
+    """Whether the corrected frame would show a part of the raw frame mirrored or twice."""
     height, width = u.shape
     inside = ((u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1))[:-1, :-1]
     right = np.diff(u, axis=1)[:-1], np.diff(v, axis=1)[:-1]

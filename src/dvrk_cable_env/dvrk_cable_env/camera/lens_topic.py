@@ -1,4 +1,4 @@
-"""The camera_info beside a camera's topic, as the lens of its frames."""
+"""Subscribes to the camera_info beside a camera's topic, for the lens of its frames."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ LOOK_PERIOD = 0.25
 
 
 def info_topic(node: Node, camera: str) -> str:
-    """Full name of the camera_info of a camera's topic, `camera` as the node subscribes to it.
+    """Return the full name of the camera_info topic that belongs to a camera's topic.
 
-    It follows where the camera's topic was remapped to, as image_transport has it, unless it was
-    remapped itself.
+    The camera_info follows a remapping of the camera's topic, as in image_transport, unless
+    camera_info itself is remapped.
+
+    Args:
+        node: the node that subscribes.
+        camera: the camera's topic as the node subscribes to it.
     """
     own = topics.beside(camera, "camera_info")
     given = node.resolve_topic_name(own)
@@ -30,22 +34,26 @@ def info_topic(node: Node, camera: str) -> str:
 
 
 class LensTopic(Lens):
-    """Hears every camera_info, whatever its publisher offers.
+    """A lens that follows the camera_info topic, whatever quality of service the publisher offers.
 
-    Drivers offer it reliable and volatile, once per frame, and a reader that asks for nothing
-    matches them all. Some latch it and say it once: whoever is seen to do so is asked for that
-    too. To ask everybody would have the others warn of a reader that they cannot serve.
+    Most drivers publish camera_info volatile with every frame; a best-effort subscription matches
+    all of them. Some drivers latch camera_info and publish it once: when such a publisher is seen,
+    a latched subscription is added. A latched subscription from the start would make the other
+    drivers warn about an incompatible subscriber.
+
+    topic: full name of the camera_info topic.
     """
 
     def __init__(self, node: Node, camera: str) -> None:
+        """Subscribe on `node` to the camera_info beside the topic `camera`."""
         self._node, self.topic = node, info_topic(node, camera)
-        super().__init__(f"undistort is true, and no camera_info has come on {self.topic}")
+        super().__init__(f"undistort is true, but no camera_info has arrived on {self.topic}")
         node.create_subscription(CameraInfo, self.topic, self._on_info, qos.BEST_EFFORT)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(LOOK_PERIOD, self._look, clock=steady)
+        self._timer = node.create_timer(LOOK_PERIOD, self._find_latched, clock=steady)
 
     def fault(self, rgb: Image) -> str:
-        """Why this frame cannot be corrected for certain, or an empty text."""
+        """Return why a frame, uint8 (height, width, 3), cannot be corrected; empty if it can."""
         count = self._node.count_publishers(self.topic)
         if count > 1:
             return f"{self.topic} has {count} publishers"
@@ -55,7 +63,7 @@ class LensTopic(Lens):
             return str(error)
         return ""
 
-    def _look(self) -> None:
+    def _find_latched(self) -> None:
         found = self._node.get_publishers_info_by_topic(self.topic)
         latched = DurabilityPolicy.TRANSIENT_LOCAL
         if any(info.qos_profile.durability == latched for info in found):
@@ -63,19 +71,19 @@ class LensTopic(Lens):
             self._timer.cancel()
 
     def _on_info(self, message: CameraInfo) -> None:
-        self.hear(calibration_of(message))
+        self.receive(calibration_of(message))
 
 
 def refuse_corrected(node: Node, camera: str) -> None:
-    """A lens is corrected once.
+    """Refuse a topic whose frames image_proc has corrected already.
 
     Raises:
-        ConfigError: the topic is one of image_proc's, whose frames are corrected already.
+        ConfigError: the name of the topic is one of image_proc's, e.g. `image_rect`.
     """
     topic = node.resolve_topic_name(camera)
     if "image_rect" in topic.rsplit("/compressed", 1)[0].rpartition("/")[2]:
         raise ConfigError(
-            f"undistort is true, and the frames of {topic} are corrected already",
+            f"undistort is true, but the frames of {topic} are corrected already",
             where=node.get_fully_qualified_name(),
-            do="undistort: false, or the raw topic of the camera",
+            do="set undistort: false, or use the raw topic of the camera",
         )

@@ -1,7 +1,7 @@
-"""Camera frame to the picture the networks see, and the task check by colour (section 7.3.4).
+"""Makes the cable's mask from a camera frame, and judges the task by colour (paper, 7.3.4).
 
-The same functions run in `segmentation_node`, on the robot, and in the gymnasium environment,
-so a policy sees the same mask everywhere.
+The same functions run in `segmentation_node`, in the import of bags and in the gymnasium
+environment, so that a policy sees the same masks everywhere.
 """
 
 from __future__ import annotations
@@ -16,33 +16,35 @@ from dvrk_cable_env.camera.segmentation_view import rectified, view_fault
 from ls3_common.parameters import parameter
 
 Image = NDArray[np.uint8]
+"""A picture, uint8 (height, width, 3), RGB unless said otherwise; or a mask, (height, width)."""
 Mask = NDArray[np.bool_]
+"""A selection of pixels, bool (height, width)."""
 HSV = "OpenCV HSV: hue 0-179, saturation and value 0-255"
 
 
 class FrameError(ValueError):
-    """A camera frame that must not reach the networks; the text says why."""
+    """A camera frame that must not reach the networks; the text gives the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SegmentationConfig:
-    """Colours of the scene and sizes. A lower hue above the upper one wraps through red.
+    """Sizes of frame and mask, crop or view of the scene, and colours of the objects.
 
-    The functions here take frames whose lens is corrected already where `undistort` says so:
-    `lens.Lens` does it, once, as soon as a frame has come.
+    A colour range whose lower hue is above its upper hue wraps through red. With `undistort`, the
+    functions of this module expect frames that `lens.Lens` has corrected.
     """
 
     width: int = parameter(128, description="Width of the camera frames", unit="px", low=8)
     height: int = parameter(128, description="Height of the camera frames", unit="px", low=8)
     undistort: bool = parameter(
         False,
-        description="correct the lens by the camera_info beside the camera's topic, before crop "
-        "and colours; no mask without a valid one. For raw frames, where no image_proc runs",
+        description="correct the lens before crop and colours, by the camera_info beside the "
+        "camera's topic; without a valid camera_info there is no mask. For raw frames",
     )
     crop_left: int = parameter(0, description="Left edge of the square crop", unit="px", low=0)
     crop_top: int = parameter(0, description="Top edge of the square crop", unit="px", low=0)
     crop_side: int = parameter(
-        128, description="Side of the square of the frame that is the scene", unit="px", low=8
+        128, description="Side of the square crop, which is the scene", unit="px", low=8
     )
     mask_size: int = parameter(
         64, description="Side of the mask; the networks are made for 64", unit="px", low=8
@@ -67,17 +69,17 @@ class SegmentationConfig:
     )
     homography: tuple[float, ...] = parameter(
         (),
-        description="Nine numbers, row by row, that take (u, v, 1) of a frame (px) to (x, y, 1) of "
-        "the robot (m) on the table; with view_width the scene is the rectified table instead of "
-        "the crop. Written by `calibrate`",
+        description="Homography, nine numbers row by row: takes a pixel (u, v, 1) to the robot's "
+        "(x, y, 1) on the table, m. With view_width the scene is a rectified square of the table "
+        "instead of the crop. Written by `calibrate`",
     )
     view_centre: tuple[float, ...] = parameter(
         (0.0, 0.0), description="Centre (x, y) of the rectified square, robot frame", unit="m"
     )
     view_width: float = parameter(
         0.0,
-        description="Side of the rectified square, drawn with crop_side pixels, x to the right, y "
-        "up; the simulated camera sees 0.3057; 0: crop",
+        description="Side of the rectified square, drawn with crop_side pixels, x to the right "
+        "and y up; the simulated camera sees 0.3057; 0: use the crop",
         unit="m",
         low=0.0,
         high=2.0,
@@ -89,20 +91,23 @@ class SegmentationConfig:
         high=255,
     )
     success_pixels: int = parameter(
-        6, description="Cable pixels inside the goal from which the goal is reached", low=1
+        6, description="The goal is reached with this many cable pixels inside the goal", low=1
     )
     contact_pixels: int = parameter(
-        2, description="Cable pixels on the obstacle's rim from which it is touched", low=1
+        2, description="The cable touches with this many pixels on the obstacle's rim", low=1
     )
     rim_pixels: int = parameter(
         2,
-        description="Pixels of the obstacle and its rim that look other than in the reference "
-        "frame from which anything, the tool too, touches it; 0: the cable alone counts, for "
+        description="Anything, also the tool, touches the obstacle if this many pixels of "
+        "the obstacle and its rim differ from the reference frame; 0: only the cable counts, for "
         "cameras that see the instrument's shaft above the obstacle",
         low=0,
     )
     rim_difference: int = parameter(
-        40, description="From how much a pixel looks other, of 255 in any colour", low=1, high=255
+        40,
+        description="A pixel differs by at least this much, of 255, in any colour",
+        low=1,
+        high=255,
     )
 
     def __post_init__(self) -> None:
@@ -127,21 +132,23 @@ class NodeConfig(SegmentationConfig):
 
     publish_task_state: bool = parameter(
         False,
-        description="judge success and constraint by colour, as a robot must; a simulation knows "
-        "them from physics. The first frame that shows goal and obstacle, and the next one after "
-        "each call of ~/reference, says where they are: clear the scene before",
+        description="judge success and constraint by colour and publish task_state; for a robot, "
+        "as a simulation knows them from physics. Goal and obstacle come from the first frame that "
+        "shows both, and from the next frame after a call of ~/reference: clear the scene before",
     )
     compressed: bool = parameter(
         False,
-        description="take sensor_msgs/CompressedImage (JPEG, PNG) from camera/image_raw/compressed",
+        description="subscribe to camera/image_raw/compressed (sensor_msgs/CompressedImage, JPEG "
+        "or PNG)",
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskMasks:
-    """Where goal and obstacle are: bool (side, side), from a frame that shows both unoccluded.
+    """Goal and obstacle in the reference frame, which shows both without occlusion.
 
-    scene: that frame's pixels, uint8 (side, side, 3).
+    obstacle, goal: their pixels, bool (crop_side, crop_side).
+    scene: the reference frame's scene, uint8 (crop_side, crop_side, 3).
     """
 
     obstacle: Mask
@@ -150,9 +157,9 @@ class TaskMasks:
 
 
 def frame_fault(rgb: object, config: SegmentationConfig) -> str:
-    """Why this frame is not usable, or an empty text."""
+    """Return why a frame is not usable; empty if it is. Usable is uint8 (height, width, 3)."""
     if not isinstance(rgb, np.ndarray):
-        return f"not an image but {type(rgb).__name__}"
+        return f"not an image, but {type(rgb).__name__}"
     if rgb.dtype != np.uint8:
         return f"pixels are {rgb.dtype}, expected uint8"
     expected = (config.height, config.width, 3)
@@ -164,10 +171,17 @@ def frame_fault(rgb: object, config: SegmentationConfig) -> str:
 
 
 def segment_cable(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> Image:
-    """The cable's mask, uint8 (mask_size, mask_size): 255 cable, 0 not, between at its edges.
+    """Return the mask of the cable, which the networks see.
+
+    Args:
+        rgb: the frame, uint8 (height, width, 3).
+        config: sizes and colours.
+
+    Returns:
+        uint8 (mask_size, mask_size): 255 for cable, 0 for background, in between at edges.
 
     Raises:
-        FrameError: see `frame_fault`.
+        FrameError: the frame is unusable, see `frame_fault`.
     """
     mask = cable_pixels(rgb, config).astype(np.uint8) * np.uint8(255)
     size = (config.mask_size, config.mask_size)
@@ -175,15 +189,22 @@ def segment_cable(rgb: Image, config: SegmentationConfig = SegmentationConfig())
 
 
 def cable_pixels(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> Mask:
-    """Cable pixels of the crop, bool (crop_side, crop_side)."""
+    """Return the cable's pixels in the scene, bool (crop_side, crop_side), at full resolution.
+
+    Raises:
+        FrameError: the frame is unusable, see `frame_fault`.
+    """
     return in_range(_hsv(scene_view(rgb, config)), config.cable_low, config.cable_high)
 
 
 def scene_view(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> Image:
-    """The square of the frame that is the scene, uint8 (crop_side, crop_side, 3).
+    """Return the part of the frame that is the scene: the crop, or the rectified square.
+
+    Returns:
+        uint8 (crop_side, crop_side, 3), RGB.
 
     Raises:
-        FrameError: see `frame_fault`.
+        FrameError: the frame is unusable, see `frame_fault`.
     """
     fault = frame_fault(rgb, config)
     if fault:
@@ -196,9 +217,11 @@ def scene_view(rgb: Image, config: SegmentationConfig = SegmentationConfig()) ->
 
 
 def task_masks(rgb: Image, config: SegmentationConfig = SegmentationConfig()) -> TaskMasks:
-    """Goal and obstacle as a clean reference frame shows them.
+    """Find goal and obstacle in a reference frame, before tool and cable hide parts of them.
 
-    Taken once, before the episode: tool and cable hide parts of both later on.
+    Args:
+        rgb: the frame, uint8 (height, width, 3).
+        config: sizes and colours.
 
     Raises:
         FrameError: the frame is unusable, or shows no goal or no obstacle.
@@ -219,12 +242,22 @@ def task_masks(rgb: Image, config: SegmentationConfig = SegmentationConfig()) ->
 def task_state(
     rgb: Image, masks: TaskMasks, config: SegmentationConfig = SegmentationConfig()
 ) -> tuple[bool, bool]:
-    """(success, constraint) of one frame by colour, as the paper's robot has it.
+    """Judge success and constraint of one frame by colour, as on the paper's robot (7.3.4).
 
-    The cable lies in front of neither: what it covers of the goal was goal in the reference
-    frame. It cannot enter the solid obstacle, so touching is a cable pixel that borders it. The
-    tool has no colour of its own: it is what makes the obstacle or its rim look other than in
-    the reference frame (`rim_pixels`).
+    Success: cable pixels cover pixels that were goal in the reference frame. Constraint: cable
+    pixels border the obstacle, which the cable cannot enter; or the obstacle and its rim look
+    different from the reference frame (`rim_pixels`), because the tool has no colour of its own.
+
+    Args:
+        rgb: the frame, uint8 (height, width, 3).
+        masks: goal and obstacle in the reference frame.
+        config: sizes, colours and thresholds.
+
+    Returns:
+        (success, constraint).
+
+    Raises:
+        FrameError: the frame is unusable, see `frame_fault`.
     """
     scene = scene_view(rgb, config)
     cable = in_range(_hsv(scene), config.cable_low, config.cable_high)
@@ -238,7 +271,13 @@ def task_state(
 
 
 def in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> Mask:
-    """Pixels between two bounds, both included; a lower hue above the upper wraps through red."""
+    """Select the pixels of an HSV picture between two bounds (hue, saturation, value), inclusive.
+
+    A lower hue above the upper hue wraps through red.
+
+    Returns:
+        bool (height, width).
+    """
     if low[0] <= high[0]:
         return cv2.inRange(hsv, np.array(low), np.array(high)) > 0
     below = cv2.inRange(hsv, np.array((0, *low[1:])), np.array(high))
@@ -247,8 +286,9 @@ def in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> Mask:
 
 
 def _change(scene: Image, reference: Image, where: Mask) -> NDArray[np.float32]:
-    """Largest difference of any colour, (n,), of the n pixels `where`; exposure and light of the
-    whole removed, by the medians of a coarse grid.
+    """Largest change of any colour, (n,), at the n pixels of `where` between reference and scene.
+
+    A change of exposure or light of the whole scene is removed first, by the medians of a grid.
     """
     coarse = slice(None, None, max(1, len(scene) // 64))
     pair = scene[coarse, coarse], reference[coarse, coarse]

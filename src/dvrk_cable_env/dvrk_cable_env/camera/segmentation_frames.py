@@ -1,4 +1,4 @@
-"""A camera's messages, compressed or not, as pixels."""
+"""Decodes a camera's messages, compressed or not, to pixels."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ls3_common.images import to_array
 
 
 def camera_topic(compressed: bool) -> tuple[type, str]:
-    """Type and name of the camera's topic, named as image_transport names them."""
+    """Message type and name of the camera's topic, following image_transport's naming."""
     if compressed:
         return CompressedImage, f"{topics.CAMERA_IMAGE}/compressed"
     return Image, topics.CAMERA_IMAGE
 
 
 def pixels_of(message: Image | CompressedImage) -> Pixels:
-    """Pixels of a frame, uint8 (height, width, 3), RGB.
+    """Decode a camera message to pixels, uint8 (height, width, 3), RGB.
 
     Raises:
-        ValueError: encoding, size or bytes are not those of a picture.
+        ValueError: the encoding, size or bytes are not those of a picture.
     """
     if isinstance(message, Image):
         return np.ascontiguousarray(to_array(message))
@@ -32,5 +32,5 @@ def pixels_of(message: Image | CompressedImage) -> Pixels:
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise ValueError(f"a compressed image ('{message.format}') that OpenCV cannot read")
+        raise ValueError(f"OpenCV cannot read the compressed image ('{message.format}')")
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)

@@ -1,10 +1,9 @@
-"""segmentation_node: CAMERA_IMAGE -> MASK with the same stamp and frame; on a robot TASK_STATE too.
+"""segmentation_node: publishes the cable's MASK of each CAMERA_IMAGE, on a robot also TASK_STATE.
 
-A frame that is no picture of the scene (size, encoding, black) is dropped and counted, with its
-reason, and nothing is published for it: no decision downstream rests on a guess. With
-`undistort` that is also one whose camera_info has not come or is of no lens of such frames. Pixels
-come by numpy, not cv_bridge: two encodings need ten lines, and its PyPI build ties OpenCV and numpy
-down.
+Both carry the stamp and frame id of the camera frame. An unusable frame (size, encoding, black;
+with `undistort` also one without a matching camera_info) is dropped and counted with its reason,
+and nothing is published for it. Decoding uses numpy and not cv_bridge: the two encodings take ten
+lines, and cv_bridge on PyPI pins OpenCV and numpy.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ from ls3_interfaces.msg import TaskState
 
 
 class SegmentationNode(Node):
-    """One frame in, one mask out, in the subscription's own callback (under a millisecond)."""
+    """Publishes one mask per usable frame from the subscription's callback (under 1 ms)."""
 
     def __init__(self) -> None:
         super().__init__("segmentation_node")
         self._config = declare(self, NodeConfig)
         self._reference: TaskMasks | None = None
         self._health = Health(self)
-        # reliable offers match subscribers of either kind
+        # a reliable publisher matches reliable and best-effort subscribers
         self._masks = self.create_publisher(Image, topics.MASK, qos.RELIABLE)
         if self._config.publish_task_state:
             self._states = self.create_publisher(TaskState, topics.TASK_STATE, qos.RELIABLE)
@@ -62,7 +61,7 @@ class SegmentationNode(Node):
                 rgb = self._lens.correct(rgb)
             mask = segment_cable(rgb, self._config)
             state = self._judge(rgb) if self._config.publish_task_state else None
-        except ValueError as error:  # of the message, LensError or FrameError
+        except ValueError as error:  # an undecodable message, a LensError or a FrameError
             self._health.refuse(f"camera frame dropped: {error}")
             return
         self._health.accept()
@@ -77,10 +76,10 @@ class SegmentationNode(Node):
         lens = self._lens.calibration if self._lens is not None else None
         if self._reference is None:
             self._reference, self._reference_lens = task_masks(rgb, self._config), lens
-            self.get_logger().info("took the reference frame of goal and obstacle")
+            self.get_logger().info("took this frame as the reference for goal and obstacle")
         elif lens != self._reference_lens:
             raise FrameError(
-                "camera_info has changed since the reference frame: clear the scene, call "
+                "camera_info has changed since the reference frame: clear the scene, then call "
                 "~/reference"
             )
         return task_state(rgb, self._reference, self._config)

@@ -1,1 +1,1 @@
-"""The checks before a first episode; none of them moves the arm."""
+"""`preflight`: the checks before a first episode. No check moves the arm."""

@@ -1,106 +1,115 @@
-"""The checks of `preflight` that look at the arm and at who may move it. Pure: no ROS."""
+"""The checks of `preflight` that concern the arm and its commanders. No ROS.
+
+Each check takes the findings and the configuration of preflight, and returns its result.
+"""
 
 from __future__ import annotations
 
 import math
 
 from dvrk_cable_env.arm.limits import AXES, ArmLimits
-from dvrk_cable_env.preflight.seen import (
+from dvrk_cable_env.preflight.findings import (
     FAILED,
     OK,
     START,
     WARNING,
     CheckResult,
+    Findings,
     PoseStream,
     PreflightConfig,
-    Seen,
 )
 
 
-def arm_state(seen: Seen, _config: PreflightConfig) -> CheckResult:
-    """Enabled, homed, at rest."""
-    topic = f"{seen.arm_name}/operating_state"
+def arm_state(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """The arm is enabled, homed and at rest."""
+    topic = f"{findings.arm_name}/operating_state"
     home = "call ~/home of arm_node, which moves the arm"
-    if not seen.state:
+    if not findings.state:
         do = "start the robot's dvrk_system, or sim_node"
         return CheckResult("arm state", FAILED, f"nothing arrives on {topic}", do)
-    what = f"{seen.state}, {'homed' if seen.is_homed else 'not homed'}"
-    if seen.state != "ENABLED":
-        do = home if seen.state == "DISABLED" else "mend the cause at the robot, then enable it"
+    what = f"{findings.state}, {'homed' if findings.is_homed else 'not homed'}"
+    if findings.state != "ENABLED":
+        cure = "remove the cause at the robot, then enable the arm"
+        do = home if findings.state == "DISABLED" else cure
         return CheckResult("arm state", FAILED, what, do)
-    if not seen.is_homed:
+    if not findings.is_homed:
         return CheckResult("arm state", FAILED, what, home)
-    if seen.is_busy or seen.moving:
-        return CheckResult("arm state", FAILED, f"{what}, moving", "wait until it is at rest")
+    if findings.is_busy or findings.moving:
+        return CheckResult("arm state", FAILED, f"{what}, moving", "wait until the arm is at rest")
     return CheckResult("arm state", OK, what)
 
 
-def arm_pose(seen: Seen, _config: PreflightConfig) -> CheckResult:
-    """Where the arm says it is: in the right frame, of now, tracking, inside the box."""
-    if seen.arm is None:
+def arm_pose(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """The arm's poses are in the right frame, recent, close together and inside the workspace."""
+    if findings.arm is None:
         return CheckResult("arm pose", FAILED, "arm_node does not answer", START)
-    have = seen.arm.limits
-    frame = have.frame or f"{seen.arm.arm}_base"
-    for pose in (seen.setpoint, seen.measured):
-        fault = _pose_fault(pose, frame, have)
+    limits = findings.arm.limits
+    frame = limits.frame or f"{findings.arm.arm}_base"
+    for pose in (findings.setpoint, findings.measured):
+        fault = _pose_fault(pose, frame, limits)
         if fault:
             return CheckResult("arm pose", FAILED, *fault)
-    gap = math.dist(seen.setpoint.position, seen.measured.position)
-    if gap > have.max_tracking_error:
-        what = f"the tip is {gap:.4f} m from its setpoint, allowed {have.max_tracking_error:g} m"
+    gap = math.dist(findings.setpoint.position, findings.measured.position)
+    if gap > limits.max_tracking_error:
+        what = f"the tip is {gap:.4f} m from its setpoint, allowed {limits.max_tracking_error:g} m"
         return CheckResult("arm pose", FAILED, what, "free the arm; wait until it is at rest")
-    tip = ", ".join(f"{value:.4f}" for value in seen.measured.position)
+    tip = ", ".join(f"{value:.4f}" for value in findings.measured.position)
     what = f"tip at ({tip}) m in {frame}, {gap * 1e3:.1f} mm from its setpoint"
-    return CheckResult("arm pose", OK, f"{what}, {seen.measured.stream.rate:.0f} Hz")
+    return CheckResult("arm pose", OK, f"{what}, {findings.measured.stream.rate:.0f} Hz")
 
 
-def _pose_fault(pose: PoseStream, frame: str, have: ArmLimits) -> tuple[str, str] | None:
-    fault = pose.stream.fault(have.max_state_age, have.max_clock_skew)
+def _pose_fault(pose: PoseStream, frame: str, limits: ArmLimits) -> tuple[str, str] | None:
+    """What is wrong with a pose and what to do; None if the pose is good."""
+    fault = pose.stream.fault(limits.max_state_age, limits.max_clock_skew)
     if fault:
-        return fault, "start the robot's dvrk_system; one clock for all computers (chrony)"
+        return fault, "start the robot's dvrk_system; synchronise all computers (chrony)"
     if pose.frame != frame:
         what = f"{pose.stream.topic} is in frame '{pose.frame}', arm_node expects '{frame}'"
         return what, "set limits.frame of arm_node, and measure the workspace in that frame"
     if not pose.is_rotation or not all(map(math.isfinite, pose.position)):
-        return f"{pose.stream.topic} is no pose: {pose.position}", "home the arm"
+        return f"{pose.stream.topic} is not a valid pose: {pose.position}", "home the arm"
     inside = (
         low <= value <= high
-        for low, value, high in zip(have.low, pose.position[:AXES], have.high, strict=True)
+        for low, value, high in zip(limits.low, pose.position[:AXES], limits.high, strict=True)
     )
     if not all(inside):
         place = ", ".join(f"{value:.4f}" for value in pose.position[:AXES])
         what = f"the tip is outside the workspace: {pose.stream.topic} at ({place}) m"
-        return what, f"guide it into {have.low} to {have.high} m, or measure the box again"
+        do = f"guide the tip into {limits.low} to {limits.high} m, or measure the box again"
+        return what, do
     return None
 
 
-def commander(seen: Seen, _config: PreflightConfig) -> CheckResult:
-    """Nobody but arm_node can move the arm."""
-    if seen.commanders or seen.teleoperation:
-        what = "; ".join(
-            (*(f"also commanded by {who}" for who in seen.commanders), *seen.teleoperation)
-        )
-        return CheckResult("sole commander", FAILED, what, "stop it; leave teleoperation")
-    if seen.arm is not None and not seen.arm.guards.sole_commander:
+def commander(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """No node except arm_node can move the arm."""
+    if findings.commanders or findings.teleoperation:
+        others = [f"also commanded by {node}" for node in findings.commanders]
+        what = "; ".join((*others, *findings.teleoperation))
+        return CheckResult("sole commander", FAILED, what, "stop that node; leave teleoperation")
+    if findings.arm is not None and not findings.arm.guards.sole_commander:
         do = "set guards.sole_commander of arm_node"
-        return CheckResult("sole commander", WARNING, "nobody else now, but it is not watched", do)
-    return CheckResult("sole commander", OK, "nobody but arm_node publishes motions")
+        what = "no other commander now, but arm_node does not watch for one"
+        return CheckResult("sole commander", WARNING, what, do)
+    return CheckResult("sole commander", OK, "no other node publishes motions")
 
 
-def pedal(seen: Seen, _config: PreflightConfig) -> CheckResult:
-    """A dead-man pedal is configured, and there."""
-    if seen.arm is None:
+def pedal(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """A dead-man pedal is configured, and its messages arrive."""
+    if findings.arm is None:
         return CheckResult("pedal", FAILED, "arm_node does not answer", START)
-    guards = seen.arm.guards
+    guards = findings.arm.guards
     topic = guards.pedal_topic
     if not topic:
-        do = "set guards.pedal_topic of arm_node, for instance /footpedals/coag"
+        do = "set guards.pedal_topic of arm_node, e.g. /footpedals/coag"
         return CheckResult("pedal", WARNING, "no dead-man pedal is configured", do)
-    if not seen.pedal_present:
+    if not findings.pedal_present:
         return CheckResult(
-            "pedal", FAILED, f"nobody publishes {topic}", "plug it in; mend the topic"
+            "pedal",
+            FAILED,
+            f"no node publishes {topic}",
+            "connect the pedal, or correct guards.pedal_topic",
         )
-    if guards.pedal_max_age and not seen.pedal_heard:
-        do = "plug it in; guards.pedal_max_age 0 is for one that speaks on change only"
-        return CheckResult("pedal", FAILED, f"{topic} is silent", do)
+    if guards.pedal_max_age and not findings.pedal_heard:
+        do = "connect the pedal; if it publishes on change only, set guards.pedal_max_age to 0"
+        return CheckResult("pedal", FAILED, f"nothing arrives on {topic}", do)
     return CheckResult("pedal", OK, topic)

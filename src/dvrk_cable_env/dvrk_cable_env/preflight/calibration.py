@@ -1,4 +1,4 @@
-"""The check that camera and arm look at the same table, through a lens that is known."""
+"""The check that the camera sees the arm's workspace, through a lens that is corrected. No ROS."""
 
 from __future__ import annotations
 
@@ -7,39 +7,36 @@ from numpy.typing import ArrayLike
 
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from dvrk_cable_env.camera.segmentation_view import to_pixels
-from dvrk_cable_env.preflight.seen import (
+from dvrk_cable_env.preflight.findings import (
     FAILED,
     OK,
     START,
     WARNING,
     CheckResult,
+    Findings,
     PreflightConfig,
-    Seen,
 )
 
 
-def calibration(seen: Seen, _config: PreflightConfig) -> CheckResult:
-    """The lens is corrected where that is asked for, and the camera sees all of the box in which
-    the arm may work, by the workspace calibration.
-    """
-    if seen.segmentation is not None and seen.segmentation.undistort and seen.lens_fault:
-        do = "have the driver publish camera_info, or set undistort: false and calibrate anew"
-        return CheckResult("calibration", FAILED, seen.lens_fault, do)
-    if seen.arm is None or seen.segmentation is None:
-        silent = "arm_node" if seen.arm is None else "segmentation_node"
+def calibration(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """With `undistort` the lens is known, and the camera sees the arm's whole workspace box."""
+    segmentation = findings.segmentation
+    if segmentation is not None and segmentation.undistort and findings.lens_fault:
+        do = "have the driver publish camera_info, or set undistort: false and calibrate again"
+        return CheckResult("calibration", FAILED, findings.lens_fault, do)
+    if findings.arm is None or segmentation is None:
+        silent = "arm_node" if findings.arm is None else "segmentation_node"
         return CheckResult("calibration", FAILED, f"{silent} does not answer", START)
-    have = seen.segmentation
-    if not have.homography:
-        what = "camera and arm are not calibrated to one another"
-        if seen.simulated:
+    if not segmentation.homography:
+        what = "camera and arm are not calibrated to each other"
+        if findings.simulated:
             return CheckResult("calibration", OK, f"{what} (simulated)")
-        return CheckResult(
-            "calibration", WARNING, what, "ros2 run dvrk_cable_env calibrate, --point"
-        )
-    low, high = seen.arm.limits.low, seen.arm.limits.high
-    hidden = unseen_corner(have, low, high)
+        do = "ros2 run dvrk_cable_env calibrate FILE --point U V X Y"
+        return CheckResult("calibration", WARNING, what, do)
+    low, high = findings.arm.limits.low, findings.arm.limits.high
+    hidden = unseen_corner(segmentation, low, high)
     if hidden:
-        do = "a smaller box, a wider view, or calibrate anew if the camera was moved"
+        do = "make the box smaller or the view wider; calibrate again if the camera was moved"
         return CheckResult(
             "calibration", FAILED, f"the camera does not see {hidden} of the box", do
         )
@@ -47,10 +44,11 @@ def calibration(seen: Seen, _config: PreflightConfig) -> CheckResult:
 
 
 def unseen_corner(config: SegmentationConfig, low: ArrayLike, high: ArrayLike) -> str:
-    """The corner (x, y) of the robot's box that lies outside the scene, or an empty text.
+    """Return a corner (x, y) of the arm's box that lies outside the scene; empty if none does.
 
     Args:
-        low, high: least and greatest (x, y) in metres; `config.homography` must be there.
+        config: crop or view of the scene, with a homography.
+        low, high: lower and upper corner (x, y) of the box, m.
     """
     (left, bottom), (right, top) = np.asarray(low, float), np.asarray(high, float)
     corners = np.array([(left, bottom), (right, bottom), (right, top), (left, top)])

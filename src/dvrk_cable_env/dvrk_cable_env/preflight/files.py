@@ -1,4 +1,4 @@
-"""What `preflight` reads from disk: a model's description, and the nodes' parameter file."""
+"""What `preflight` reads from disk: a model's manifest and the nodes' parameter file. No ROS."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dvrk_cable_env.preflight.seen import Model
+from dvrk_cable_env.preflight.findings import Model
 from ls3_common.errors import ConfigError, DataError
 from ls3_common.parameters import build, read_section, to_dict
 
 SIM_TIME = "use_sim_time"
-"""A parameter that every node has, and no configuration class."""
+"""A parameter that every node has but no configuration class contains."""
 
 
 def read_model(path: str | Path) -> Model:
-    """What is written beside the weights; the networks themselves are not loaded.
+    """Read a model's manifest and the hash of its weights; the networks are not loaded.
+
+    Args:
+        path: directory of the model.
 
     Raises:
-        DataError: a file is missing or says nothing that can be understood.
+        DataError: a file is missing or damaged.
     """
     path = Path(path)
     try:
@@ -40,8 +43,8 @@ def read_model(path: str | Path) -> Model:
         raise DataError(f"damaged manifest.json ({error})", where=str(path)) from None
 
 
-def model_of(path: str | Path) -> Model | str:
-    """`read_model`, with its complaint as a text."""
+def model_or_fault(path: str | Path) -> Model | str:
+    """Return `read_model(path)`, or the text of its error."""
     try:
         return read_model(path)
     except DataError as error:
@@ -49,14 +52,23 @@ def model_of(path: str | Path) -> Model | str:
 
 
 def parameter_files(args: Sequence[str]) -> list[str]:
-    """The files of a command line's ``--params-file``, in their order."""
+    """Return the files that a command line gives with ``--params-file``, in their order."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--params-file", action="append", default=[])
     return list(parser.parse_known_args(args)[0].params_file)
 
 
-def section(files: Sequence[str], name: str, kind: type) -> dict[str, Any]:
-    """What the files give one node, checked; a later file counts more."""
+def node_parameters(files: Sequence[str], name: str, kind: type) -> dict[str, Any]:
+    """Return the parameters that the files give to one node, by dotted name.
+
+    Args:
+        files: ROS parameter files; a later file overrides an earlier one.
+        name: name of the node.
+        kind: configuration class by which the values are checked.
+
+    Raises:
+        ConfigError: a file cannot be read, or a key or value is not valid.
+    """
     given: dict[str, Any] = {}
     for file in files:
         try:
@@ -70,7 +82,7 @@ def section(files: Sequence[str], name: str, kind: type) -> dict[str, Any]:
 
 
 def differences(given: Mapping[str, Any], running: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a parameter file gives and the node has otherwise; both by dotted name."""
+    """Describe each parameter whose running value differs from the file's, by dotted name."""
     return tuple(
         f"{key} is {running.get(key)}, the file says {value}"
         for key, value in given.items()

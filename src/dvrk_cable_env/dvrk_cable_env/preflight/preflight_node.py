@@ -1,7 +1,8 @@
-"""preflight: everything is as it must be before a first episode, or it exits with 1 and says what.
+"""preflight: checks before a first episode that camera, mask, model, arm and limits are ready.
 
-It listens and reads parameters. It has no publisher of its own and calls no service that changes
-anything: it can move nothing.
+preflight prints one line per check and exits with 1 if a check fails. It only subscribes and reads
+parameters: it has no publisher of its own and calls no service that changes anything, so it cannot
+move the arm.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -27,17 +29,23 @@ from dvrk_cable_env.arm.guard_topics import MOTION_TOPICS, GuardTopics
 from dvrk_cable_env.camera.lens_topic import LensTopic
 from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_frames import camera_topic
-from dvrk_cable_env.preflight.checks import judge
-from dvrk_cable_env.preflight.files import SIM_TIME, differences, model_of, parameter_files, section
-from dvrk_cable_env.preflight.seen import (
+from dvrk_cable_env.preflight.checks import run_checks
+from dvrk_cable_env.preflight.files import (
+    SIM_TIME,
+    differences,
+    model_or_fault,
+    node_parameters,
+    parameter_files,
+)
+from dvrk_cable_env.preflight.findings import (
     FAILED,
     WARNING,
+    Findings,
     Model,
     PoseStream,
     PreflightConfig,
-    Seen,
 )
-from dvrk_cable_env.preflight.topics import Ear, Remote
+from dvrk_cable_env.preflight.topics import RemoteParameters, TopicListener
 from ls3_common import qos, topics
 from ls3_common.parameters import build, leaves
 from ls3_common.ros import declare, run
@@ -45,38 +53,44 @@ from ls3_interfaces.msg import Latent, MotionState, TaskState
 
 Config = TypeVar("Config")
 LOOK_PERIOD = 0.1
-"""Wall seconds between looks at what has come."""
+"""Wall seconds between two looks at what has arrived."""
 NODES: dict[str, type] = {"arm_node": ArmConfig, "segmentation_node": NodeConfig}
-"""Whose parameters are compared with the file."""
-LEARNERS = ("encoder_node", "planner_node")
+"""Nodes whose parameters are compared with the file."""
+MODEL_NODES = ("encoder_node", "planner_node")
+"""Nodes that use a trained model."""
 EXIT_CODES = {True: 0, False: 1, None: 130}
-"""By `passed`; a preflight that was interrupted has not passed."""
+"""Exit code by `PreflightNode.passed`; None: interrupted."""
 
 
 class PreflightNode(Node):
-    """Waits until it has heard of everything, watches for a while, judges and leaves."""
+    """Waits until every topic has been received, watches for a while, prints the checks, ends.
+
+    passed: whether no check failed; None before the end.
+    """
 
     def __init__(self, files: Sequence[str] = ()) -> None:
+        """Compare the running nodes with these parameter files."""
         super().__init__("preflight", enable_rosout=False, start_parameter_services=False)
         self._config = declare(self, PreflightConfig)
         self._simulated = bool(self.get_parameter(SIM_TIME).value)
-        self._given = {name: section(files, name, kind) for name, kind in NODES.items()}
+        self._given = {name: node_parameters(files, name, kind) for name, kind in NODES.items()}
         self._arm_name = self._config.arm or self._given["arm_node"].get("arm", "PSM1")
         self.passed: bool | None = None
         self._remotes = {
-            name: Remote(self, name, [leaf.name for leaf in leaves(kind)] + [SIM_TIME])
+            name: RemoteParameters(self, name, [leaf.name for leaf in leaves(kind)] + [SIM_TIME])
             for name, kind in NODES.items()
         }
-        self._remotes |= {name: Remote(self, name, ["model"]) for name in LEARNERS}
-        self._cameras = [Ear(self, *camera_topic(kind), qos.BEST_EFFORT) for kind in (False, True)]
+        self._remotes |= {name: RemoteParameters(self, name, ["model"]) for name in MODEL_NODES}
+        listener = partial(TopicListener, self)
+        self._cameras = [listener(*camera_topic(kind), qos.BEST_EFFORT) for kind in (False, True)]
         self._lenses = [LensTopic(self, camera_topic(kind)[1]) for kind in (False, True)]
-        self._mask = Ear(self, Image, topics.MASK, qos.BEST_EFFORT)
-        self._task = Ear(self, TaskState, topics.TASK_STATE, qos.RELIABLE)
-        self._latent = Ear(self, Latent, topics.LATENT, qos.BEST_EFFORT)
-        self._motion = Ear(self, MotionState, topics.MOTION_STATE, qos.LATCHED)
-        self._state = Ear(self, OperatingState, self._arm_topic("operating_state"), qos.CHANGES)
-        self._setpoint = Ear(self, PoseStamped, self._arm_topic("setpoint_cp"), qos.NEWEST)
-        self._measured = Ear(self, PoseStamped, self._arm_topic("measured_cp"), qos.NEWEST)
+        self._mask = listener(Image, topics.MASK, qos.BEST_EFFORT)
+        self._task = listener(TaskState, topics.TASK_STATE, qos.RELIABLE)
+        self._latent = listener(Latent, topics.LATENT, qos.BEST_EFFORT)
+        self._motion = listener(MotionState, topics.MOTION_STATE, qos.LATCHED)
+        self._state = listener(OperatingState, self._arm_topic("operating_state"), qos.CHANGES)
+        self._setpoint = listener(PoseStamped, self._arm_topic("setpoint_cp"), qos.NEWEST)
+        self._measured = listener(PoseStamped, self._arm_topic("measured_cp"), qos.NEWEST)
         self._complaints: dict[str, str] = {}
         self.create_subscription(
             DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.RELIABLE
@@ -84,7 +98,7 @@ class PreflightNode(Node):
         self._console: GuardTopics | None = None
         self._pedal_heard = False
         self._begin = time.monotonic()
-        self._watched: tuple[float, int] | None = None  # since when: wall (s), clock (ns)
+        self._watched: tuple[float, int] | None = None  # start of the watch: wall (s), clock (ns)
         self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _arm_topic(self, name: str) -> str:
@@ -95,8 +109,8 @@ class PreflightNode(Node):
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:
-            # that arm_node is not armed yet is no complaint
-            if status.name in ("segmentation_node", *LEARNERS):
+            # not arm_node: before the first episode it is not armed, and reports that
+            if status.name in ("segmentation_node", *MODEL_NODES):
                 self._complaints.pop(status.name, None)
                 if status.level != DiagnosticStatus.OK:
                     self._complaints[status.name] = status.message
@@ -105,8 +119,8 @@ class PreflightNode(Node):
         self._pedal_heard = True
 
     @property
-    def _camera(self) -> Ear:
-        """That of the topic which segmentation_node takes."""
+    def _camera(self) -> TopicListener:
+        """The listener of the topic that segmentation_node subscribes to."""
         return self._cameras[self._segmentation_has("compressed")]
 
     def _segmentation_has(self, name: str) -> bool:
@@ -115,7 +129,7 @@ class PreflightNode(Node):
 
     @property
     def _lens(self) -> LensTopic | None:
-        """Of that camera, where it is to be corrected."""
+        """The lens of that camera; None if segmentation_node does not correct it."""
         lens = self._lenses[self._segmentation_has("compressed")]
         return lens if self._segmentation_has("undistort") else None
 
@@ -137,38 +151,41 @@ class PreflightNode(Node):
         if self._watched is None:
             if self._complete() or wall > self._begin + self._config.timeout:
                 self._watched = wall, self._now()
-                for ear in (*self._cameras, self._mask, self._task, self._setpoint, self._measured):
-                    ear.forget()
+                streams = (self._mask, self._task, self._setpoint, self._measured)
+                for listener in (*self._cameras, *streams):
+                    listener.restart()
         elif wall > self._watched[0] + self._config.watch:
             self._finish(self._watched[1])
 
     def _complete(self) -> bool:
-        ears = (self._camera, self._mask, self._task, self._state, self._motion)
-        heard = all(ear.newest is not None for ear in (*ears, self._setpoint, self._measured))
+        streams = (self._camera, self._mask, self._task, self._state, self._motion)
+        arm = (self._setpoint, self._measured)
+        received = all(listener.newest is not None for listener in (*streams, *arm))
         lens = self._lens
         known = lens is None or lens.calibration is not None
-        return known and heard and all(self._remotes[name].values() is not None for name in NODES)
+        answered = all(self._remotes[name].values() is not None for name in NODES)
+        return known and received and answered
 
     def _finish(self, begin: int) -> None:
-        verdicts = judge(self._see(begin), self._config)
-        for verdict in verdicts:
-            print(verdict)
-        failed = sum(verdict.level == FAILED for verdict in verdicts)
-        warnings = sum(verdict.level == WARNING for verdict in verdicts)
+        results = run_checks(self._findings(begin), self._config)
+        for result in results:
+            print(result)
+        failed = sum(result.level == FAILED for result in results)
+        warnings = sum(result.level == WARNING for result in results)
         self.passed = not failed
         end = f"{failed} FAILED: no episode" if failed else "ready"
         print(f"preflight: {end}, {warnings} warnings", flush=True)
-        # the way out that `run` has; of an exception rclpy would print that it is fatal
+        # end as `run` does; rclpy would report an exception as fatal
         signal.raise_signal(signal.SIGTERM)
 
-    def _see(self, begin: int) -> Seen:
+    def _findings(self, begin: int) -> Findings:
         state, motion, task = self._state.newest, self._motion.newest, self._task.newest
         arm = self._read("arm_node", ArmConfig)
         console = self._console.guards if self._console else []
         objections = [guard.objection() for guard in console]
         pedal = arm.guards.pedal_topic if arm else ""
         latent = self._latent.newest
-        return Seen(
+        return Findings(
             simulated=self._simulated,
             clock=(begin, self._now()),
             camera=self._camera.stream(),
@@ -200,7 +217,7 @@ class PreflightNode(Node):
         )
 
     def _read(self, name: str, kind: type[Config]) -> Config | None:
-        """The parameters of a node as it runs."""
+        """The parameters with which a node runs; None if the node does not answer."""
         values = self._remotes[name].values()
         if values is None:
             return None
@@ -213,7 +230,7 @@ class PreflightNode(Node):
                 yield name, differences(given, values)
 
     def _commanders(self) -> Iterator[str]:
-        """Who but arm_node publishes motions; a second node of its name is another."""
+        """Nodes other than arm_node that publish motions; a second arm_node counts too."""
         own = (self.get_namespace(), "arm_node")
         for name in MOTION_TOPICS:
             topic = self.resolve_topic_name(self._arm_topic(name))
@@ -225,25 +242,27 @@ class PreflightNode(Node):
 
     def _models(self) -> Iterator[tuple[str, Model | str]]:
         if self._config.model:
-            yield "-p model", model_of(self._config.model)
-        for name in LEARNERS:
+            yield "-p model", model_or_fault(self._config.model)
+        for name in MODEL_NODES:
             if self._remotes[name].present:
                 values = self._remotes[name].values()
-                yield name, model_of(str(values["model"])) if values else "it does not answer"
+                yield name, model_or_fault(str(values["model"])) if values else "does not answer"
 
 
-def _pose(ear: Ear) -> PoseStream:
-    newest = ear.newest
+def _pose(listener: TopicListener) -> PoseStream:
+    newest = listener.newest
     if newest is None:
-        return PoseStream(ear.stream())
+        return PoseStream(listener.stream())
     place = newest.pose.position
     position = (place.x, place.y, place.z)
-    return PoseStream(ear.stream(), newest.header.frame_id, position, is_rotation(newest))
+    return PoseStream(listener.stream(), newest.header.frame_id, position, is_rotation(newest))
 
 
 def main() -> None:
-    """Entry point: 0 where nothing failed, 1 where something did, 2 for a mistake in the call,
-    130 where it was interrupted.
+    """Entry point.
+
+    The exit code is 0 if no check failed, 1 if one failed, 2 for a mistake in the call, 130 if
+    preflight was interrupted.
     """
     made: list[PreflightNode] = []
 

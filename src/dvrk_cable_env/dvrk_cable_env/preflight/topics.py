@@ -1,4 +1,4 @@
-"""What `preflight_node` hears and asks with: subscriptions and parameter clients, nothing else."""
+"""The ROS inputs of `preflight_node`: subscriptions and parameter clients, nothing else."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
 
 from dvrk_cable_env.camera.segmentation_frames import pixels_of
-from dvrk_cable_env.preflight.seen import Picture, WatchedTopic
+from dvrk_cable_env.preflight.findings import Picture, WatchedTopic
 from ls3_common.ros import nanoseconds
 
 
-class Ear:
-    """One topic: its newest message, and the stamps of those since `forget`."""
+class TopicListener:
+    """Keeps the newest message of one topic, and the stamps of all messages since `restart`."""
 
     def __init__(self, node: Node, kind: type, topic: str, profile: QoSProfile) -> None:
+        """Subscribe on `node` to `topic`, whose messages are of the class `kind`."""
         self._node, self._topic = node, topic
         self.newest: Any = None
-        self._heard: list[tuple[int, int]] = []
-        node.create_subscription(kind, topic, self._hear, profile)
+        self._times: list[tuple[int, int]] = []  # stamp and arrival, ns
+        node.create_subscription(kind, topic, self._receive, profile)
 
-    def _hear(self, message: Any) -> None:
+    def _receive(self, message: Any) -> None:
         self.newest = message
         now = int(self._node.get_clock().now().nanoseconds)
-        self._heard.append((nanoseconds(message.header.stamp), now))
+        self._times.append((nanoseconds(message.header.stamp), now))
 
-    def forget(self) -> None:
-        """Count from here."""
-        self._heard.clear()
+    def restart(self) -> None:
+        """Forget the stamps so far; the newest message stays."""
+        self._times.clear()
 
     def stream(self) -> WatchedTopic:
-        """What came, and who publishes it."""
+        """Return the stamps since `restart`, and the topic's publishers."""
         name = self._node.resolve_topic_name(self._topic)
         found = self._node.get_publishers_info_by_topic(name)
-        stamps, arrivals = zip(*self._heard, strict=True) if self._heard else ((), ())
+        stamps, arrivals = zip(*self._times, strict=True) if self._times else ((), ())
         return WatchedTopic(name, stamps, arrivals, tuple(sorted(info.node_name for info in found)))
 
     def picture(self) -> Picture:
-        """The newest message as an image."""
+        """Return the newest message as a picture, or why it cannot be decoded."""
         if self.newest is None:
             return Picture()
         compressed = isinstance(self.newest, CompressedImage)
@@ -53,26 +54,30 @@ class Ear:
             return Picture(encoding, None, str(error))
 
 
-class Remote:
-    """Some parameters of another node, asked for once it is there."""
+class RemoteParameters:
+    """Reads parameters of another node, once the node is there."""
 
     def __init__(self, node: Node, name: str, keys: list[str]) -> None:
+        """Read the parameters `keys` of the node `name`, with a client on `node`."""
         self._keys = keys
         self._client = node.create_client(GetParameters, f"{name}/get_parameters")
         self._future: Any = None
 
     @property
     def present(self) -> bool:
-        """Whether there is anybody to ask."""
+        """Whether the other node is there."""
         return bool(self._client.service_is_ready())
 
     def ask(self) -> None:
-        """Ask, unless that was done."""
+        """Send the request, if the node is there and the request was not sent yet."""
         if self._future is None and self.present:
             self._future = self._client.call_async(GetParameters.Request(names=self._keys))
 
     def values(self) -> dict[str, Any] | None:
-        """By dotted name; None before the answer, and where it lacks one: another version."""
+        """Return the values by dotted name; None before the answer, or if a parameter is missing.
+
+        A missing parameter means that the node is of another version.
+        """
         answer = self._future.result() if self._future and self._future.done() else None
         if answer is None or len(answer.values) != len(self._keys):
             return None

@@ -1,1 +1,1 @@
-"""A person's demonstrations: keys, pedals and gamepads to steps, and their recording."""
+"""A person's demonstrations: keys, pedals and gamepads become steps, and a bag records them."""

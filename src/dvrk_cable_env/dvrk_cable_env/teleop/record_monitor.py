@@ -1,6 +1,7 @@
-"""record_monitor: which streams of a recording arrive, at which rate, and what is missing or slow.
+"""record_monitor: reports which topics of a recording arrive, how fast, and what is missing.
 
-Reports on the log and on /diagnostics. record.launch.py starts it beside `ros2 bag record`.
+Reports go to the log and to /diagnostics. record.launch.py starts record_monitor beside `ros2 bag
+record`.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from ls3_common import qos
 from ls3_common.health import Health
 from ls3_common.ros import declare, run
 
-LOOK = 0.5
-"""Wall seconds between looks at the graph and at the rates."""
+CHECK_PERIOD = 0.5
+"""Wall seconds between two checks of the graph and of the rates."""
 
 
 class RecordMonitor(Node):
-    """Listens to what is recorded as the recorder does: to each topic once it is published."""
+    """Subscribes to what is recorded as the recorder does: to each topic once it is published."""
 
     def __init__(self) -> None:
         super().__init__("record_monitor")
@@ -46,25 +47,25 @@ class RecordMonitor(Node):
         self._marks = 0
         self._running, self._last = False, ""
         self._health = Health(self)
-        # A recorder subscribes to what is published. With this the topic is there from the start,
-        # and a mark of a program that sends one and leaves is not lost.
+        # A recorder subscribes to topics that are published. With this publisher the mark topic
+        # exists from the start, so that no mark of a program that sends one and ends is lost.
         self._publisher = self.create_publisher(String, config.mark_topic, qos.RELIABLE)
         self.create_subscription(String, config.mark_topic, self._on_mark, qos.RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(LOOK, self._look, clock=steady)
+        self.create_timer(CHECK_PERIOD, self._check, clock=steady)
         self.create_timer(config.report, self._report, clock=steady)
 
     def _on_mark(self, message: String) -> None:
         text = message.data.strip().lower()
         word = text.partition(" ")[0]
-        self._meters[self._config.mark_topic].hear(time.monotonic())
+        self._meters[self._config.mark_topic].receive(time.monotonic())
         self._marks += word == "start"
         if word in ("start", "stop"):
             self._running = word == "start"
         self._last = text
         self.get_logger().info(f"mark: {text}")
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         types = dict(self.get_topic_names_and_types())
         for meter in self._meters.values():
             stream = meter.stream
@@ -81,7 +82,7 @@ class RecordMonitor(Node):
         if stream.kind not in found:
             self._faults[stream.topic] = f"{stream.topic}: is {found[0]}, expected {stream.kind}"
             return
-        if len(found) > 1:  # rosbag2 records no such topic
+        if len(found) > 1:  # rosbag2 does not record such a topic
             self._faults[stream.topic] = f"{stream.topic}: has several types: {', '.join(found)}"
             return
         try:
@@ -90,11 +91,11 @@ class RecordMonitor(Node):
             self._faults[stream.topic] = f"{stream.topic}: {stream.kind} is not installed"
             return
 
-        def hear(data: bytes) -> None:
-            meter.hear(time.monotonic(), header_stamp(data) if stream.stamped else None)
+        def receive(data: bytes) -> None:
+            meter.receive(time.monotonic(), header_stamp(data) if stream.stamped else None)
 
-        # raw: only arrivals and stamps are of interest
-        self.create_subscription(kind, stream.topic, hear, qos.BEST_EFFORT, raw=True)
+        # raw: only the arrival and the stamp matter
+        self.create_subscription(kind, stream.topic, receive, qos.BEST_EFFORT, raw=True)
 
     def _warn(self) -> None:
         now = time.monotonic()
@@ -103,12 +104,12 @@ class RecordMonitor(Node):
         topic = self.resolve_topic_name(self._config.mark_topic)
         listeners = {info.node_name for info in self.get_subscriptions_info_by_topic(topic)}
         if RECORDER not in listeners and now - self._began > LATE:
-            warnings.append("nothing records: no rosbag2_recorder listens to the marks")
+            warnings.append("nothing records: no rosbag2_recorder subscribes to the marks")
         for warning in warnings:
             if warning not in self._warned:
                 self.get_logger().warning(warning)
         for warning in sorted(self._warned - set(warnings)):
-            self.get_logger().info(f"cured: {warning}")
+            self.get_logger().info(f"resolved: {warning}")
         self._warned = set(warnings)
         self._health.stand("; ".join(warnings))
 

@@ -1,4 +1,4 @@
-"""What is recorded for the import of a bag, and whether it arrives. Pure: no ROS."""
+"""The topics of a recording that can be imported, and whether they arrive. No ROS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ls3_common import topics
 from ls3_common.parameters import parameter
 
 RECORDER = "rosbag2_recorder"
-"""Name of the node that `ros2 bag record` is."""
+"""Name of the node of `ros2 bag record`."""
 LATE = 3.0
 """Seconds without a message after which a stream counts as missing."""
 WINDOW = 3.0
@@ -23,28 +23,29 @@ class RecordingConfig:
     """Parameters of record_monitor; record.launch.py sets them."""
 
     arm: str = parameter("PSM1", description="CRTK name of the arm")
-    console: str = parameter("MTMR", description="CRTK name of the master that may drive it")
+    console: str = parameter("MTMR", description="CRTK name of the master that drives the arm")
     camera: str = parameter(
         topics.CAMERA_IMAGE,
-        description="the camera's topic; a name that ends in /compressed is a CompressedImage",
+        description="the camera's topic, of type CompressedImage if it ends in /compressed",
     )
     camera_rate: float = parameter(
-        5.0, description="the camera is slow below it", unit="Hz", low=0.0, high=1000.0
+        5.0, description="lowest rate of the camera", unit="Hz", low=0.0, high=1000.0
     )
     state_rate: float = parameter(
-        50.0, description="the arm's poses are slow below it", unit="Hz", low=0.0, high=1000.0
+        50.0, description="lowest rate of the arm's poses", unit="Hz", low=0.0, high=1000.0
     )
     report: float = parameter(
         5.0, description="time between two reports", unit="s", low=0.5, high=3600.0
     )
-    mark_topic: str = parameter(topics.EPISODE_MARK, description="the operator's marks")
+    mark_topic: str = parameter(topics.EPISODE_MARK, description="topic of the operator's marks")
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordedTopic:
-    """One topic of a recording. `rate` (Hz, by the wall) is the least; 0 for events.
+    """One topic of a recording.
 
-    `wanted`: without it no episode can be imported.
+    topic: name. kind: message type. rate: lowest rate by wall time, Hz; 0 for events. wanted:
+    whether an import needs the topic. stamped: whether messages begin with a header.
     """
 
     topic: str
@@ -55,7 +56,7 @@ class RecordedTopic:
 
 
 def streams(config: RecordingConfig) -> list[RecordedTopic]:
-    """What belongs in a bag: docs/demonstrations.md says what each is needed for."""
+    """Return the topics that belong in a bag; docs/demonstrations.md says what each is for."""
 
     def of_arm(name: str, kind: str, rate: float = 0.0, wanted: bool = False) -> RecordedTopic:
         return RecordedTopic(topics.arm(config.arm, name), kind, rate, wanted, stamped=True)
@@ -96,25 +97,26 @@ def streams(config: RecordingConfig) -> list[RecordedTopic]:
 
 
 def header_stamp(data: bytes) -> int:
-    """Stamp (ns) of a serialised message that begins with a header; 0 where there is none."""
+    """Stamp (ns) of a serialised message that begins with a header; 0 if it is too short."""
     if len(data) < 12:
         return 0
-    order = "<" if data[1] & 1 else ">"  # CDR's encapsulation says which byte comes first
+    order = "<" if data[1] & 1 else ">"  # the encapsulation of CDR states the byte order
     seconds, rest = struct.unpack_from(f"{order}iI", data, 4)
     return max(int(seconds) * 10**9 + int(rest), 0)
 
 
 class Meter:
-    """How one stream arrives. Times are seconds of a steady clock."""
+    """Measures how one topic arrives. Times are seconds of a steady clock."""
 
     def __init__(self, stream: RecordedTopic, now: float) -> None:
+        """Begin to measure `stream` at time `now`."""
         self.stream, self.count = stream, 0
         self._since, self._newest = now, -1.0
         self._arrivals: deque[float] = deque(maxlen=4096)
         self._invalid: deque[float] = deque(maxlen=4096)  # with stamp 0
 
-    def hear(self, now: float, stamp: int | None = None) -> None:
-        """A message; `stamp` (ns) of one that has a header."""
+    def receive(self, now: float, stamp: int | None = None) -> None:
+        """Count a message that arrived at `now`; `stamp` (ns) if the message has a header."""
         self.count += 1
         self._newest = now
         self._arrivals.append(now)
@@ -122,19 +124,19 @@ class Meter:
             self._invalid.append(now)
 
     def rate(self, now: float) -> float:
-        """Messages a second (Hz) over the last seconds, fewer at the start."""
+        """Rate (Hz) over the last `WINDOW` seconds, or since the start if that is shorter."""
         span = min(WINDOW, now - self._since)
         return self._within(self._arrivals, now) / span if span > 0 else 0.0
 
     def warning(self, now: float) -> str:
-        """What is wrong with it; empty where nothing is, and at the very start."""
+        """Return what is wrong with the topic; empty if nothing is, and in the first seconds."""
         stream = self.stream
         if now - self._since < LATE:
             return ""
         if stream.wanted and not self.count:
-            return f"{stream.topic}: missing, nothing has come"
+            return f"{stream.topic}: missing, no message has arrived"
         if stream.rate and self.count and now - self._newest > LATE:
-            return f"{stream.topic}: nothing for {LATE:g} s"
+            return f"{stream.topic}: no message for {LATE:g} s"
         arrived = self._within(self._arrivals, now)
         if stream.rate and self.count and arrived < stream.rate * WINDOW:
             return f"{stream.topic}: slow, less than {stream.rate:g} Hz"
@@ -148,7 +150,7 @@ class Meter:
 
 
 def describe(meters: Sequence[Meter], now: float) -> str:
-    """One line: the rate of each stream that should have one, the number of each other's events."""
+    """Describe all topics in one line: the rate of streams, the number of messages of events."""
     parts = []
     for meter in meters:
         if meter.stream.rate:

@@ -1,7 +1,9 @@
-"""When a person's wish becomes a step, and when a mark goes out. Pure: no ROS.
+"""Decides when a person's step or mark is published. No ROS.
 
-A step asked for by a person is a plan like any other: it names a camera frame that was taken after
-the last motion had ended, and arm_node judges it. One at a time; none is kept for later.
+A step from a person is a plan like any other: it rests on a camera frame taken after the last
+motion, and arm_node judges it. There is one step at a time; none is kept for later.
+
+Unless said otherwise, times are seconds of a steady clock.
 """
 
 from __future__ import annotations
@@ -13,53 +15,64 @@ from dvrk_cable_env.teleop.teleop_input import MAX_STEP, JoyConfig, PedalConfig
 from ls3_common.parameters import parameter
 
 ANSWER_TIMEOUT = 2.0
-"""Seconds in which arm_node answers a plan, and a mark comes back to who sent it."""
+"""Longest wait for arm_node's answer to a plan, or for the return of a published mark, s."""
 FRAME_SILENCE = 1.0
-"""Seconds without a camera frame after which nothing is ordered."""
+"""Seconds without a camera frame after which no step is published."""
 BACK_OFF = 0.5
-"""Seconds between a plan that was refused and the next."""
-MARK_PATIENCE = 5.0
-"""Seconds that a start or a stop waits for the arm to rest."""
+"""Pause after a plan that arm_node refused, s."""
+MARK_TIMEOUT = 5.0
+"""Longest time for which a start or stop waits for the arm to come to rest, s."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TeleopConfig:
     """Parameters of teleop_node."""
 
-    drive: bool = parameter(True, description="move the arm; false: only mark")
-    keyboard: bool = parameter(True, description="take keys, where there is a terminal")
+    drive: bool = parameter(True, description="move the arm; false: only publish marks")
+    keyboard: bool = parameter(True, description="read keys, if there is a terminal")
     max_step: float = parameter(
         MAX_STEP,
-        description="displacement per axis at full deflection; arm_node refuses what exceeds its "
+        description="displacement per axis at full deflection; arm_node refuses steps above its "
         "limits.max_step",
         unit="m",
         low=1e-4,
         high=0.05,
     )
-    settle: float = parameter(0.1, description="as of episode_node", unit="s", low=0.0, high=10.0)
-    compressed: bool = parameter(False, description="the camera's frames are CompressedImage")
+    settle: float = parameter(
+        0.1,
+        description="rest between a motion and the frame that shows it, as in episode_node",
+        unit="s",
+        low=0.0,
+        high=10.0,
+    )
+    compressed: bool = parameter(
+        False, description="subscribe to compressed camera frames (CompressedImage)"
+    )
     joy: JoyConfig = dataclasses.field(default_factory=JoyConfig)
     pedals: PedalConfig = dataclasses.field(default_factory=PedalConfig)
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
-    """One step to be published as a plan."""
+class TeleopStep:
+    """One step to be published as a plan.
+
+    stamp: of the camera frame that the step rests on, ns. action: (dx, dy), m.
+    """
 
     episode: int
     step: int
-    stamp: int  # of the camera frame it rests on (ns)
-    action: tuple[float, float]  # (dx, dy), m
+    stamp: int
+    action: tuple[float, float]
 
 
 @dataclasses.dataclass(frozen=True)
 class MotionStatus:
-    """MOTION_STATE."""
+    """The content of MOTION_STATE; `stamp` in ns."""
 
     moving: bool
     ready: bool
     reason: str
-    stamp: int  # ns
+    stamp: int
     episode: int
     step: int
 
@@ -67,49 +80,63 @@ class MotionStatus:
 class Pilot:
     """Numbers steps and marks as the import of a bag expects them.
 
-    Episodes count from 1; steps outside an episode have number 0 and belong to none. What runs is
-    known from the marks that are heard, its own among them, so that others may mark too.
+    Episodes count from 1; steps outside an episode have episode number 0. Whether an episode runs
+    follows from the marks that are received, its own included, so that other nodes may mark too.
+
+    episodes: number of episodes so far. running: whether an episode runs.
 
     Args:
-        settle: rest between a motion and the frame that shows it (s), as of episode_node.
-        drives: false for one that only marks; nothing waits for the arm then.
+        settle: rest between a motion and the frame that shows it, s, as in episode_node.
+        drives: False to publish marks only; then nothing waits for the arm.
     """
 
     def __init__(self, settle: float, *, drives: bool = True) -> None:
         self._drives = drives
         self._settle = int(settle * 1e9)
         self._motion: MotionStatus | None = None
-        self._frame, self._frame_came = 0, 0.0
-        self._asked: Order | None = None  # the arm has not answered it yet
-        self._asked_at = 0.0
+        self._frame, self._frame_time = 0, 0.0
+        self._pending: TeleopStep | None = None  # arm_node has not answered it yet
+        self._pending_since = 0.0
         self._under_way: tuple[int, int, int] | None = None  # episode, step, stamp of the command
         self._refused_at, self._refused_frame = -BACK_OFF, 0
-        self._steps = {0: 0}  # of each episode; those of the past are over
+        self._steps = {0: 0}  # next step of the episode that runs, and outside episodes
         self.episodes = 0
         self.running = False
-        self._will_run = False  # once all marks asked for are out
+        self._will_run = False  # whether an episode runs after all requested marks
         self._marks: deque[tuple[str, float]] = deque()
-        self._unheard: tuple[str, float] | None = None
+        self._unconfirmed: tuple[str, float] | None = None  # published, but not received yet
 
-    def see(self, stamp: int, now: float) -> None:
-        """A camera frame, by its stamp (ns)."""
+    def receive_frame(self, stamp: int, now: float) -> None:
+        """Note a camera frame with this stamp (ns) that arrived at `now`."""
         if stamp > 0:
-            self._frame, self._frame_came = stamp, now
+            self._frame, self._frame_time = stamp, now
 
-    def watch(self, motion: MotionStatus) -> None:
-        """The arm's motion has begun or ended. An arm that is not ready ends none of ours."""
+    def receive_motion(self, motion: MotionStatus) -> None:
+        """Note that a motion began or ended. An arm that is not ready ends the step under way."""
         self._motion = motion
         if not motion.ready:
             self._under_way = None
 
-    def answer(self, episode: int, step: int, outcome: str, stamp: int, now: float) -> bool:
-        """What arm_node made of a plan, at `stamp` (ns); whether the plan was one of ours."""
-        order = self._asked
-        if order is None or (order.episode, order.step) != (episode, step):
+    def receive_command(
+        self, episode: int, step: int, outcome: str, stamp: int, now: float
+    ) -> bool:
+        """Note arm_node's answer to a plan.
+
+        Args:
+            episode, step: numbers of the plan.
+            outcome: `sent`, `clamped`, `held` or `refused`.
+            stamp: of the answer, ns.
+            now: when the answer arrived.
+
+        Returns:
+            Whether the answer belongs to the pending step.
+        """
+        pending = self._pending
+        if pending is None or (pending.episode, pending.step) != (episode, step):
             return False
-        self._asked = None
+        self._pending = None
         if outcome == "refused":
-            self._refused_at, self._refused_frame = now, order.stamp
+            self._refused_at, self._refused_frame = now, pending.stamp
             return True
         self._steps[episode] = step + 1
         if outcome != "held":
@@ -117,40 +144,47 @@ class Pilot:
         return True
 
     def refusal(self, now: float) -> str:
-        """What a person must cure before any step; empty where there is nothing."""
+        """Return what a person must fix before the next step; empty if nothing."""
         if self._motion is None:
-            return "nothing heard of arm_node"
-        if self._asked is not None and now - self._asked_at > ANSWER_TIMEOUT:
-            self._asked = None  # should it still come, its frame is too old by then
+            return "no message from arm_node yet"
+        if self._pending is not None and now - self._pending_since > ANSWER_TIMEOUT:
+            self._pending = None  # if the answer still arrives, its frame is too old
             self._refused_at, self._refused_frame = now, self._frame
             return "arm_node does not answer"
         if not self._motion.ready:
             return f"the arm is not ready: {self._motion.reason}"
         if self._frame == 0:
             return "no camera frame yet"
-        if now - self._frame_came > FRAME_SILENCE:
+        if now - self._frame_time > FRAME_SILENCE:
             return f"no camera frame for {FRAME_SILENCE:g} s"
         return ""
 
     def waiting(self, now: float) -> bool:
-        """Whether the next step has to wait for something that comes by itself."""
+        """Whether the next step must wait for something that happens by itself."""
         return bool(
             not self._seen_at_rest()
             or self._frame == self._refused_frame
             or now - self._refused_at < BACK_OFF
             or self._marks
-            or self._unheard
+            or self._unconfirmed
         )
 
-    def order(self, action: tuple[float, float], now: float) -> Order:
-        """The next step; only where there is neither a `refusal` nor `waiting`."""
-        episode = self.episodes if self.running else 0
-        self._asked = Order(episode, self._steps[episode], self._frame, action)
-        self._asked_at = now
-        return self._asked
+    def next_step(self, action: tuple[float, float], now: float) -> TeleopStep:
+        """Return the next step with this action (dx, dy), m, and wait for arm_node's answer.
 
-    def ask(self, mark: str, now: float) -> str:
-        """A person marks; it goes out with `due`. Returns why it does not."""
+        Call it only if there is no `refusal` and no `waiting`.
+        """
+        episode = self.episodes if self.running else 0
+        self._pending = TeleopStep(episode, self._steps[episode], self._frame, action)
+        self._pending_since = now
+        return self._pending
+
+    def request_mark(self, mark: str, now: float) -> str:
+        """Queue a mark, one of `MARKS`, which `due_marks` returns when it may be published.
+
+        Returns:
+            Why the mark was refused; empty if it was not.
+        """
         if mark == "start" and self._will_run:
             return "an episode runs already: stop or discard it first"
         if mark == "stop" and not self._will_run:
@@ -164,39 +198,40 @@ class Pilot:
             self._will_run = mark == "start"
         return ""
 
-    def due(self, now: float) -> list[str]:
-        """The marks that are to be published now, in the order in which they were asked for.
+    def due_marks(self, now: float) -> list[str]:
+        """Return the marks to publish now, in the order of the requests.
 
-        A start or a stop waits until the arm is seen at rest, so that each step lies on one side.
+        A start or stop waits until a frame shows the arm at rest, so that each step lies entirely
+        inside or outside the episode.
         """
         out: list[str] = []
-        while self._marks and not self._unheard:
+        while self._marks and not self._unconfirmed:
             mark, since = self._marks[0]
-            turns = mark in ("start", "stop")
-            if turns and not self._seen_at_rest() and now - since < MARK_PATIENCE:
+            limits_episode = mark in ("start", "stop")
+            if limits_episode and not self._seen_at_rest() and now - since < MARK_TIMEOUT:
                 break
             self._marks.popleft()
             out.append(mark)
-            if turns:
-                self._unheard = (mark, now)
+            if limits_episode:
+                self._unconfirmed = (mark, now)
         return out
 
-    def unheard(self, now: float) -> str:
-        """The start or stop that was published and never came back; it is given up then."""
-        if self._unheard is None or now - self._unheard[1] < ANSWER_TIMEOUT:
+    def lost_mark(self, now: float) -> str:
+        """Return a start or stop that was published but not received, and give up on it."""
+        if self._unconfirmed is None or now - self._unconfirmed[1] < ANSWER_TIMEOUT:
             return ""
-        mark = self._unheard[0]
-        self._unheard, self._will_run = None, self.running
+        mark = self._unconfirmed[0]
+        self._unconfirmed, self._will_run = None, self.running
         self._marks.clear()
         return mark
 
-    def heard(self, text: str) -> None:
-        """A mark was published, by whomever."""
+    def receive_mark(self, text: str) -> None:
+        """Note a mark that was published, by this node or another."""
         mark = text.strip().lower().partition(" ")[0]
-        if self._unheard and self._unheard[0] == mark:
-            self._unheard = None
+        if self._unconfirmed and self._unconfirmed[0] == mark:
+            self._unconfirmed = None
         elif mark in ("start", "stop"):
-            self._will_run = mark == "start"  # another's
+            self._will_run = mark == "start"  # another node's mark
         if mark == "start":
             self.running = True
             self.episodes += 1
@@ -205,11 +240,11 @@ class Pilot:
             self.running = False
 
     def _seen_at_rest(self) -> bool:
-        """Whether the newest frame shows the arm at rest after all that was ordered."""
+        """Whether the newest frame shows the arm at rest after the last step."""
         motion = self._motion
         if not self._drives:
             return True
-        if self._asked is not None or motion is None or motion.moving:
+        if self._pending is not None or motion is None or motion.moving:
             return False
         if self._under_way is not None:
             episode, step, began = self._under_way

@@ -1,6 +1,6 @@
-"""What sticks, buttons and pedals mean: a displacement, a mark, the clutch. Pure: no ROS.
+"""The meaning of sticks, buttons and pedals: a displacement, a mark, the clutch. No ROS.
 
-Nothing an input says lasts: a stick counts while its messages keep coming.
+No input lasts: a stick counts only while its messages keep arriving.
 """
 
 from __future__ import annotations
@@ -14,38 +14,42 @@ from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.bags.records import MARKS
 from ls3_common.parameters import parameter
 
-STILL = (0.0, 0.0)
+NEUTRAL = (0.0, 0.0)
+"""The deflection of a released stick."""
 ROUNDED = 1e-3
-"""By that a driver may round an axis beyond 1."""
+"""By how much a driver's rounding may bring an axis beyond 1."""
 
 
 @dataclasses.dataclass(frozen=True)
 class JoyConfig:
-    """How a gamepad lies in the hand; the defaults are joy's for an Xbox controller."""
+    """Axes and buttons of a gamepad; the defaults are those of joy for an Xbox controller."""
 
     max_age: float = parameter(
         0.5,
-        description="a message older than that, by its stamp or since it came, moves nothing",
+        description="a message that is older, by its stamp or its arrival, moves nothing",
         unit="s",
         low=0.02,
         high=2.0,
     )
     axis_x: int = parameter(0, description="axis that moves the tip along x", low=0, high=63)
     axis_y: int = parameter(1, description="axis that moves the tip along y", low=0, high=63)
-    reverse_x: bool = parameter(True, description="the stick's left is +1 in joy, and -x here")
-    reverse_y: bool = parameter(False, description="as reverse_x")
+    reverse_x: bool = parameter(True, description="reverse axis_x: in joy the stick's left is +1")
+    reverse_y: bool = parameter(False, description="reverse axis_y")
     deadzone: float = parameter(
-        0.15, description="deflection up to which a stick counts as released", low=0.01, high=0.9
+        0.15, description="largest deflection that counts as released", low=0.01, high=0.9
     )
     enable_button: int = parameter(
-        -1, description="must be pressed for the stick to move the arm; -1: none", low=-1, high=63
+        -1,
+        description="button that must be pressed for the stick to move the arm; -1: none",
+        low=-1,
+        high=63,
     )
     clutch_button: int = parameter(
-        4, description="while pressed the stick moves nothing; -1: none", low=-1, high=63
+        4, description="button that disconnects the stick while pressed; -1: none", low=-1, high=63
     )
-    start_button: int = parameter(7, description="marks a start; -1: none", low=-1, high=63)
-    stop_button: int = parameter(6, description="marks a stop; -1: none", low=-1, high=63)
-    success_button: int = parameter(0, description="marks a success; -1: none", low=-1, high=63)
+    start_button: int = parameter(7, description="marks the start; -1: none", low=-1, high=63)
+    stop_button: int = parameter(6, description="marks the stop; -1: none", low=-1, high=63)
+    success_button: int = parameter(0, description="marks success; -1: none", low=-1, high=63)
     violation_button: int = parameter(1, description="marks a violation; -1: none", low=-1, high=63)
     discard_button: int = parameter(
         2, description="discards the episode; -1: none", low=-1, high=63
@@ -60,42 +64,50 @@ class JoyConfig:
 
     @property
     def buttons(self) -> Mapping[str, int]:
-        """Index of each button by its meaning, -1 for none."""
+        """Index of each button by its meaning; -1 for none."""
         names = ("enable", "clutch", *MARKS)
         return {name: getattr(self, f"{name}_button") for name in names}
 
 
 class InputFault(ValueError):
-    """Why an input moves nothing."""
+    """An input that must not move the arm; the text gives the reason."""
 
 
 class Joystick:
-    """A gamepad. Times are seconds; those of stamps by the system's clock, ages by a steady one."""
+    """Interprets the messages of a gamepad. Times are seconds of a steady clock.
+
+    A deflection is (x, y), each in [-1, 1]; (1, 1) is a displacement of max_step on both axes.
+    """
 
     def __init__(self, config: JoyConfig) -> None:
+        """Interpret axes and buttons as `config` says."""
         self._config = config
         self._pressed: dict[str, bool] = {}
-        self._wish, self._heard = STILL, -math.inf
+        self._deflection, self._received = NEUTRAL, -math.inf
 
-    def hear(
+    def receive(
         self, axes: Sequence[float], buttons: Sequence[int], *, age: float, now: float
     ) -> list[str]:
-        """One sensor_msgs/Joy; returns the marks whose buttons went down with it.
+        """Take one sensor_msgs/Joy.
 
-        A button that is down in the first message, or in the first good one after a bad one, was
-        not seen to go down.
+        A button marks when it goes down. A button that is down in the first message, or in the
+        first valid message after an invalid one, does not mark: when it went down is unknown.
 
         Args:
-            age: since its stamp; not finite for one that has none.
-            now: when it came, by the steady clock.
+            axes, buttons: of the message.
+            age: time since the message's stamp, s; not finite without a stamp.
+            now: when the message arrived.
+
+        Returns:
+            The marks of the buttons that went down, out of `MARKS`.
 
         Raises:
-            InputFault: it moves nothing and marks nothing.
+            InputFault: the message is not valid; it moves nothing and marks nothing.
         """
         try:
             self._check(axes, buttons, age)
         except InputFault:
-            self._wish, self._pressed = STILL, {}
+            self._deflection, self._pressed = NEUTRAL, {}
             raise
         config, before = self._config, self._pressed
         down = {
@@ -103,25 +115,25 @@ class Joystick:
         }
         self._pressed = down
         allowed = not down["clutch"] and (down["enable"] or config.enable_button < 0)
-        self._wish = self._stick(axes) if allowed else STILL
-        self._heard = now
+        self._deflection = self._stick(axes) if allowed else NEUTRAL
+        self._received = now
         return [mark for mark in MARKS if down[mark] and before.get(mark) is False]
 
     @property
     def clutched(self) -> bool:
-        """Whether its clutch was down in the newest message, however old that is."""
+        """Whether the clutch button was down in the newest valid message, however old it is."""
         return self._pressed.get("clutch", False)
 
-    def wish(self, now: float) -> tuple[float, float]:
-        """Where the stick points, each axis in [-1, 1].
+    def deflection(self, now: float) -> tuple[float, float]:
+        """Return the deflection (x, y) of the stick, each in [-1, 1].
 
         Raises:
-            InputFault: it pointed somewhere, and nothing is heard of it any more.
+            InputFault: the stick was deflected, and its messages have stopped.
         """
-        if self._wish != STILL and now - self._heard > self._config.max_age:
-            self._wish = STILL
-            raise InputFault(f"nothing heard of the joystick for {self._config.max_age:g} s")
-        return self._wish
+        if self._deflection != NEUTRAL and now - self._received > self._config.max_age:
+            self._deflection = NEUTRAL
+            raise InputFault(f"no message from the joystick for {self._config.max_age:g} s")
+        return self._deflection
 
     def _check(self, axes: Sequence[float], buttons: Sequence[int], age: float) -> None:
         config = self._config
@@ -137,7 +149,7 @@ class Joystick:
         if max(map(abs, used)) > 1.0 + ROUNDED:
             raise InputFault("an axis of the joystick is beyond 1")
         if not math.isfinite(age):
-            raise InputFault("the joystick's message has no stamp: nobody knows how old it is")
+            raise InputFault("the joystick's message has no stamp, so its age is unknown")
         if abs(age) > config.max_age:
             side = "old" if age > 0 else "ahead of this computer's clock"
             raise InputFault(f"the joystick's message is more than {config.max_age:g} s {side}")
@@ -146,53 +158,63 @@ class Joystick:
         config = self._config
         x = axes[config.axis_x] * (-1 if config.reverse_x else 1)
         y = axes[config.axis_y] * (-1 if config.reverse_y else 1)
-        return self._beyond(x), self._beyond(y)
+        return self._outside_deadzone(x), self._outside_deadzone(y)
 
-    def _beyond(self, value: float) -> float:
+    def _outside_deadzone(self, value: float) -> float:
         return min(max(value, -1.0), 1.0) if abs(value) > self._config.deadzone else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class PedalConfig:
-    """Foot pedals, each a sensor_msgs/Joy of one button as the dVRK publishes them."""
+    """Topics of foot pedals, each a sensor_msgs/Joy with one button, as the dVRK publishes them."""
 
     clutch: str = parameter(
-        "", description="topic of the clutch: while pressed nothing moves, e.g. /console/clutch"
+        "",
+        description="topic of the clutch, which disconnects every input while pressed, "
+        "e.g. /console/clutch",
     )
     episode: str = parameter(
-        "", description="topic of a pedal that starts an episode and, pressed again, stops it"
+        "", description="topic of a pedal that starts an episode, and stops it when pressed again"
     )
-    success: str = parameter("", description="topic of a pedal that marks a success")
-    violation: str = parameter("", description="topic of a pedal that marks a violation")
+    success: str = parameter("", description="topic of a pedal that marks success")
     discard: str = parameter("", description="topic of a pedal that discards the episode")
 
 
 class Pedal:
-    """One pedal: is it down, and did it just go down?"""
+    """One foot pedal.
+
+    down: whether the pedal is down; None before its first message.
+    """
 
     def __init__(self) -> None:
-        self.down: bool | None = None  # not heard yet
+        self.down: bool | None = None
 
-    def hear(self, buttons: Sequence[int]) -> bool:
-        """A message of it; whether it went down. One without buttons is not pressed.
+    def receive(self, buttons: Sequence[int]) -> bool:
+        """Take the buttons of one Joy message; without buttons the pedal counts as released.
 
-        The first message may already say so: the dVRK's pedals publish on change only.
+        Returns:
+            Whether the pedal went down. The first message may say so, because the dVRK's pedals
+            publish on change only.
         """
         before, self.down = self.down, bool(buttons) and buttons[0] == DOWN
         return self.down and not before
 
 
-def displacement(wish: Sequence[float], max_step: float) -> tuple[float, float]:
-    """(dx, dy) in metres, each axis at most `max_step`, of a wish in [-1, 1] per axis.
+def displacement(deflection: Sequence[float], max_step: float) -> tuple[float, float]:
+    """Convert a deflection (x, y) in [-1, 1] to a displacement (dx, dy), m.
+
+    Args:
+        deflection: (x, y); values beyond 1 count as 1.
+        max_step: displacement per axis at full deflection, m.
 
     Raises:
-        InputFault: the wish is not finite.
+        InputFault: the deflection is not finite.
     """
-    if not all(map(math.isfinite, wish)):
-        raise InputFault("the wish is not finite")
-    x, y = (min(max(value, -1.0), 1.0) * max_step for value in wish)
+    if not all(map(math.isfinite, deflection)):
+        raise InputFault("the deflection is not finite")
+    x, y = (min(max(value, -1.0), 1.0) * max_step for value in deflection)
     return x, y
 
 
 MAX_STEP = ArmLimits().max_step
-"""arm_node's default (m)."""
+"""Default of limits.max_step of arm_node, m."""

@@ -1,14 +1,14 @@
-"""What keys mean: a step, a mark, the clutch. Pure: no ROS."""
+"""The meaning of keys: a step, a mark, the clutch. No ROS."""
 
 from __future__ import annotations
 
 import math
 
 from dvrk_cable_env.bags.records import MARKS
-from dvrk_cable_env.teleop.teleop_input import STILL
+from dvrk_cable_env.teleop.teleop_input import NEUTRAL
 
 ARROWS = {"\x1b[C": "d", "\x1b[D": "a", "\x1b[A": "w", "\x1b[B": "s"}
-ARROWS |= {code.replace("[", "O"): key for code, key in ARROWS.items()}  # of some terminals
+ARROWS |= {code.replace("[", "O"): key for code, key in ARROWS.items()}  # application mode
 DIRECTIONS = {
     "d": (1, 0),
     "a": (-1, 0),
@@ -31,44 +31,45 @@ HELP = (
 
 
 class Keys:
-    """The keyboard of a terminal, which tells presses and no releases.
+    """Interprets the keys typed in a terminal, which reports presses but no releases.
 
-    A press is a wish for one step, which lapses: a key that is held down repeats itself.
+    A press asks for one step and lapses soon; a key that is held down repeats.
+
+    clutched: whether the clutch is on. scale: share of the largest step, in (0, 1].
     """
 
     MAX_AGE = 0.3
-    """Seconds for which a press counts; what was not done by then is not done."""
+    """Seconds for which a press counts."""
 
     def __init__(self) -> None:
         self.clutched = False
-        self.share = 1.0
-        """Of the largest step."""
-        self._wish, self._pressed = STILL, -math.inf
+        self.scale = 1.0
+        self._deflection, self._pressed = NEUTRAL, -math.inf
 
     def press(self, text: str, now: float) -> list[str]:
-        """What was typed; returns the marks in it. What means nothing does nothing."""
+        """Take the typed text and return the marks in it; unknown keys do nothing."""
         for code, key in ARROWS.items():
             text = text.replace(code, key)
-        if "\x1b" in text:  # another key's sequence: its letters are no keys
+        if "\x1b" in text:  # the escape sequence of another key: its letters are not keys
             text = text.partition("\x1b")[0]
         marks = []
         for key in text:
             if key in DIRECTIONS:
                 x, y = DIRECTIONS[key]
-                self._wish, self._pressed = (x * self.share, y * self.share), now
+                self._deflection, self._pressed = (x * self.scale, y * self.scale), now
             elif key in SIZES:
-                self.share = min(max(self.share * SIZES[key], 0.125), 1.0)
+                self.scale = min(max(self.scale * SIZES[key], 0.125), 1.0)
             elif key == CLUTCH_KEY:
-                self.clutched, self._wish = not self.clutched, STILL
+                self.clutched, self._deflection = not self.clutched, NEUTRAL
             elif key in MARK_KEYS:
                 marks.append(MARK_KEYS[key])
         return marks
 
-    def wish(self, now: float) -> tuple[float, float]:
-        """The newest press as a direction, each axis in [-1, 1]."""
+    def deflection(self, now: float) -> tuple[float, float]:
+        """Return the newest press as a deflection (x, y), each in [-1, 1]."""
         fresh = 0.0 <= now - self._pressed <= self.MAX_AGE
-        return self._wish if fresh and not self.clutched else STILL
+        return self._deflection if fresh and not self.clutched else NEUTRAL
 
-    def done(self) -> None:
-        """The step was taken: the press means no second one."""
-        self._wish = STILL
+    def consume(self) -> None:
+        """Forget the newest press: its step was taken."""
+        self._deflection = NEUTRAL

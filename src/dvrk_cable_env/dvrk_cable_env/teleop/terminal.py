@@ -1,4 +1,4 @@
-"""Single keys of the terminal that a process runs in, and the terminal as it was afterwards."""
+"""Reads single keys from the terminal of the process, and restores the terminal afterwards."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _OFF = b"\0"  # POSIX's _POSIX_VDISABLE on Linux
 
 
 class Terminal:
-    """Standard input without lines and echo, from `open` to `close`; Ctrl-C stays Ctrl-C.
+    """Standard input without line buffering and echo, from `open` to `close`.
 
-    Ctrl-Z and Ctrl-backslash mean nothing meanwhile: they would leave the terminal as it is now.
-    `close` may be called at any time and as often as one likes, and is called at the end of the
-    interpreter, with an exception or without.
+    Ctrl-C works as always. Ctrl-Z and Ctrl-backslash are switched off meanwhile, because they would
+    leave the terminal in this state. `close` may be called at any time and more than once; the
+    interpreter also calls it at its end, with an exception or without.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,15 @@ class Terminal:
         self._before: list | None = None
 
     def open(self) -> str:
-        """Returns why it cannot be: there is no terminal, or it is another's."""
+        """Switch the terminal to single keys.
+
+        Returns:
+            Why that is impossible: there is no terminal, or the process is in its background.
+        """
         try:
             fd = sys.stdin.fileno()
             if not os.isatty(fd):
-                return "standard input is no terminal"
+                return "standard input is not a terminal"
             if os.tcgetpgrp(fd) != os.getpgrp():
                 return "this process runs in the background of its terminal"
             before = termios.tcgetattr(fd)
@@ -39,7 +43,7 @@ class Terminal:
         atexit.register(self.close)
         self._fd, self._before = fd, before
         tty.setcbreak(fd, termios.TCSANOW)
-        termios.tcflush(fd, termios.TCIFLUSH)  # what was typed before was not meant for this
+        termios.tcflush(fd, termios.TCIFLUSH)  # earlier input was not meant for this program
         now = termios.tcgetattr(fd)
         for name in (termios.VSUSP, termios.VQUIT):
             now[6][name] = _OFF
@@ -47,7 +51,7 @@ class Terminal:
         return ""
 
     def read(self) -> str:
-        """What was typed since the last call, without waiting."""
+        """Return what was typed since the last call; do not wait."""
         if self._before is None or not select.select([self._fd], [], [], 0)[0]:
             return ""
         try:
@@ -59,11 +63,11 @@ class Terminal:
         return data.decode(errors="ignore")
 
     def close(self) -> None:
-        """Put the terminal back as it was."""
+        """Restore the terminal."""
         before, self._before = self._before, None
         if before is None:
             return
-        # not TCSADRAIN: output that nobody reads would hang it; the terminal may have gone
+        # not TCSADRAIN: that would wait for output nobody reads; the terminal may be gone
         with contextlib.suppress(OSError, termios.error):
             termios.tcsetattr(self._fd, termios.TCSANOW, before)
         atexit.unregister(self.close)

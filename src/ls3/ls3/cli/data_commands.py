@@ -51,7 +51,7 @@ class Import:
     """Only say what would be done."""
 
     def execute(self) -> None:
-        from dvrk_cable_env.bags.records import Names
+        from dvrk_cable_env.bags.records import TopicNames
         from ls3.data.data_import import Importer
         from ls3.data.data_labels import read_corrections
         from ls3.data.import_rules import read_rules
@@ -72,7 +72,7 @@ class Import:
         videos, fault = self._videos()
         path = self.config or find_shared(f"config/{domain.name}.yaml")
         assert path is not None  # the domain has been loaded from it
-        names = Names(self.namespace, self.camera, self.arm)
+        names = TopicNames(self.namespace, self.camera, self.arm)
         importer = Importer(
             self.out,
             read_rules(path, names=names, actions=self.actions, period=self.period),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dvrk_cable_env.arm.limits import ArmLimits
-from dvrk_cable_env.bags.records import Names
+from dvrk_cable_env.bags.records import TopicNames
 from dvrk_cable_env.bags.steps import Rules
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from ls3_common import parameters
@@ -26,7 +26,7 @@ class _Settle:
 def read_rules(
     config: Path,
     *,
-    names: Names,
+    names: TopicNames,
     actions: Literal["auto", "commands", "setpoints"],
     period: float,
 ) -> Rules:
