@@ -1,4 +1,4 @@
-"""The domains of the paper as gymnasium environments, and a simulated robot for ROS."""
+"""The paper's domains as gymnasium environments, and a simulated robot for ROS."""
 
 from ls3_sim.registration import register
 

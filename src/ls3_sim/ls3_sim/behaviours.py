@@ -1,4 +1,4 @@
-"""What the domains' data-collecting policies have in common (section 7.3)."""
+"""Behaviours: the policies that collect a domain's offline data (paper, section 7.3)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Behaviour = Callable[[Mapping[str, Any]], NDArray[np.float32]]
-"""Chooses an action from the step's info; made for one episode."""
+"""Chooses an action, float32 (actions,), from the info of a step; made anew for each episode."""
 BEHAVIOURS = ("demonstration", "random", "constraint")
-"""The sources of D_success, D_rand and D_constraint."""
+"""Names of the behaviours; they collect D_success, D_rand and D_constraint, in this order."""
 
 Maker = TypeVar("Maker")
 
 
-def chosen(makers: Mapping[str, Maker], kind: str) -> Maker:
-    """What a domain has under the name `kind`.
+def find_maker(makers: Mapping[str, Maker], kind: str) -> Maker:
+    """Return the function that makes the behaviour `kind`, one of `BEHAVIOURS`.
 
     Raises:
-        ValueError: no behaviour is called so.
+        ValueError: the domain has no behaviour of this name.
     """
     if kind not in makers:
-        raise ValueError(f"no behaviour '{kind}', there are: {', '.join(makers)}")
+        raise ValueError(f"no behaviour '{kind}'; there are: {', '.join(makers)}")
     return makers[kind]

@@ -1,10 +1,10 @@
-"""Policies that collect the cable domain's offline data (section 7.3.4).
+"""The behaviours that collect offline data of cable routing (paper, section 7.3.4).
 
-demonstration: well over the obstacle, to the right, then straight to the goal.
+demonstration: high over the obstacle, to the right, then straight to the goal.
 random: a demonstration for a random number of steps, then uniform actions.
-constraint: a demonstration for a random number of steps, then towards the obstacle, or over it so
-low that the trailing cable touches. The random trajectories alone hardly touch it; the estimator
-has to know the obstacle from left, above and right.
+constraint: a demonstration for a random number of steps, then towards the obstacle, or so low over
+the obstacle that the trailing cable touches it. Random trajectories rarely touch the obstacle, and
+the constraint estimator must know it from the left, from above and from the right.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ls3_sim.behaviours import Behaviour, chosen
+from ls3_sim.behaviours import Behaviour, find_maker
 from ls3_sim.cable_scene import CableLayout
 
-SPEED = 0.011  # metres per step of the demonstrator
-NOISE = 0.0015  # metres, standard deviation per axis of its actions
-CLEARANCE = 0.112  # metres above the obstacle's centre
-REACHED = 0.008  # metres
+SPEED = 0.011
+"""Length of a demonstration's steps, m."""
+NOISE = 0.0015
+"""Standard deviation of the noise on a demonstration's actions, m per axis."""
+CLEARANCE = 0.112
+"""Height of a demonstration's path above the obstacle's centre, m."""
+REACHED = 0.008
+"""Distance at which a waypoint counts as reached, m."""
 
 
 class _Waypoints:
-    """Goes from point to point; stays at the last one."""
+    """Moves from waypoint to waypoint and stays at the last one. Lengths in m, `speed` per step."""
 
     def __init__(
         self,
@@ -55,36 +59,36 @@ def _demonstration(layout: CableLayout, limit: float, rng: np.random.Generator) 
 
 
 def _random(layout: CableLayout, limit: float, rng: np.random.Generator) -> Behaviour:
-    first = _demonstration(layout, limit, rng)
-    left = int(rng.integers(0, 40))
+    demonstrate = _demonstration(layout, limit, rng)
+    steps_left = int(rng.integers(0, 40))
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
-        nonlocal left
-        left -= 1
-        if left >= 0:
-            return first(info)
+        nonlocal steps_left
+        steps_left -= 1
+        if steps_left >= 0:
+            return demonstrate(info)
         return rng.uniform(-limit, limit, 2).astype(np.float32)
 
     return act
 
 
 def _constraint(layout: CableLayout, limit: float, rng: np.random.Generator) -> Behaviour:
-    first = _demonstration(layout, limit, rng)
+    demonstrate = _demonstration(layout, limit, rng)
     obstacle, goal = np.array(layout.obstacle), np.array(layout.goal)
     speed = rng.uniform(0.6, 1.2) * limit
-    if rng.random() < 0.6:  # towards the obstacle, from wherever the demonstration is by then
-        left = int(rng.integers(0, 36))
+    if rng.random() < 0.6:  # towards the obstacle, from wherever the demonstration has come
+        steps_left = int(rng.integers(0, 36))
         points = [obstacle + rng.uniform(-0.7, 0.7, 2) * layout.obstacle_radius]
-    else:  # over it, but low
-        left = int(rng.integers(0, 8))
+    else:  # over the obstacle, but low
+        steps_left = int(rng.integers(0, 8))
         low = layout.obstacle_radius * rng.uniform(1.1, 2.6)
         points = [obstacle + np.array([rng.uniform(-0.02, 0.02), low]), goal]
-    then = _Waypoints(points, speed, limit, rng)
+    violate = _Waypoints(points, speed, limit, rng)
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
-        nonlocal left
-        left -= 1
-        return first(info) if left >= 0 else then(info)
+        nonlocal steps_left
+        steps_left -= 1
+        return demonstrate(info) if steps_left >= 0 else violate(info)
 
     return act
 
@@ -95,5 +99,18 @@ _MAKERS = {"demonstration": _demonstration, "random": _random, "constraint": _co
 def make_behaviour(
     kind: str, layout: CableLayout, limit: float, rng: np.random.Generator
 ) -> Behaviour:
-    """A fresh behaviour of one of `BEHAVIOURS`; `limit`: metres per axis and step."""
-    return chosen(_MAKERS, kind)(layout, limit, rng)
+    """Make a behaviour for one episode.
+
+    Args:
+        kind: one of `BEHAVIOURS`.
+        layout: positions of start, obstacle and goal.
+        limit: largest displacement per axis and step, m.
+        rng: source of all random draws.
+
+    Returns:
+        The behaviour, which reads `tool_xy` (2,), m, from the step's info and returns (dx, dy), m.
+
+    Raises:
+        ValueError: the kind is unknown.
+    """
+    return find_maker(_MAKERS, kind)(layout, limit, rng)

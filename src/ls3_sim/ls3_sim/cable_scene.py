@@ -1,7 +1,7 @@
 """Cable routing in MuJoCo: a planar chain of hinges held by a tool, an obstacle and a goal.
 
-Physics only; `CableEnv` and `sim_node` both drive it, so a policy meets the same scene in a
-process and in the graph. Units: metres, seconds, radians; arrays (x, y) in the table frame.
+`CableEnv` and `sim_node` both drive this scene, so that a policy meets the same physics in one
+process and in the node graph. Units: metres, seconds, radians; arrays (x, y) in the table frame.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from ls3_sim.gl import mujoco
 
 Vector = NDArray[np.float64]
 LINKS = 15
+"""Number of the cable's links."""
 LINK_LENGTH = 0.010
 CABLE_RADIUS = 0.0035
 SETTLE = 0.1
-"""Seconds after a motion until the cable lies still."""
+"""Seconds after a motion within which the cable comes to rest."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CableLayout:
-    """Where things are. Dimensions are ours: docs/decisions/domains.md, record 33."""
+    """Positions and sizes in the scene; this project's choice (docs/decisions/domains.md, 33)."""
 
     start: tuple[float, ...] = parameter(
-        (-0.090, 0.005), description="Tool and held end of the cable at reset", unit="m"
+        (-0.090, 0.005), description="Tool, and the cable's held end, at reset", unit="m"
     )
     heading: float = parameter(
         -1.5707963, description="Direction in which the cable leaves the tool at reset", unit="rad"
@@ -42,22 +43,23 @@ class CableLayout:
     goal: tuple[float, ...] = parameter((0.105, 0.005), description="Goal disc centre", unit="m")
     goal_radius: float = parameter(0.018, description="Goal disc radius", unit="m", low=0.005)
     workspace_low: tuple[float, ...] = parameter(
-        ArmLimits.workspace_low, description="Least tool position (x, y)", unit="m"
+        ArmLimits.workspace_low, description="Lower corner (x, y) of the tool's range", unit="m"
     )
     workspace_high: tuple[float, ...] = parameter(
-        ArmLimits.workspace_high, description="Greatest tool position (x, y)", unit="m"
+        ArmLimits.workspace_high, description="Upper corner (x, y) of the tool's range", unit="m"
     )
     tool_speed: float = parameter(0.05, description="Speed of the tool", unit="m/s", low=1e-3)
 
 
 class CableScene:
-    """The scene's state, its advance in time, its pictures and the truth about the task.
+    """The simulated scene: its state, its motion, its pictures, and success and constraint.
 
-    On the first contact of cable or tool with the obstacle the scene freezes: `violated` stays
+    At the first contact of cable or tool with the obstacle the scene freezes: `violated` stays
     true and `advance` does nothing until the next reset.
     """
 
     def __init__(self, layout: CableLayout = CableLayout(), image_size: int = 128) -> None:
+        """Build the scene; `image_size` is the side of the camera's pictures, px."""
         self.layout = layout
         self.image_size = image_size
         self.model = _compile(layout)
@@ -71,15 +73,16 @@ class CableScene:
 
     @property
     def timestep(self) -> float:
+        """Time step of the physics, s."""
         return float(self.model.opt.timestep)
 
     def begin(self, rng: np.random.Generator, jitter: float = 0.0, randomise: bool = False) -> None:
-        """Reset to a start state s_0 ~ mu.
+        """Reset to a random start state s_0 ~ mu.
 
         Args:
-            rng: where every draw comes from.
-            jitter: standard deviation of the cable's hinge angles, radians; 0: one fixed state.
-            randomise: whether to draw the scene itself anew, see `randomise`.
+            rng: source of all random draws.
+            jitter: standard deviation of the cable's hinge angles, rad; 0: always the same state.
+            randomise: whether to draw the scene's properties too, see `randomise`.
         """
         if randomise:
             self.randomise(rng)
@@ -91,7 +94,13 @@ class CableScene:
         heading: float | None = None,
         bend: Vector | None = None,
     ) -> None:
-        """Put tool and cable at the start, at rest; `bend` (LINKS,) adds hinge angles, radians."""
+        """Put tool and cable at rest at the start.
+
+        Args:
+            start: tool position (2,), m; by default the layout's.
+            heading: direction in which the cable leaves the tool, rad; by default the layout's.
+            bend: hinge angles (LINKS,) to add, rad.
+        """
         xy = np.array(self.layout.start if start is None else start, float)
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:2] = xy
@@ -104,9 +113,9 @@ class CableScene:
         self._rest = SETTLE
 
     def randomise(self, rng: np.random.Generator) -> None:
-        """Draw friction, stiffness, camera position, light and colours anew (domain randomisation).
+        """Draw friction, stiffness, camera position, light and colours (domain randomisation).
 
-        The scale of each draw is chosen so that the colour ranges of the segmentation still hold.
+        The draws are small enough for the colour ranges of the segmentation to hold.
         """
         for name, array in self._randomised().items():
             nominal = self._nominal[name]
@@ -119,37 +128,37 @@ class CableScene:
                 array[:] = nominal * rng.uniform(0.7, 1.4)
 
     def clip(self, xy: Vector) -> Vector:
-        """The nearest point of the workspace."""
+        """Return the point of the tool's range that is nearest to `xy` (2,), m."""
         return np.clip(xy, self.layout.workspace_low, self.layout.workspace_high)
 
     @property
     def half_view(self) -> float:
-        """Half the width of the square of the table that the camera sees."""
+        """Half the width of the square of the table that the camera sees, m."""
         camera = self.model.camera("top")
         return float(camera.pos[2] * np.tan(np.radians(camera.fovy[0]) / 2))
 
     @property
     def setpoint(self) -> Vector:
-        """Where the tool is told to be."""
+        """Commanded tool position (2,), m."""
         return self.data.ctrl.copy()
 
     @property
     def tool(self) -> Vector:
-        """Where the tool is."""
+        """Actual tool position (2,), m."""
         return self.data.qpos[:2].copy()
 
     def cable(self) -> Vector:
-        """Joints of the cable from the held end to the free one, (LINKS + 1, 2)."""
+        """Return the cable's joints from the held end to the free end, (LINKS + 1, 2), m."""
         return np.concatenate(
             [self.data.xpos[self._links, :2], self.data.site_xpos[self._tail, None, :2]]
         )
 
     def advance(self, setpoint: Vector, duration: float) -> None:
-        """Run for `duration` while the setpoint goes in a straight line to `setpoint`.
+        """Advance by `duration` seconds while the tool moves straight to `setpoint` (2,), m.
 
-        A cable that has settled lies still: viscous drag alone would let it straighten slowly,
-        as table friction does not. So what the camera sees next does not depend on how long
-        anybody thinks about it.
+        A cable that has settled does not move: with viscous drag alone it would slowly straighten,
+        which friction on a table prevents. The next picture therefore does not depend on how long
+        the planner takes.
         """
         steps = max(1, round(duration / self.timestep))
         begin = self.setpoint
@@ -160,11 +169,11 @@ class CableScene:
                 return
             self.data.ctrl[:] = begin + (setpoint - begin) * (step / steps)
             mujoco.mj_step(self.model, self.data)
-            # contacts of mj_step belong to the state before integration: a delay of one timestep
+            # contacts of mj_step belong to the state before the step: one time step late
             self.violated = self.data.ncon > 0
 
     def move(self, goal: Vector) -> None:
-        """Move the setpoint straight to `goal` at the tool's speed, then let the cable settle."""
+        """Move the tool straight to `goal` (2,), m, at its speed, then let the cable settle."""
         distance = float(np.linalg.norm(goal - self.setpoint))
         if distance > 0:
             self.advance(goal, distance / self.layout.tool_speed)
@@ -181,15 +190,15 @@ class CableScene:
         return bool(gap.min() <= self.layout.goal_radius) and not self.violated
 
     def render(self) -> Image:
-        """The camera's frame, uint8 (image_size, image_size, 3)."""
+        """Return the camera's picture, uint8 (image_size, image_size, 3)."""
         return self._camera.draw(self.data, self.image_size)
 
     def close(self) -> None:
-        """Release the renderer; call it from the thread that rendered."""
+        """Release the renderer; call this from the thread that rendered."""
         self._camera.close()
 
     def _randomised(self) -> dict[str, NDArray[Any]]:
-        """Views of what `randomise` may change."""
+        """Views of the model's arrays that `randomise` changes, by name."""
         model = self.model
         return {
             "stiffness": model.jnt_stiffness,
@@ -217,7 +226,7 @@ def _compile(layout: CableLayout) -> mujoco.MjModel:
         body.add_joint(
             name=f"hinge{index}",
             axis=[0, 0, 1],
-            stiffness=[2e-4 if index else 0.0, 0, 0],  # the jaws let the cable turn
+            stiffness=[2e-4 if index else 0.0, 0, 0],  # the cable turns freely in the jaws
             damping=[2e-5, 0, 0],
             armature=1e-7,
         )

@@ -1,4 +1,4 @@
-"""A camera of a MuJoCo model; its renderers are made when needed, and released in order."""
+"""Draws pictures with a camera of a MuJoCo model, and manages the renderers."""
 
 from __future__ import annotations
 
@@ -11,33 +11,39 @@ from numpy.typing import NDArray
 from ls3_sim.gl import mujoco, release, renderer
 
 Image = NDArray[np.uint8]
+"""A picture, uint8 (height, width, 3), RGB."""
 
 
 class Camera:
-    """Square pictures by the camera `name`. A renderer belongs to the thread that first draws."""
+    """A camera of a model, which draws square pictures. Draw and close from one thread only."""
 
     def __init__(self, model: mujoco.MjModel, name: str) -> None:
+        """Use the camera `name` of `model`."""
         self._model, self._name = model, name
-        self._renderers: dict[int, tuple[Any, Any]] = {}  # by size, with what releases each
+        self._renderers: dict[int, tuple[Any, Any]] = {}  # by size, each with its release function
 
     def draw(self, data: mujoco.MjData, size: int, option: Any = None) -> Image:
-        """The picture of a state, uint8 (size, size, 3); option: a `mujoco.MjvOption`."""
+        """Draw a state, uint8 (size, size, 3); `option` is a `mujoco.MjvOption` or None."""
         if size not in self._renderers:
             made = renderer(self._model, size, size)
-            # also at exit: its own __del__ comes too late, when EGL is already unloaded
+            # released also at exit: the renderer's own __del__ runs after EGL is unloaded
             self._renderers[size] = made, weakref.finalize(self, release, made)
         drawn, _ = self._renderers[size]
         drawn.update_scene(data, camera=self._name, scene_option=option)
         return drawn.render()
 
     def draw_smooth(self, data: mujoco.MjData, size: int, option: Any = None) -> Image:
-        """Drawn with twice the pixels and averaged: motions of a fraction of a pixel show."""
+        """Draw a state at twice the size and average, so that sub-pixel motions show.
+
+        Returns:
+            uint8 (size, size, 3).
+        """
         fine = self.draw(data, 2 * size, option).astype(np.uint16)
         rows = fine[::2] + fine[1::2]
         return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
 
     def close(self) -> None:
-        """Release what was made; call it from the thread that drew. May be called twice."""
-        for _, free in self._renderers.values():
-            free()
+        """Release the renderers; may be called twice."""
+        for _, release_renderer in self._renderers.values():
+            release_renderer()
         self._renderers.clear()

@@ -1,4 +1,4 @@
-"""Poses, joints and Jacobians to ROS messages and back. Nothing here knows of nodes."""
+"""Converts poses, joint states and Jacobians to ROS messages and back, without any node."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 from ls3_sim.kinematics import JOINTS, Pose, Vector
 
 JAW = ("jaw",)
+"""Name of the jaw's joint in CRTK."""
 
 
 def to_pose_message(pose: Pose) -> PoseMessage:
+    """Convert a pose (m, quaternion) to geometry_msgs/Pose."""
     message = PoseMessage()
     place, turn = message.position, message.orientation
     place.x, place.y, place.z = pose.position
@@ -24,6 +26,7 @@ def to_pose_message(pose: Pose) -> PoseMessage:
 
 
 def from_pose_message(message: PoseMessage) -> Pose:
+    """Convert geometry_msgs/Pose to a pose (m, quaternion)."""
     place, turn = message.position, message.orientation
     return Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
 
@@ -31,22 +34,29 @@ def from_pose_message(message: PoseMessage) -> Pose:
 def to_joint_state(
     stamp: Time, position: Vector, velocity: Vector | None = None, names: Sequence[str] = JOINTS
 ) -> JointState:
-    """Position and velocity (n,); what is not known is left out."""
+    """Make a sensor_msgs/JointState.
+
+    Args:
+        stamp: the message's stamp.
+        position: joint positions (n,), rad or m.
+        velocity: joint velocities (n,), rad/s or m/s; None leaves them out.
+        names: names of the n joints.
+    """
     message = JointState(name=names, position=position.tolist())
     message.velocity = [] if velocity is None else velocity.tolist()
     message.header.stamp = stamp
     return message
 
 
-def misnamed(message: JointState, names: Sequence[str]) -> str:
-    """Why a command means other joints, or another order of them; without names it does not."""
+def joint_name_fault(message: JointState, names: Sequence[str]) -> str:
+    """Return why a command's joints are not `names` in this order; a command may omit names."""
     if message.name and list(message.name) != list(names):
         return f"its joints are {', '.join(message.name)}, not {', '.join(names)}"
     return ""
 
 
 def to_twist(velocity: Vector) -> Twist:
-    """Linear above angular, (6,)."""
+    """Convert a velocity (6,), linear (m/s) then angular (rad/s), to geometry_msgs/Twist."""
     message = Twist()
     linear, angular = message.linear, message.angular
     linear.x, linear.y, linear.z, angular.x, angular.y, angular.z = velocity.tolist()
@@ -54,7 +64,7 @@ def to_twist(velocity: Vector) -> Twist:
 
 
 def to_matrix_message(matrix: Vector) -> Float64MultiArray:
-    """A matrix, row by row."""
+    """Convert a matrix (rows, columns) to std_msgs/Float64MultiArray, row by row."""
     message = Float64MultiArray(data=matrix.ravel().tolist())
     rows, columns = matrix.shape
     message.layout.dim = [

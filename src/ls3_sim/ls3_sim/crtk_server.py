@@ -1,15 +1,15 @@
-"""The CRTK topics and services of one arm, in front of a `Psm`.
+"""The CRTK topics and services of a simulated arm, in front of a `Psm`.
 
-What a da Vinci Research Kit's PSM publishes, hears and serves (sawIntuitiveResearchKit, CRTK), so
-that its Python client finds everything.
+The server publishes, subscribes to and serves what a PSM of the da Vinci Research Kit does
+(sawIntuitiveResearchKit, CRTK), so that the dVRK's Python client finds everything.
 
-The operating state is latched and published when it changes and, as on the robot, in answer to
-every state command and at the start of every move, whether or not it changes; the stamps strictly
-increase. All of it goes out with the next tick, after that tick's clock: a client on simulated
-time takes a motion for its own only where it hears of it later than it commanded it.
+The operating state is latched. As on the robot, it is published when it changes, in answer to every
+state command, and at the start of every move, changed or not; its stamps strictly increase. It goes
+out with the next tick, after that tick's clock: a client on simulated time recognises a motion as
+its own only if the state is newer than the command.
 
-Data that is not valid carries stamp 0: poses and joints before homing, and forces and torques
-always, which are not simulated.
+Invalid data has stamp 0: poses and joints before homing, and always forces and torques, which are
+not simulated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ls3_sim import reach
 from ls3_sim.crtk_messages import (
     JAW,
     from_pose_message,
-    misnamed,
+    joint_name_fault,
     to_joint_state,
     to_matrix_message,
     to_pose_message,
@@ -53,16 +53,18 @@ from ls3_sim.kinematics import (
 from ls3_sim.psm import Psm
 
 ANSWERED = ("state_command", "move_cp", "move_jp", "move_jr", "jaw/move_jp")
-"""Commands that an operating state answers, whether or not it changes."""
+"""Commands that are answered with an operating state, changed or not."""
 NO_FORCES = "forces and torques are not simulated"
 
 
 class CrtkServer:
-    """Publishes with `publish`; the commands go to the arm as they arrive.
+    """Publishes an arm's state and passes commands to the arm.
 
     Args:
-        name: of the arm; its topics are `<name>/...`, its frame is `<name>_base`.
-        now: the present (ns), never 0.
+        node: the node that owns the topics and services.
+        name: CRTK name of the arm; its topics are ``<name>/...``, its frame is ``<name>_base``.
+        psm: the simulated arm.
+        now: returns the present time, ns, never 0.
     """
 
     def __init__(self, node: Node, name: str, psm: Psm, now: Callable[[], int]) -> None:
@@ -74,7 +76,7 @@ class CrtkServer:
         self._states = self._out(OperatingState, "operating_state", qos.LATCHED)
         self._ratios = self._out(Float64, "trajectory_j/ratio", qos.LATCHED)
         self._streams = self._open_streams()
-        self._hear_commands()
+        self._subscribe_commands()
         for service in ("forward_kinematics", "local/forward_kinematics"):
             self._serve(QueryForwardKinematics, service, self._forward)
         self._serve(QueryInverseKinematics, "inverse_kinematics", self._inverse)
@@ -82,9 +84,10 @@ class CrtkServer:
         self._ratios.publish(Float64(data=psm.ratio))
 
     def publish(self) -> None:
-        """Whatever of the streams somebody hears, then what is new of the operating state.
+        """Publish every stream that has a subscriber, then any new operating state.
 
-        In this order: who hears that a motion has ended finds its end in the streams.
+        The order matters: a client that learns that a motion has ended finds its end in the
+        streams.
         """
         stamp = to_time(self._now()) if self._psm.is_homed else Time()
         for publisher, make in self._streams:
@@ -103,7 +106,7 @@ class CrtkServer:
             "measured_cv": (TwistStamped, self._twist),
             "measured_cp": (cp, lambda t: self._pose(t, psm.measured)),
             "setpoint_cp": (cp, lambda t: self._pose(t, psm.setpoint)),
-            # nothing carries the arm: its own base is the frame of both
+            # nothing carries the arm, so both are relative to the arm's own base
             "local/measured_cp": (cp, lambda t: self._pose(t, psm.measured)),
             "local/setpoint_cp": (cp, lambda t: self._pose(t, psm.setpoint)),
             "body/jacobian": (Float64MultiArray, lambda _: self._matrix(body_jacobian)),
@@ -113,7 +116,7 @@ class CrtkServer:
         }
         return [(self._out(kind, name), make) for name, (kind, make) in makers.items()]
 
-    def _hear_commands(self) -> None:
+    def _subscribe_commands(self) -> None:
         psm, js = self._psm, JointState
         move_jr = functools.partial(psm.move_jp, relative=True)
         servo_jr = functools.partial(psm.servo_jp, relative=True)
@@ -123,12 +126,12 @@ class CrtkServer:
             "free": (Empty, lambda _: psm.free()),
             "move_cp": (PoseStamped, lambda m: self._to_pose(m, psm.move_cp)),
             "servo_cp": (PoseStamped, lambda m: self._to_pose(m, psm.servo_cp)),
-            "move_jp": (js, lambda m: misnamed(m, JOINTS) or psm.move_jp(m.position)),
-            "move_jr": (js, lambda m: misnamed(m, JOINTS) or move_jr(m.position)),
-            "servo_jp": (js, lambda m: misnamed(m, JOINTS) or psm.servo_jp(m.position)),
-            "servo_jr": (js, lambda m: misnamed(m, JOINTS) or servo_jr(m.position)),
-            "jaw/move_jp": (js, lambda m: misnamed(m, JAW) or psm.move_jaw(m.position)),
-            "jaw/servo_jp": (js, lambda m: misnamed(m, JAW) or psm.servo_jaw(m.position)),
+            "move_jp": (js, lambda m: joint_name_fault(m, JOINTS) or psm.move_jp(m.position)),
+            "move_jr": (js, lambda m: joint_name_fault(m, JOINTS) or move_jr(m.position)),
+            "servo_jp": (js, lambda m: joint_name_fault(m, JOINTS) or psm.servo_jp(m.position)),
+            "servo_jr": (js, lambda m: joint_name_fault(m, JOINTS) or servo_jr(m.position)),
+            "jaw/move_jp": (js, lambda m: joint_name_fault(m, JAW) or psm.move_jaw(m.position)),
+            "jaw/servo_jp": (js, lambda m: joint_name_fault(m, JAW) or psm.servo_jaw(m.position)),
             "emulate_tool_present": (Bool, lambda m: psm.set_tool_present(m.data)),
             "trajectory_j/set_ratio": (Float64, self._set_ratio),
             "servo_jf": (js, lambda _: NO_FORCES),
@@ -139,17 +142,17 @@ class CrtkServer:
             "use_gravity_compensation": (Bool, lambda _: NO_FORCES),
         }
         for name, (kind, command) in commands.items():
-            self._hear(kind, name, command)
+            self._subscribe(kind, name, command)
 
-    def _hear(self, kind: type, name: str, command: Callable[[Any], str | None]) -> None:
-        def take(message: Any) -> None:
+    def _subscribe(self, kind: type, name: str, command: Callable[[Any], str | None]) -> None:
+        def on_command(message: Any) -> None:
             reason = command(message)
-            if reason:  # as on the robot, only its own log tells why it does not move
+            if reason:  # as on the robot, only the log says why the arm does not move
                 self._node.get_logger().warning(f"{name} dropped: {reason}")
             self._note_state(event=name in ANSWERED and not reason)
 
         topic = topics.arm(self._name, name)
-        self._node.create_subscription(kind, topic, take, qos.RELIABLE)
+        self._node.create_subscription(kind, topic, on_command, qos.RELIABLE)
 
     def _out(self, kind: Any, name: str, profile: QoSProfile = qos.NEWEST) -> Any:
         return self._node.create_publisher(kind, topics.arm(self._name, name), profile)
@@ -188,7 +191,7 @@ class CrtkServer:
         self, request: QueryForwardKinematics.Request, response: QueryForwardKinematics.Response
     ) -> QueryForwardKinematics.Response:
         joints = np.array(request.jp)
-        wrong = "" if joints.size == len(JOINTS) else f"{joints.size} joint positions are not 6"
+        wrong = "" if joints.size == len(JOINTS) else f"{joints.size} joint positions, not 6"
         response.message = wrong or reach.refuse_joints(joints)
         response.result = not response.message
         if response.result:
@@ -198,7 +201,7 @@ class CrtkServer:
     def _inverse(
         self, request: QueryInverseKinematics.Request, response: QueryInverseKinematics.Response
     ) -> QueryInverseKinematics.Response:
-        """The solution nearest to the reference, or to the present setpoint where there is none."""
+        """Solve for the joints nearest to the request's, or to the setpoint if it has none."""
         pose, near = from_pose_message(request.cp), np.array(request.jp)
         if near.size != len(JOINTS) or not np.isfinite(near).all():
             near = self._psm.joints

@@ -1,7 +1,7 @@
-"""The one place that imports MuJoCo, so that a missing OpenGL library is explained.
+"""The one place that imports MuJoCo, in order to explain a missing OpenGL library.
 
-MuJoCo binds an OpenGL platform while it is imported, and fails there, in one of several unhelpful
-ways, where that is missing. Physics needs none: it works, and only rendering raises.
+MuJoCo loads OpenGL while it is imported, and without OpenGL the import fails with various unhelpful
+errors. Physics needs no OpenGL: here the import then succeeds, and only rendering raises.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from ls3_common.errors import UserError
 
-_platform = os.environ.setdefault("MUJOCO_GL", "egl")  # the one that needs no display
+_platform = os.environ.setdefault("MUJOCO_GL", "egl")  # egl needs no display
 os.environ.setdefault("LP_NUM_THREADS", "0")  # llvmpipe's threads hang a forked child
 
 _missing: Exception | None = None
@@ -19,7 +19,7 @@ try:
     import mujoco
 except ModuleNotFoundError:
     raise
-except Exception as failure:  # AttributeError, RuntimeError, ImportError, OSError: as it happens
+except Exception as failure:  # AttributeError, RuntimeError, ImportError or OSError
     _missing = failure
     os.environ["MUJOCO_GL"] = "disable"
     import mujoco
@@ -28,10 +28,10 @@ except Exception as failure:  # AttributeError, RuntimeError, ImportError, OSErr
 
 
 def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
-    """A `mujoco.Renderer`; it belongs to the thread that made it.
+    """Make a `mujoco.Renderer` for pictures of this size, px; use it in this thread only.
 
     Raises:
-        UserError: this machine has no OpenGL to render with.
+        UserError: this machine has no OpenGL for rendering.
     """
     failure = _missing
     if failure is None:
@@ -48,10 +48,10 @@ def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
 
 
 def release(made: Any) -> None:
-    """Close a renderer in its own context.
+    """Close a renderer while its own OpenGL context is current.
 
-    MuJoCo's `close` deletes its OpenGL objects in whichever context is current; where that is
-    another renderer's, that one shows garbage from then on.
+    `mujoco.Renderer.close` deletes OpenGL objects in the current context. If that is another
+    renderer's context, the other renderer draws garbage afterwards.
     """
     context = made._gl_context
     if context is not None:

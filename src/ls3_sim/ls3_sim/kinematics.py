@@ -1,11 +1,11 @@
-"""Spherical remote-centre kinematics of a da Vinci patient side manipulator.
+"""Kinematics of a da Vinci patient side manipulator (PSM) with a spherical remote centre.
 
 Modelled: yaw, pitch and insertion of a shaft that turns about a fixed point (the remote centre of
 motion, origin of the base frame, z up), then roll, wrist pitch and wrist yaw about axes that meet
 in the tip. Not modelled: the offsets between the wrist's axes (9 mm on a real instrument), the
-parallelogram that makes the remote centre, dynamics. Positive yaw moves the tip to +x, positive
-pitch to +y; at zero the shaft points down. Metres and radians; quaternions are (x, y, z, w);
-joint positions are in the order of JOINTS.
+parallelogram that creates the remote centre, and dynamics. Positive yaw moves the tip to +x,
+positive pitch to +y; at zero the shaft points down. Units are metres and radians; quaternions are
+(x, y, z, w); joint positions (6,) are in the order of JOINTS.
 """
 
 from __future__ import annotations
@@ -18,26 +18,32 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 
 JOINTS = ("yaw", "pitch", "insertion", "roll", "wrist_pitch", "wrist_yaw")
+"""Names of the joints in CRTK."""
 LOW = np.array([-1.58, -0.93, 0.045, -4.5, -1.4, -1.4])
-"""Lower joint limits. A tip nearer than 45 mm to the remote centre takes no Cartesian commands."""
+"""Lower joint limits (6,). Within 45 mm of the remote centre Cartesian commands are refused."""
 HIGH = np.array([1.58, 0.93, 0.24, 4.5, 1.4, 1.4])
+"""Upper joint limits (6,)."""
 DOWN = (1.0, 0.0, 0.0, 0.0)
 """Orientation of a tool whose z axis, along the shaft, points down."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-    """Tip of the tool in the arm's base frame."""
+    """Pose of the tip in the arm's base frame: position (x, y, z), m, and unit quaternion."""
 
     position: tuple[float, ...]
     orientation: tuple[float, ...] = DOWN
 
 
 def inverse(pose: Pose, near: Vector | None = None) -> Vector:
-    """Joint positions (6,) of a pose; the tip must not lie in the remote centre.
+    """Solve the inverse kinematics: joint positions (6,) of a pose.
 
-    The roll's range is more than a turn: of two solutions the one nearest to the roll of `near`
-    (6,), without it the one within half a turn of zero.
+    The roll's range is more than one turn, so there may be two solutions.
+
+    Args:
+        pose: pose of the tip, which must not lie in the remote centre.
+        near: joint positions (6,); the solution with the nearest roll is returned. Without `near`
+            the solution whose roll is within half a turn of zero is returned.
     """
     x, y, z = pose.position
     distance = float(np.linalg.norm(pose.position))
@@ -61,7 +67,7 @@ def inverse(pose: Pose, near: Vector | None = None) -> Vector:
 
 
 def forward(joints: Vector) -> tuple[Vector, Vector]:
-    """Position (3,) and rotation matrix (3, 3) of the tip."""
+    """Return the tip's position (3,), m, and rotation matrix (3, 3), for joint positions (6,)."""
     yaw, pitch, insertion, roll, wrist_pitch, wrist_yaw = joints
     shaft = _shaft(yaw, pitch)
     rotation = shaft @ _turn(2, roll) @ _turn(0, wrist_pitch) @ _turn(1, wrist_yaw)
@@ -69,23 +75,24 @@ def forward(joints: Vector) -> tuple[Vector, Vector]:
 
 
 def pose_of(joints: Vector) -> Pose:
-    """Pose of the tip at joint positions (6,)."""
+    """Return the tip's pose for joint positions (6,)."""
     position, rotation = forward(joints)
     return Pose(tuple(position.tolist()), quaternion(rotation))
 
 
 def spatial_jacobian(joints: Vector) -> Vector:
-    """(6, 6): from joint velocities to the spatial twist, linear above angular, in the base frame.
+    """Return the spatial Jacobian (6, 6): joint velocities to the spatial twist in the base frame.
 
-    The linear part is the velocity of the point of the tool that passes the base's origin
-    (Murray, Li and Sastry, "A Mathematical Introduction to Robotic Manipulation", 1994, ch. 3).
+    The twist is linear then angular. Its linear part is the velocity of the tool's point at the
+    base's origin (Murray, Li and Sastry, "A Mathematical Introduction to Robotic Manipulation",
+    1994, chapter 3).
     """
     yaw, pitch, _, roll, wrist_pitch, _ = joints
     position, _ = forward(joints)
     shaft = _shaft(yaw, pitch)
     rolled = shaft @ _turn(2, roll)
     along, pitched, wrist = shaft[:, 2], rolled[:, 0], (rolled @ _turn(0, wrist_pitch))[:, 1]
-    # each joint's axis, and the velocity of the point at the origin when it turns about it
+    # each joint's axis, and the velocity that its turn gives to the tool's point at the origin
     angular = [-np.eye(3)[1], _turn(1, -yaw)[:, 0], np.zeros(3), along, pitched, wrist]
     linear = [np.cross(position, axis) if k > 3 else np.zeros(3) for k, axis in enumerate(angular)]
     linear[2] = along
@@ -93,7 +100,10 @@ def spatial_jacobian(joints: Vector) -> Vector:
 
 
 def tip_jacobian(joints: Vector) -> Vector:
-    """(6, 6): from joint velocities to the tip's velocity and the angular one, base frame."""
+    """Return the Jacobian (6, 6): joint velocities to the tip's linear and angular velocity.
+
+    The result is in the base frame, linear (m/s) then angular (rad/s).
+    """
     spatial = spatial_jacobian(joints)
     position, _ = forward(joints)
     linear = spatial[:3] + np.cross(spatial[3:].T, position).T
@@ -101,14 +111,14 @@ def tip_jacobian(joints: Vector) -> Vector:
 
 
 def body_jacobian(joints: Vector) -> Vector:
-    """(6, 6): as `tip_jacobian`, in the tool's own frame."""
+    """Return the Jacobian (6, 6) like `tip_jacobian`, but in the tool's own frame."""
     turned = forward(joints)[1].T
     tip = tip_jacobian(joints)
     return np.vstack([turned @ tip[:3], turned @ tip[3:]])
 
 
 def quaternion(rotation: Vector) -> tuple[float, ...]:
-    """Quaternion of a rotation matrix (3, 3), with w >= 0 (Shepperd 1978)."""
+    """Convert a rotation matrix (3, 3) to a unit quaternion with w >= 0 (Shepperd, 1978)."""
     trace = float(np.trace(rotation))
     largest = int(np.argmax([*np.diag(rotation), trace]))
     if largest == 3:  # w is the largest
@@ -129,7 +139,7 @@ def quaternion(rotation: Vector) -> tuple[float, ...]:
 
 
 def matrix(quaternion: tuple[float, ...]) -> Vector:
-    """Rotation matrix (3, 3) of a quaternion, which need not have exactly unit length."""
+    """Convert a quaternion, not necessarily of unit length, to a rotation matrix (3, 3)."""
     x, y, z, w = np.array(quaternion) / np.linalg.norm(quaternion)
     return np.array(
         [
@@ -141,7 +151,7 @@ def matrix(quaternion: tuple[float, ...]) -> Vector:
 
 
 def _shaft(yaw: float, pitch: float) -> Vector:
-    """Orientation of the shaft, whose z axis points from the remote centre to the tip."""
+    """Orientation (3, 3) of the shaft; its z axis points from the remote centre to the tip."""
     return _turn(1, -yaw) @ _turn(0, pitch) @ _turn(0, np.pi)
 
 

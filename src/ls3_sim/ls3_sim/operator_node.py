@@ -30,7 +30,7 @@ from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_env import MAX_STEP
 from ls3_sim.cable_scene import CableLayout
-from ls3_sim.scripted import Performance, Poses, read_script
+from ls3_sim.scripted import PoseHistory, ScriptedEpisode, read_script
 
 TICK = 0.02
 """Wall seconds between looks at what came."""
@@ -63,8 +63,8 @@ class OperatorNode(Node):
         self._config = config = declare(self, OperatorConfig)
         self._script = read_script(Path(config.script))
         self._layout = CableLayout()
-        self._pilot, self._poses = Pilot(config.settle), Poses()
-        self._play: Performance | None = None  # the running episode
+        self._pilot, self._poses = Pilot(config.settle), PoseHistory()
+        self._play: ScriptedEpisode | None = None  # the running episode
         self._reset: Future | None = None
         self._stands = 0  # stamp of the reset scene (ns)
         self._frame = 0  # stamp of the newest (ns)
@@ -178,14 +178,14 @@ class OperatorNode(Node):
             return  # not seen yet
         config, entry = self._config, self._script[self._index]
         self._pilot.request_mark("start", now)
-        self._play = Performance(entry, self._layout, MAX_STEP, config.steps)
+        self._play = ScriptedEpisode(entry, self._layout, MAX_STEP, config.steps)
         self._since, self._reset = now, None
 
-    def _drive(self, play: Performance, now: float) -> None:
+    def _drive(self, play: ScriptedEpisode, now: float) -> None:
         tool = self._poses.at(self._frame)
         if tool is None:
             return  # its pose is on its way
-        order = play.order(self._pilot, tool, now)
+        order = play.next_step(self._pilot, tool, now)
         plan = unplanned(order.episode, order.step, order.stamp, order.action)
         self._plans.publish(plan)
 

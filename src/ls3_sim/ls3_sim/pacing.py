@@ -1,16 +1,18 @@
-"""Simulated time against wall time."""
+"""Keeps simulated time in step with wall time."""
 
 from __future__ import annotations
 
 
 class Pacer:
-    """Says how many ticks are due, so that late wake-ups are made good and long stalls are not.
+    """Tells how many ticks are due, so that short delays are made up and long delays are not.
+
+    slipped: wall time that was given up so far, s.
 
     Args:
-        period: wall seconds per tick.
-        now: wall time (s) of tick 0.
-        longest: ticks at once at most; what is owed beyond is given up, simulated time falls
-            behind and `slipped` (wall seconds) grows.
+        period: wall time per tick, s.
+        now: wall time of tick 0, s.
+        longest: largest number of ticks at once. Further overdue ticks are given up: simulated time
+            falls behind, and `slipped` grows.
     """
 
     def __init__(self, period: float, now: float, longest: int) -> None:
@@ -19,12 +21,12 @@ class Pacer:
         self.slipped = 0.0
 
     def due(self, now: float) -> int:
-        """Ticks to run now."""
-        owed = int((now - self._origin) / self._period) - self._done
-        if owed > self._longest:
-            lost = (owed - self._longest) * self._period
+        """Return the number of ticks to run at wall time `now` (s)."""
+        overdue = int((now - self._origin) / self._period) - self._done
+        if overdue > self._longest:
+            lost = (overdue - self._longest) * self._period
             self._origin += lost
             self.slipped += lost
-            owed = self._longest
-        self._done += max(owed, 0)
-        return max(owed, 0)
+            overdue = self._longest
+        self._done += max(overdue, 0)
+        return max(overdue, 0)

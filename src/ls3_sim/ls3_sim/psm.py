@@ -1,8 +1,8 @@
-"""A simulated patient side manipulator that behaves as CRTK says. Pure: no ROS, no physics.
+"""A simulated patient side manipulator (PSM) that behaves as CRTK prescribes. No ROS, no physics.
 
-Setpoints come from here; where the tool really is comes back through `measure`. As on the robot,
-a command that cannot be followed is dropped, and only the robot's own log says why: the methods
-return that reason, empty where the command was taken.
+Setpoints come from here; the actual position of the tool comes back through `measure`. As on the
+robot, a command that cannot be followed is dropped, and only the robot's log says why: the methods
+return that reason, or an empty text if the command was accepted.
 """
 
 from __future__ import annotations
@@ -16,29 +16,37 @@ from ls3_sim.kinematics import Pose, Vector, inverse, pose_of
 from ls3_sim.trajectory import TimedPath, joint_move, line
 
 TRACKING_TOLERANCE = np.array([0.5, 0.5, 0.05])
-"""Gap of yaw, pitch (rad) and insertion (m) beyond which the real arm cuts its motors' power."""
+"""Gap of yaw, pitch (rad) and insertion (m) above which the real arm cuts its motors' power."""
 FASTEST = np.array([1.0, 1.0, 0.1, 3.0, 3.0, 3.0])
-"""Greatest velocity of each joint in a joint move (rad/s; insertion m/s): ours, and moderate."""
+"""Largest velocity of each joint in a joint move, rad/s, insertion m/s; a moderate choice."""
 JAW_FASTEST = np.array([3.0])
-"""The same of the jaw (rad/s)."""
+"""Largest velocity of the jaw, rad/s."""
 
 
 class Psm:
     """State machine, trajectories and limits of one arm.
 
-    `state` is DISABLED, ENABLED, PAUSED or FAULT. `move_cp` goes straight to its goal at `speed`
-    (the real arm interpolates in joints: over a centimetre the same), `move_jp` interpolates in
-    joints; both are busy until there. `servo_*` sets the setpoint at once and is never busy. The
-    jaw is always where it is told to be. `ratio` slows the moves down, as `trajectory_j` does.
+    state: CRTK operating state, DISABLED, ENABLED, PAUSED or FAULT. is_homed: as in CRTK.
+    setpoint, measured: commanded and measured pose of the tip.
+    joints, measured_joints: commanded and measured joint positions (6,), rad, insertion m.
+    velocity: of the measured joints (6,), rad/s, insertion m/s.
+    jaw, jaw_velocity: angle (1,), rad, and velocity (1,), rad/s; the jaw follows exactly.
+    tool_present: whether an instrument is on the arm.
+    ratio: factor on the speed of moves, in (0, 1].
+
+    `move_cp` goes straight to its goal (the real arm interpolates in joints, which is the same
+    within a centimetre); `move_jp` interpolates in joints; both are busy until they arrive.
+    `servo_*` sets the setpoint at once and is never busy.
     """
 
     def __init__(self, pose: Pose, speed: float, homing_time: float) -> None:
+        """Start disabled at `pose`; `speed` of moves in m/s, duration of homing in s."""
         self.state, self.is_homed = "DISABLED", False
         self.setpoint = self.measured = pose
         self.joints: Vector = inverse(pose)
         self.measured_joints: Vector = self.joints
-        self.velocity: Vector = np.zeros(6)  # of the measured joints
-        self.jaw: Vector = np.zeros(1)  # radians
+        self.velocity: Vector = np.zeros(6)
+        self.jaw: Vector = np.zeros(1)
         self.jaw_velocity: Vector = np.zeros(1)
         self.tool_present = True
         self.ratio = 1.0
@@ -49,48 +57,50 @@ class Psm:
 
     @property
     def is_moving(self) -> bool:
+        """Whether a move of the arm or of the jaw is under way."""
         return self._motion is not None or self._jaw_motion is not None
 
     @property
     def is_busy(self) -> bool:
+        """Whether the arm is moving or homing, as CRTK reports."""
         return self.is_moving or self._homing > 0
 
     def state_command(self, name: str) -> str:
-        """enable, disable, home, unhome, pause or resume."""
+        """Carry out a CRTK state command: enable, disable, home, unhome, pause or resume."""
         if name == "disable":
-            self._become("DISABLED")
+            self._enter("DISABLED")
         elif name == "enable" and self.state != "PAUSED":
             if self.state != "ENABLED":
-                self._become("ENABLED")
+                self._enter("ENABLED")
         elif name == "home" and self.state in ("DISABLED", "ENABLED"):
             if self.state != "ENABLED":
-                self._become("ENABLED")  # homing powers the motors by itself
+                self._enter("ENABLED")  # homing switches the motors on
             if not self.is_homed and not self.is_busy:
                 self._homing, self.is_homed = self.homing_time, self.homing_time <= 0
         elif name == "unhome" and not self.is_busy:
             self.is_homed = False
         elif name == "pause" and self.state == "ENABLED":
-            self._become("PAUSED")
+            self._enter("PAUSED")
         elif name == "resume" and self.state == "PAUSED":
-            self._become("ENABLED")
+            self._enter("ENABLED")
         else:
             known = "enable, disable, home, unhome, pause, resume"
             return f"state command '{name}' does not apply in state {self.state} (known: {known})"
         return ""
 
     def move_cp(self, pose: Pose) -> str:
-        """Go straight to a pose, from wherever a motion under way has come to."""
+        """Move straight to a pose, from the present setpoint if another move is under way."""
         reason = self._refuse_pose(pose)
         if reason:
             return reason
-        way = line(self.setpoint, pose, self.speed)
-        reason = reach.refuse_way(way, self.joints)
+        path = line(self.setpoint, pose, self.speed)
+        reason = reach.refuse_path(path, self.joints)
         if not reason:
-            self._motion = way
+            self._motion = path
         return reason
 
     def servo_cp(self, pose: Pose) -> str:
-        """Be at a pose now."""
+        """Set the setpoint to a pose at once."""
         reason = self._refuse_pose(pose)
         if not reason:
             self._motion = None
@@ -98,14 +108,14 @@ class Psm:
         return reason
 
     def move_jp(self, joints: Sequence[float], *, relative: bool = False) -> str:
-        """Go to joint positions (6,), or by so much from the present setpoint."""
+        """Move to joint positions (6,), or by these amounts if `relative`; rad, insertion m."""
         reason = self._refuse_joints(joints, relative)
         if not reason:
             self._motion = joint_move(self.joints, self._goal(joints, relative), FASTEST)
         return reason
 
     def servo_jp(self, joints: Sequence[float], *, relative: bool = False) -> str:
-        """Be at joint positions (6,) now, or by so much from the present setpoint."""
+        """Set the setpoint to joint positions (6,) at once, or change it by them if `relative`."""
         reason = self._refuse_joints(joints, relative)
         if not reason:
             self._motion = None
@@ -113,36 +123,36 @@ class Psm:
         return reason
 
     def move_jaw(self, angle: Sequence[float]) -> str:
-        """Open or close the jaw to an angle (1,), beside any motion of the arm."""
+        """Move the jaw to an angle (1,), rad, independently of the arm."""
         reason = self._refuse() or reach.refuse_jaw(angle)
         if not reason:
             self._jaw_motion = joint_move(self.jaw, np.array(angle), JAW_FASTEST)
         return reason
 
     def servo_jaw(self, angle: Sequence[float]) -> str:
-        """Have the jaw at an angle (1,) now."""
+        """Set the jaw to an angle (1,), rad, at once."""
         reason = self._refuse() or reach.refuse_jaw(angle)
         if not reason:
             self._jaw_motion, self.jaw = None, np.array(angle)
         return reason
 
     def set_ratio(self, ratio: float) -> str:
-        """The share of their speed with which moves run from now on, in ]0, 1]."""
+        """Set the factor on the speed of moves, in (0, 1]."""
         if not 0 < ratio <= 1:
-            return f"a ratio of {ratio:g} is not in ]0, 1]"
+            return f"a ratio of {ratio:g} is not in (0, 1]"
         self.ratio = ratio
         return ""
 
     def set_tool_present(self, present: bool) -> None:
-        """Whether an instrument is on the arm: without one there is no tip to command."""
+        """Set whether an instrument is on the arm; without one Cartesian commands are dropped."""
         self.tool_present = present
 
     def hold(self) -> None:
-        """End every motion where it is."""
+        """End every move at the present setpoint."""
         self._motion = self._jaw_motion = None
 
     def free(self) -> str:
-        """No effort: without gravity in this model the arm stays where it is."""
+        """Apply no effort; the arm stays where it is, because gravity is not modelled."""
         if self.state != "ENABLED":
             return f"the arm is {self.state}, not ENABLED"
         self.hold()
@@ -150,14 +160,14 @@ class Psm:
         return ""
 
     def place(self, pose: Pose) -> None:
-        """Be somewhere else, as a new scene has it; no motion."""
+        """Put the tip at a pose without a motion, for a new scene."""
         self.hold()
         self._set(pose)
         self.measured, self.measured_joints = self.setpoint, self.joints
         self.velocity = np.zeros(6)
 
     def advance(self, duration: float) -> None:
-        """Let `duration` seconds pass; `measure` must follow."""
+        """Let `duration` seconds pass; call `measure` afterwards."""
         if self._homing > 0:
             self._homing -= duration
             self.is_homed = self._homing <= 0
@@ -173,19 +183,22 @@ class Psm:
                 self._jaw_motion = None
 
     def measure(self, position: tuple[float, ...], duration: float) -> None:
-        """Take note of where the tip is after `duration` s; far from the setpoint is a fault."""
+        """Set the tip's measured position (x, y, z), m, after `duration` seconds.
+
+        If the gap to the setpoint exceeds `TRACKING_TOLERANCE`, the arm goes to FAULT.
+        """
         before = self.measured_joints
         self.measured = Pose(position, self.setpoint.orientation)
         self.measured_joints = inverse(self.measured, near=self.joints)
         self.velocity = (self.measured_joints - before) / duration
         gap = np.abs(self.joints - self.measured_joints)[:3]
         if self.state == "ENABLED" and (gap > TRACKING_TOLERANCE).any():
-            self._become("FAULT")
+            self._enter("FAULT")
 
-    def _become(self, state: str) -> None:
+    def _enter(self, state: str) -> None:
         self.state, self._homing = state, 0.0
         self.hold()
-        if state in ("DISABLED", "FAULT"):  # no power: where the tool is, it stays
+        if state in ("DISABLED", "FAULT"):  # without power the tool stays where it is
             self._set(self.measured)
 
     def _set(self, place: Pose | Vector) -> None:
@@ -208,5 +221,5 @@ class Psm:
 
     def _refuse_joints(self, joints: Sequence[float], relative: bool) -> str:
         if len(joints) != 6:
-            return f"{len(joints)} joint positions are not 6"
+            return f"{len(joints)} joint positions, not 6"
         return self._refuse() or reach.refuse_joints(self._goal(joints, relative))

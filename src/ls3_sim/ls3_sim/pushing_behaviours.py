@@ -1,10 +1,10 @@
-"""Policies that collect the pushing domain's offline data (section 7.3.3).
+"""The behaviours that collect offline data of sequential pushing (paper, section 7.3.3).
 
-demonstration: to the centre of each block from behind, from left to right, then slowly straight
-ahead until the block is in the goal; then back and to the next one.
-constraint: by turns towards a block, which pushes it on, and uniform actions. Towards a block is
-either straight at its centre or, as in the released code, always forward, in line with the block;
-the second makes most of the falls over the front edge, the first those over the sides.
+demonstration: from left to right, behind the centre of each block, then slowly straight ahead until
+the block is in the goal; then back and to the next block.
+constraint: alternately towards a block, which pushes the block on, and uniform actions. Towards a
+block means straight at its centre or, as in the authors' code, always forward and in line with the
+block. The second causes most falls over the front edge, the first those over the sides.
 random: uniform actions. The paper's random data are those of `constraint`.
 """
 
@@ -16,18 +16,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ls3_sim.behaviours import Behaviour, chosen
+from ls3_sim.behaviours import Behaviour, find_maker
 from ls3_sim.pushing_scene import BLOCKS, PushingLayout
 
-PUSHING, TRAVELLING = 0.006, 0.015  # metres per step of a demonstration
-BEHIND = 0.09  # metres from a block's centre to where a push begins
-ALIGNED = 0.01  # metres sideways
-INSIDE = 0.02  # metres from the goal's edge to a block that is left there
-NOISE = 0.004  # metres, standard deviation per axis of a demonstration's actions: released code
+PUSHING, TRAVELLING = 0.006, 0.015
+"""Length of a demonstration's steps while pushing and otherwise, m."""
+BEHIND = 0.09
+"""Distance from a block's centre at which a push begins, m."""
+ALIGNED = 0.01
+"""Sideways distance at which the effector counts as behind a block, m."""
+INSIDE = 0.02
+"""Distance from the goal's edge to a block that is pushed far enough, m."""
+NOISE = 0.004
+"""Standard deviation of the noise on a demonstration's actions, m per axis (authors' code)."""
 
-TOWARDS_BLOCK = 0.02  # metres per step, the released code's
-OUTBURST, CALM = 0.2, 0.1  # probabilities per step to begin and to end uniform actions: likewise
-FORWARD = 0.5  # share of the spells towards a block that go forward
+TOWARDS_BLOCK = 0.02
+"""Length of a step towards a block, m (authors' code)."""
+BEGIN_RANDOM, END_RANDOM = 0.2, 0.1
+"""Probability per step that uniform actions begin, and that they end (authors' code)."""
+FORWARD = 0.5
+"""Probability that an approach goes forward instead of to the block's centre."""
 
 
 def _towards(gap: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
@@ -46,7 +54,7 @@ def _demonstration(layout: PushingLayout, limit: float, rng: np.random.Generator
         x = info["blocks"][left[0], 0] if left else xy[0]
         if left and abs(x - xy[0]) < ALIGNED:
             wanted = np.array([x - xy[0], -PUSHING])
-        elif xy[1] < lane - ALIGNED:  # back first: sideways are other blocks
+        elif xy[1] < lane - ALIGNED:  # back first, because other blocks are at the sides
             wanted = _towards(np.array([0.0, lane - xy[1]]), TRAVELLING)
         else:
             wanted = _towards(np.array([x, lane]) - xy, TRAVELLING)
@@ -57,16 +65,16 @@ def _demonstration(layout: PushingLayout, limit: float, rng: np.random.Generator
 
 
 def _constraint(_layout: PushingLayout, limit: float, rng: np.random.Generator) -> Behaviour:
-    def drawn() -> tuple[int, bool]:
+    def draw() -> tuple[int, bool]:
         return int(rng.integers(BLOCKS)), bool(rng.random() < FORWARD)
 
-    astray, (block, forward) = False, drawn()
+    random, (block, forward) = False, draw()
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
-        nonlocal astray, block, forward
-        if rng.random() < (CALM if astray else OUTBURST):
-            astray, (block, forward) = not astray, drawn()
-        if astray:
+        nonlocal random, block, forward
+        if rng.random() < (END_RANDOM if random else BEGIN_RANDOM):
+            random, (block, forward) = not random, draw()
+        if random:
             return rng.uniform(-limit, limit, 2).astype(np.float32)
         gap = info["blocks"][block, :2] - info["position"]
         if forward:
@@ -87,9 +95,19 @@ _MAKERS = {"demonstration": _demonstration, "random": _random, "constraint": _co
 def make_behaviour(
     kind: str, layout: PushingLayout, limit: float, rng: np.random.Generator
 ) -> Behaviour:
-    """A fresh behaviour of one of `BEHAVIOURS`; `limit`: metres per axis and step.
+    """Make a behaviour for one episode.
+
+    Args:
+        kind: one of `BEHAVIOURS`.
+        layout: positions of blocks and goal.
+        limit: largest displacement per axis and step, m.
+        rng: source of all random draws.
+
+    Returns:
+        The behaviour, which reads `position` (2,) and `blocks` (3, 3), m, from the step's info and
+        returns (dx, dy), m.
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: the kind is unknown.
     """
-    return chosen(_MAKERS, kind)(layout, limit, rng)
+    return find_maker(_MAKERS, kind)(layout, limit, rng)

@@ -1,7 +1,7 @@
-"""Sequential pushing in MuJoCo: a rod pushes three blocks across a table (sections 5.3, 7.3.3).
+"""Sequential pushing in MuJoCo: a rod pushes three blocks across a table (paper, 5.3, 7.3.3).
 
-Units: metres, seconds. x goes to the right, y away from the camera, z up from the table's top; the
-blocks are pushed towards the camera, that is along -y.
+Units: metres, seconds. x points to the right, y away from the camera, z up from the table's top.
+The blocks are pushed towards the camera, along -y.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ Vector = NDArray[np.float64]
 
 BLOCKS = 3
 IMAGE_SIZE = 64
-RENDERED = 384  # pixels of `render`, square
-MOTION = 0.25  # seconds in which the effector goes where it is told
-SETTLE = 0.1  # seconds after it until pushed blocks lie still
-GOAL_GROUP = 3  # of geoms; MuJoCo draws groups 0 to 2 unless it is told otherwise
+RENDERED = 384
+"""Side of the pictures of `render`, px."""
+MOTION = 0.25
+"""Duration of the effector's motion in one step, s."""
+SETTLE = 0.1
+"""Time after a motion within which the blocks come to rest, s."""
+GOAL_GROUP = 3
+"""Group of the goal's geom; MuJoCo draws groups 0 to 2 by default."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PushingLayout:
-    """Where things are.
+    """Positions and sizes.
 
-    The paper gives no dimensions. Those of goal and blocks are the authors' code's, with the blocks
-    where its physics puts them: it places them overlapping, 5 cm apart and 8 cm wide, and the first
-    step throws them apart.
+    The paper gives no dimensions. Goal and blocks are those of the authors' code, with the blocks
+    where its physics puts them: the code places them 5 cm apart although they are 8 cm wide, and
+    the first step throws them apart.
     """
 
     start: tuple[float, ...] = parameter(
@@ -43,16 +47,16 @@ class PushingLayout:
     )
     blocks_y: float = parameter(-0.03, description="Centres of the blocks at reset", unit="m")
     goal_low: tuple[float, ...] = parameter(
-        (-0.2, -0.2), description="Corner of the goal with least x and y", unit="m"
+        (-0.2, -0.2), description="Corner of the goal with the smallest x and y", unit="m"
     )
     goal_high: tuple[float, ...] = parameter(
-        (0.2, -0.075), description="Corner of the goal with greatest x and y", unit="m"
+        (0.2, -0.075), description="Corner of the goal with the largest x and y", unit="m"
     )
     workspace_low: tuple[float, ...] = parameter(
-        (-0.28, -0.18), description="Least position (x, y) the effector is sent to", unit="m"
+        (-0.28, -0.18), description="Lower corner (x, y) of the effector's range", unit="m"
     )
     workspace_high: tuple[float, ...] = parameter(
-        (0.28, 0.18), description="Greatest position (x, y) the effector is sent to", unit="m"
+        (0.28, 0.18), description="Upper corner (x, y) of the effector's range", unit="m"
     )
 
     def __post_init__(self) -> None:
@@ -61,13 +65,14 @@ class PushingLayout:
 
 
 class PushingScene:
-    """The scene's state, its advance in time, its pictures and the truth about the task.
+    """The simulated scene: its state, its motion, its pictures, and success and constraint.
 
-    As soon as a block's centre is below the table's top the scene freezes: `violated` stays true
-    and `move` does nothing until the next reset.
+    When a block's centre falls below the table's top the scene freezes: `violated` stays true and
+    `move` does nothing until the next reset.
     """
 
     def __init__(self, layout: PushingLayout = PushingLayout()) -> None:
+        """Build the scene and reset it."""
         self.layout = layout
         self.model = _compile(layout)
         self.data = mujoco.MjData(self.model)
@@ -81,17 +86,17 @@ class PushingScene:
 
     @property
     def effector(self) -> Vector:
-        """Where the effector is (2,)."""
+        """Position (2,) of the effector, m."""
         return self.data.qpos[:2].copy()
 
     @property
     def blocks(self) -> Vector:
-        """Centres of the blocks, from left to right as they start (3, 3)."""
+        """Centres (3, 3) of the blocks, m, in the order of their start from left to right."""
         return self._poses[:, :3].copy()
 
     @property
     def at_goal(self) -> bool:
-        """Whether the centres of all blocks are above the goal's rectangle, and none has fallen."""
+        """Whether the centres of all blocks lie above the goal's rectangle and no block fell."""
         xy = self._poses[:, :2]
         inside = np.all(xy > self.layout.goal_low) and np.all(xy < self.layout.goal_high)
         return bool(inside) and not self.violated
@@ -101,9 +106,11 @@ class PushingScene:
         return bool(self._poses[:, 2].min() < 0)
 
     def reset(self, blocks: Vector | None = None, effector: Vector | None = None) -> None:
-        """Put everything at rest: the blocks' centres at `blocks` (3, 3), the effector at (2,).
+        """Put everything at rest; what is not given is at the start, which is always the same.
 
-        What is left out is at the start; mu is a point.
+        Args:
+            blocks: centres (3, 3) of the blocks, m.
+            effector: position (2,) of the effector, m.
         """
         mujoco.mj_resetData(self.model, self.data)
         place = np.array(self.layout.start) if effector is None else effector
@@ -117,10 +124,10 @@ class PushingScene:
         self.violated = self._fallen
 
     def move(self, displacement: Vector) -> None:
-        """Send the effector `displacement` (2,) away from where it is, then let the blocks settle.
+        """Move the effector by `displacement` (2,), m, then let the blocks settle.
 
-        It starts from the measured position: a servo that is held back by what it pushes does not
-        wind up. The motion takes the same time whatever its length, so that a short one is slow.
+        The motion begins at the measured position, so that the target does not run away from an
+        effector that is held back. Every motion takes the same time, so short motions are slow.
         """
         steps = round(MOTION / self.model.opt.timestep)
         settling = round(SETTLE / self.model.opt.timestep)
@@ -142,7 +149,7 @@ class PushingScene:
         return self._camera.draw(self.data, RENDERED, self._with_goal)
 
     def close(self) -> None:
-        """Release the renderers; call it from the thread that rendered. May be called twice."""
+        """Release the renderers; call this from the thread that rendered. May be called twice."""
         self._camera.close()
 
 

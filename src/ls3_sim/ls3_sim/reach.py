@@ -1,4 +1,7 @@
-"""What the simulated arm can reach. Each function returns why not, empty where it can."""
+"""Checks what the simulated arm can reach.
+
+Each function returns why the arm cannot reach its argument; empty if it can.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,17 @@ from ls3_sim.kinematics import HIGH, JOINTS, LOW, Pose, Vector, inverse
 from ls3_sim.trajectory import TimedPath
 
 UNIT = 1e-2
-"""How far from 1 the length of a quaternion may be."""
+"""Largest deviation of a quaternion's length from 1."""
 JAW_LOW, JAW_HIGH = math.radians(-20.0), math.radians(80.0)
-"""The jaw's range: the client's `close` presses the jaws together with -20 degrees."""
-APART, TIME_APART = 0.01, 0.2
-"""How far apart, in metres and seconds, a straight way is looked at."""
+"""Range of the jaw, rad; the client's `close` presses the jaws together with -20 degrees."""
+SPACING, TIME_SPACING = 0.01, 0.2
+"""Largest distance between two checked points of a straight path, m and s."""
 ROUNDING = 1e-9
+"""Rounding error of a joint position that is not a violation of a limit, rad or m."""
 
 
 def refuse_joints(joints: Vector) -> str:
-    """Joint positions (6,)."""
+    """Check joint positions (6,), rad, insertion m."""
     if not np.isfinite(joints).all():
         return "the joint positions are not finite"
     beyond = np.flatnonzero((joints < LOW - ROUNDING) | (joints > HIGH + ROUNDING))
@@ -28,29 +32,29 @@ def refuse_joints(joints: Vector) -> str:
 
 
 def refuse_pose(pose: Pose, near: Vector | None = None) -> str:
-    """A pose of the tip, for an arm whose joints are at `near` (6,)."""
+    """Check a pose of the tip; `near` (6,) are the present joint positions, see `inverse`."""
     if not all(map(math.isfinite, (*pose.position, *pose.orientation))):
         return "the pose is not finite"
     if abs(math.hypot(*pose.orientation) - 1) > UNIT:
-        return "the orientation is no unit quaternion"
+        return "the orientation is not a unit quaternion"
     if math.hypot(*pose.position) < LOW[2]:
         return f"the tip would be within {LOW[2]:g} m of the remote centre"
     return refuse_joints(inverse(pose, near))
 
 
-def refuse_way(way: TimedPath[Pose], near: Vector) -> str:
-    """A straight way: between two places within reach it need not stay so."""
-    length = math.dist(way.at(0.0).position, way.at(1.0).position)
-    parts = math.ceil(max(length / APART, way.duration / TIME_APART, 1.0))
+def refuse_path(path: TimedPath[Pose], near: Vector) -> str:
+    """Check the points of a straight path, which may leave the range between its reachable ends."""
+    length = math.dist(path.at(0.0).position, path.at(1.0).position)
+    parts = math.ceil(max(length / SPACING, path.duration / TIME_SPACING, 1.0))
     for share in np.linspace(0, 1, parts + 1)[1:-1]:
-        reason = refuse_pose(way.at(float(share)), near)
+        reason = refuse_pose(path.at(float(share)), near)
         if reason:
-            return f"on the straight way there {reason}"
+            return f"on the straight path {reason}"
     return ""
 
 
 def refuse_jaw(angle: Sequence[float]) -> str:
-    """An angle of the jaw (1,), radians."""
+    """Check an angle (1,) of the jaw, rad."""
     if len(angle) != 1 or not math.isfinite(angle[0]):
         return "the jaw takes one finite angle"
     if not JAW_LOW - ROUNDING <= angle[0] <= JAW_HIGH + ROUNDING:

@@ -1,12 +1,12 @@
-"""Policies that collect the reacher domain's offline data (section 7.3.2).
+"""The behaviours that collect offline data of the reacher (paper, section 7.3.2).
 
 demonstration: a proportional controller stretches the arm to the left, below the obstacle, for 40
-steps, then turns it straight, over the obstacle, until the finger is on the target.
+steps, then turns the stretched arm over the obstacle until the finger is on the target.
 constraint: the same controller, to the nearer of two postures whose finger is in the obstacle.
-random: a walk in the space of actions, a_{t+1} ~ N(a_t, sigma^2 I).
+random: a random walk in the space of actions, a_{t+1} ~ N(a_t, sigma^2 I).
 
-The controller, its postures and its noise are those of the authors' code; the paper names the
-controller (PID) and the walk with its sigma^2.
+Controller, postures and noise are those of the authors' code; the paper names the controller (PID)
+and the walk with its sigma^2.
 """
 
 from __future__ import annotations
@@ -17,15 +17,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ls3_sim.behaviours import Behaviour, chosen
+from ls3_sim.behaviours import Behaviour, find_maker
 
-LIMIT = 1.0  # greatest action per joint
-STRETCHED, DETOUR = (np.pi, 0.0), 40  # posture, and steps for which it is aimed at
+LIMIT = 1.0
+"""Largest action per joint; 1 is 0.025 N m."""
+STRETCHED, DETOUR = (np.pi, 0.0), 40
+"""Posture (shoulder, wrist), rad, of a demonstration's first part, and its number of steps."""
 ON_TARGET = (0.75 * np.pi, 0.0)
+"""Posture of a demonstration's second part, rad."""
 IN_OBSTACLE = ((0.53 * np.pi, 0.7 * np.pi), (np.pi, -0.7 * np.pi))
-NOISE = 0.4  # standard deviation per joint
-SIGMA_2 = 0.2  # of the random walk
-RANDOM_LENGTH = 20  # steps of a random trajectory
+"""Two postures whose finger is in the obstacle, rad."""
+NOISE = 0.4
+"""Standard deviation of the noise on an action, per joint."""
+SIGMA_2 = 0.2
+"""Variance sigma^2 of a step of the random walk."""
+RANDOM_LENGTH = 20
+"""Steps of a random trajectory."""
 
 
 def _clipped(action: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -35,7 +42,7 @@ def _clipped(action: NDArray[np.float64]) -> NDArray[np.float32]:
 def _towards(
     posture: tuple[float, float], info: Mapping[str, Any], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Proportional control of the angles with gain 1, and noise."""
+    """Proportional control of the joint angles with gain 1, plus noise."""
     return _clipped(_clipped(posture - info["angles"]) + rng.normal(0, NOISE, 2))
 
 
@@ -55,7 +62,7 @@ def _constraint(rng: np.random.Generator) -> Behaviour:
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
         nonlocal posture
-        if posture is None:  # where the episode starts decides
+        if posture is None:  # the nearer one at the start of the episode
             posture = min(IN_OBSTACLE, key=lambda p: float(np.linalg.norm(p - info["angles"])))
         return _towards(posture, info, rng)
 
@@ -67,9 +74,9 @@ def _random(rng: np.random.Generator) -> Behaviour:
 
     def act(_info: Mapping[str, Any]) -> NDArray[np.float32]:
         nonlocal action
-        taken = action
+        present = action
         action = _clipped(rng.normal(action, np.sqrt(SIGMA_2)))
-        return taken
+        return present
 
     return act
 
@@ -82,9 +89,17 @@ _MAKERS: dict[str, Callable[[np.random.Generator], Behaviour]] = {
 
 
 def make_behaviour(kind: str, rng: np.random.Generator) -> Behaviour:
-    """A fresh behaviour of one of `BEHAVIOURS`; it reads `angles` (2,) of the step's info.
+    """Make a behaviour for one episode.
+
+    Args:
+        kind: one of `BEHAVIOURS`.
+        rng: source of all random draws.
+
+    Returns:
+        The behaviour, which reads `angles` (2,), rad, from the step's info and returns one action
+        per joint, float32 (2,) in [-1, 1].
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: the kind is unknown.
     """
-    return chosen(_MAKERS, kind)(rng)
+    return find_maker(_MAKERS, kind)(rng)

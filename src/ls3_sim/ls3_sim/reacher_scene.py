@@ -1,7 +1,7 @@
-"""A planar two-link arm, a disc to stay out of and a target in MuJoCo (sections 5.3, 7.3.2).
+"""Reacher in MuJoCo: a planar two-link arm, a disc to stay out of and a target (5.3, 7.3.2).
 
 Units: metres, seconds, radians; arrays (x, y) in the plane that the camera looks down on. Joint
-arrays are (shoulder, wrist). The arm is the DeepMind Control Suite's, see assets/reacher.xml.
+arrays are (shoulder, wrist). The arm is that of the DeepMind Control Suite (assets/reacher.xml).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Vector = NDArray[np.float64]
 IMAGE_SIZE = 64
 RENDERED = 2 * IMAGE_SIZE  # pixels of `render`, square
 ANYWHERE = (np.pi, 0.85 * np.pi)
-"""Largest angles, to either side, of a random start."""
+"""Largest angles (shoulder, wrist) of a random start to either side, rad."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ReacherLayout:
-    """Where things are. The paper gives no dimensions: these are the authors' code's."""
+    """Positions and sizes; the paper gives none, so these are those of the authors' code."""
 
     start: tuple[float, ...] = parameter(
-        (0.53 * np.pi, 0.85 * np.pi), description="Shoulder and wrist at reset", unit="rad"
+        (0.53 * np.pi, 0.85 * np.pi), description="Angles (shoulder, wrist) at reset", unit="rad"
     )
     target: tuple[float, ...] = parameter(
         (-0.25 * np.sin(0.25 * np.pi), 0.25 * np.cos(0.25 * np.pi)),
@@ -37,7 +37,7 @@ class ReacherLayout:
         unit="m",
     )
     target_radius: float = parameter(
-        0.015, description="Of the disc that the finger has to touch", unit="m", low=0.001
+        0.015, description="Radius of the disc that the finger must touch", unit="m", low=0.001
     )
     obstacle: tuple[float, ...] = parameter(
         (-0.13 * np.sin(0.3 * np.pi), 0.13 * np.cos(0.3 * np.pi)),
@@ -45,18 +45,19 @@ class ReacherLayout:
         unit="m",
     )
     obstacle_radius: float = parameter(
-        0.05, description="Of the disc that the finger must not touch", unit="m", low=0.001
+        0.05, description="Radius of the disc that the finger must not touch", unit="m", low=0.001
     )
 
 
 class ReacherScene:
-    """The arm's state, its advance in time, its pictures and the truth about the task.
+    """The simulated arm: its state, its motion, its pictures, and success and constraint.
 
-    Once the finger touches the obstacle the state is frozen: `move` does nothing until the next
-    reset. The links may pass over the obstacle: only the end effector must stay out (5.3).
+    When the finger touches the obstacle the state freezes: `move` does nothing until the next
+    reset. The links may pass over the obstacle; only the finger must stay out (section 5.3).
     """
 
     def __init__(self, layout: ReacherLayout = ReacherLayout()) -> None:
+        """Build the scene and reset it."""
         self.layout = layout
         self.model = _compile(layout)
         self.data = mujoco.MjData(self.model)
@@ -67,17 +68,17 @@ class ReacherScene:
 
     @property
     def angles(self) -> Vector:
-        """Of the joints (2,); the shoulder's are not wrapped."""
+        """Angles (2,) of shoulder and wrist, rad; the shoulder's angle is not wrapped."""
         return self.data.qpos.copy()
 
     @property
     def velocities(self) -> Vector:
-        """Of the joints (2,)."""
+        """Angular velocities (2,) of shoulder and wrist, rad/s."""
         return self.data.qvel.copy()
 
     @property
     def finger(self) -> Vector:
-        """Centre of the end effector (2,)."""
+        """Centre (2,) of the finger, m."""
         return self.data.geom_xpos[self._finger, :2].copy()
 
     @property
@@ -87,7 +88,7 @@ class ReacherScene:
 
     @property
     def at_goal(self) -> bool:
-        """Whether the finger touches the target, and not the obstacle."""
+        """Whether the finger touches the target and not the obstacle."""
         return self._touches(self.layout.target, self.layout.target_radius) and not self.violated
 
     def _touches(self, centre: tuple[float, ...], radius: float) -> bool:
@@ -95,23 +96,23 @@ class ReacherScene:
         return bool(x * x + y * y <= (radius + self._finger_radius) ** 2)
 
     def reset(self, angles: Vector | None = None) -> None:
-        """Put the arm at `angles` (2,), by default at the start, at rest."""
+        """Put the arm at rest at `angles` (2,), rad, by default at the start."""
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:] = self.layout.start if angles is None else angles
         mujoco.mj_forward(self.model, self.data)
 
     def reset_anywhere(self, rng: np.random.Generator) -> None:
-        """Put the arm anywhere but in the obstacle, uniformly in the joints' angles."""
+        """Put the arm at rest at uniformly random angles, with the finger outside the obstacle."""
         while True:
             self.reset(rng.uniform(-np.array(ANYWHERE), ANYWHERE))
             if not self.violated:
                 return
 
     def move(self, control: Vector) -> None:
-        """One step of 0.02 s under the motors' controls (2,), in [-1, 1]; 1 is 0.05 N m."""
+        """Take one step of 0.02 s with the motors' controls (2,) in [-1, 1]; 1 is 0.05 N m."""
         if not self.violated:
             self.data.ctrl[:] = control
-            # mj_step in its two halves, the second first: the positions are then the new state's
+            # the two halves of mj_step, the second first: positions then belong to the new state
             mujoco.mj_step2(self.model, self.data)
             mujoco.mj_step1(self.model, self.data)
 
@@ -124,7 +125,7 @@ class ReacherScene:
         return self._camera.draw(self.data, RENDERED)
 
     def close(self) -> None:
-        """Release the renderer; call it from the thread that rendered. May be called twice."""
+        """Release the renderer; call this from the thread that rendered. May be called twice."""
         self._camera.close()
 
 

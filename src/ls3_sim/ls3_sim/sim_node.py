@@ -1,12 +1,12 @@
-"""sim_node: scene, camera and arm of cable routing behind the topics of the real thing.
+"""sim_node: simulates scene, camera and arm of cable routing behind the topics of the robot.
 
-Publishes CAMERA_IMAGE with TASK_STATE (from physics, same stamp), serves RESET_SCENE, speaks CRTK
-on `<arm>/*` (crtk_server), and is the source of /clock, on which every other node must run
+sim_node publishes CAMERA_IMAGE and TASK_STATE (from physics, same stamp), serves RESET_SCENE,
+speaks CRTK on `<arm>/*` (crtk_server), and publishes /clock, on which all other nodes must run
 (use_sim_time).
 
-The arm's base frame is the table's, moved up to the remote centre: x and y are the same. The
-scene is planar, so the tool's height and orientation are carried along, not simulated. After a
-violation the scene stays frozen until RESET_SCENE; the arm stays alive and follows its setpoint.
+The arm's base frame is the table frame, moved up to the remote centre: x and y are the same. The
+scene is planar, so the tool's height and orientation are passed through and not simulated. After a
+violation the scene is frozen until RESET_SCENE; the arm keeps working and follows its setpoint.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
 
 WAKE = 0.005
-"""Shortest wall time between two looks at the clock (s): no busy loop, whatever the factor."""
+"""Shortest wall time between two looks at the clock, s, so that no factor makes a busy loop."""
 CATCH_UP = 0.05
-"""Longest wall time that is made good at once (s)."""
+"""Longest delay in wall time that is made up at once, s."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SimConfig:
     arm: str = parameter("PSM1", description="CRTK name of the arm")
     real_time_factor: float = parameter(
         1.0,
-        description="simulated seconds per wall second, as far as the computer is able",
+        description="simulated seconds per wall second, as far as the computer is fast enough",
         low=0.01,
         high=100.0,
     )
@@ -61,14 +61,18 @@ class SimConfig:
     )
     image_size: int = parameter(
         128,
-        description="side of the camera's square frames; above 146 they do not fit a datagram: "
+        description="side of the camera's square frames; frames above 146 exceed a datagram: "
         "launch with transport:=shared_memory",
         unit="px",
         low=16,
         high=640,
     )
     remote_centre_height: float = parameter(
-        0.12, description="remote centre of the arm above the table", unit="m", low=0.06, high=0.2
+        0.12,
+        description="height of the remote centre above the table",
+        unit="m",
+        low=0.06,
+        high=0.2,
     )
     homing_time: float = parameter(0.5, description="duration of homing", unit="s", low=0.0)
     start_jitter: float = parameter(
@@ -89,10 +93,10 @@ class SimConfig:
 
 
 class SimNode(Node):
-    """Everything happens in one thread: physics, rendering (EGL insists) and callbacks."""
+    """Runs physics, rendering (EGL requires one thread) and callbacks in one thread."""
 
     def __init__(self) -> None:
-        # who makes the clock cannot follow it
+        # the node that publishes the clock must not follow it
         real = Parameter("use_sim_time", value=False)
         super().__init__("sim_node", parameter_overrides=[real])
         self._config = config = declare(self, SimConfig)
@@ -100,7 +104,7 @@ class SimNode(Node):
         self._ticks = 0
         self._scene = CableScene(config.layout, config.image_size)
         self._psm = Psm(self._tool_pose(), config.layout.tool_speed, config.homing_time)
-        self._scene.render()  # a missing OpenGL library shows here, before anything runs
+        self._scene.render()  # if the OpenGL library is missing, fail before anything runs
 
         self._clock_out = self.create_publisher(ClockMessage, "/clock", qos.NEWEST)
         self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, qos.RELIABLE)
@@ -115,6 +119,7 @@ class SimNode(Node):
         self.create_timer(wake, self._run, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def close(self) -> None:
+        """Release the renderer."""
         self._scene.close()
 
     def _run(self) -> None:
@@ -124,13 +129,13 @@ class SimNode(Node):
         if slipped > 1.0:
             self._slipped = self._pacer.slipped
             self.get_logger().info(
-                f"this computer does not hold a real_time_factor of "
+                f"this computer is too slow for a real_time_factor of "
                 f"{self._config.real_time_factor:g}: {slipped:.1f} s behind since the last notice",
                 throttle_duration_sec=10.0,
             )
 
     def _advance(self) -> None:
-        """One tick of simulated time."""
+        """Advance by one tick of simulated time."""
         duration = self._tick * 1e-9
         self._psm.advance(duration)
         self._scene.advance(np.array(self._psm.setpoint.position[:2]), duration)
@@ -143,7 +148,7 @@ class SimNode(Node):
             self._publish_frame()
 
     def _now(self) -> int:
-        """Simulated time (ns); never 0, which would mean invalid."""
+        """Simulated time, ns; never 0, which would mean invalid."""
         return (self._ticks + 1) * self._tick
 
     def _stamp(self) -> Time:

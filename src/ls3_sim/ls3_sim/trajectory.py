@@ -1,4 +1,4 @@
-"""The ways from one place of the simulated arm to another. Pure: no ROS, no physics."""
+"""Paths of the simulated arm from one place to another. No ROS, no physics."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from ls3_sim.kinematics import Pose, Vector
 
 Place = TypeVar("Place")
 TURN_SPEED = 1.0
-"""Greatest speed at which a straight motion turns the tool (rad/s)."""
+"""Largest speed at which a straight motion turns the tool, rad/s."""
 
 
 class TimedPath(Generic[Place]):
-    """A way that takes `duration` seconds; `at` gives the place after a share of them, 0 to 1."""
+    """A path with a duration; the place on the path is a pose, or joint positions.
+
+    duration: s. at: returns the place after a share of the duration, from 0 to 1. done: whether the
+    path is finished.
+    """
 
     def __init__(self, duration: float, at: Callable[[float], Place]) -> None:
         self.duration, self.at = duration, at
@@ -24,20 +28,24 @@ class TimedPath(Generic[Place]):
         self._elapsed = 0.0
 
     def advance(self, seconds: float) -> Place:
-        """The place after `seconds` more; at the end it is the goal itself."""
+        """Advance by `seconds` and return the place; at the end exactly the goal."""
         self._elapsed += seconds
         self.done = self._elapsed >= self.duration - 1e-9
         return self.at(1.0 if self.done else self._elapsed / self.duration)
 
 
 def line(start: Pose, goal: Pose, speed: float) -> TimedPath[Pose]:
-    """The tip goes straight and at a constant speed (m/s), and turns on the way.
+    """Make a straight path of the tip at constant speed, during which the tool turns.
 
-    Where the turn would be faster than TURN_SPEED, the whole motion is slower.
+    If the turn would be faster than TURN_SPEED, the whole motion is slower.
+
+    Args:
+        start, goal: poses at both ends.
+        speed: of the tip, m/s.
     """
     begin, end = np.array(start.position), np.array(goal.position)
     first, last = np.array(start.orientation), np.array(goal.orientation)
-    last = last if first @ last >= 0 else -last  # the short way round
+    last = last if first @ last >= 0 else -last  # the shorter of the two turns
     cosine = first @ last / (np.linalg.norm(first) * np.linalg.norm(last))
     angle = 2 * math.acos(min(1.0, float(cosine)))
 
@@ -52,10 +60,14 @@ def line(start: Pose, goal: Pose, speed: float) -> TimedPath[Pose]:
 
 
 def joint_move(start: Vector, goal: Vector, fastest: Vector) -> TimedPath[Vector]:
-    """All joints (n,) start and arrive together, from rest to rest, none faster than `fastest`.
+    """Make a path on which all joints start and arrive together, from rest to rest.
 
-    Cubic in time: after a share t of the duration 3 t^2 - 2 t^3 of the way, at most 3/2 of the
-    mean velocity. Radians or metres, and the same per second.
+    The path is cubic in time: after a share t of the duration, 3 t^2 - 2 t^3 of the way is done,
+    with at most 3/2 of the mean velocity.
+
+    Args:
+        start, goal: joint positions (n,), rad or m.
+        fastest: largest velocity of each joint (n,), rad/s or m/s.
     """
 
     def at(share: float) -> Vector:

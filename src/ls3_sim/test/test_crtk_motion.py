@@ -126,7 +126,7 @@ def test_inverse_kinematics_gives_the_solution_near_the_reference(psm):
 
 
 @pytest.mark.parametrize(
-    ("jp", "text"), [([0.0] * 3, "3 joint positions are not 6"), ([9.0] * 6, "yaw would leave")]
+    ("jp", "text"), [([0.0] * 3, "3 joint positions, not 6"), ([9.0] * 6, "yaw would leave")]
 )
 def test_kinematics_say_why_they_cannot(psm, jp, text):
     answer = psm.call("forward_kinematics", QueryForwardKinematics.Request(jp=jp))

@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_episode_whatever_happened_before(name):
 def test_behaviours_have_names(name):
     env = gymnasium.make(name).unwrapped
     assert env.behaviours == BEHAVIOURS == ("demonstration", "random", "constraint")
-    with pytest.raises(ValueError, match="no behaviour 'demo', there are: demonstration"):
+    with pytest.raises(ValueError, match="no behaviour 'demo'; there are: demonstration"):
         env.behaviour("demo", np.random.default_rng(0))
     env.close()
 

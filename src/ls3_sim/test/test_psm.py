@@ -115,7 +115,7 @@ def test_a_straight_way_between_two_good_places_may_be_bad(start, goal, reason):
     psm.state_command("home")
     assert psm.servo_cp(goal) == ""
     assert psm.servo_cp(start) == ""
-    assert "on the straight way there" in (told := psm.move_cp(goal))
+    assert "on the straight path" in (told := psm.move_cp(goal))
     assert reason in told
     assert not psm.is_busy
     assert psm.move_jp(inverse(goal)) == ""
@@ -126,8 +126,8 @@ BAD = [
     (at(NAN, 0.0), "not finite"),
     (at(0.0, math.inf), "not finite"),
     (at(0.0, 0.0, orientation=(NAN, 0.0, 0.0, 1.0)), "not finite"),
-    (at(0.0, 0.0, orientation=(0.0, 0.0, 0.0, 0.0)), "no unit quaternion"),
-    (at(0.0, 0.0, orientation=(1.0, 1.0, 0.0, 0.0)), "no unit quaternion"),
+    (at(0.0, 0.0, orientation=(0.0, 0.0, 0.0, 0.0)), "not a unit quaternion"),
+    (at(0.0, 0.0, orientation=(1.0, 1.0, 0.0, 0.0)), "not a unit quaternion"),
     (at(0.0, 0.0, -0.03), "of the remote centre"),
     (at(0.0, 0.0, -0.3), "insertion would leave its limits"),
     (at(0.0, 0.2, -0.05), "pitch would leave its limits"),

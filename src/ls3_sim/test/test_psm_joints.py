@@ -75,7 +75,7 @@ def test_a_servo_of_the_joints_is_never_busy_and_ends_a_move(psm):
 @pytest.mark.parametrize(
     ("joints", "reason"),
     [
-        ((0, 0, 0.12, 0, 0), "5 joint positions are not 6"),
+        ((0, 0, 0.12, 0, 0), "5 joint positions, not 6"),
         ((math.nan, 0, 0.12, 0, 0, 0), "not finite"),
         ((0, 0, 0.3, 0, 0, 0), "insertion would leave its limits"),
         ((0, 0, 0.12, 0, 0, -1.5), "wrist_yaw would leave its limits"),

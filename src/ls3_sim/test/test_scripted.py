@@ -12,22 +12,22 @@ from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot
 from ls3_common.errors import ConfigError
 from ls3_sim.cable_env import MAX_STEP, CableEnv
 from ls3_sim.cable_scene import CableLayout
-from ls3_sim.scripted import KEPT, Entry, Performance, Poses, read_script
+from ls3_sim.scripted import HISTORY, PoseHistory, ScriptedEpisode, ScriptEntry, read_script
 
 STEPS = 12
 
 
-def drive(performance: Performance, env: CableEnv, refuse: int = -1) -> list[tuple[float, float]]:
+def drive(episode: ScriptedEpisode, env: CableEnv, refuse: int = -1) -> list[tuple[float, float]]:
     """The arm of an environment takes each order, the one of step `refuse` only when repeated."""
     pilot, clock, sent = Pilot(settle=0.1), 1, []
     pilot.receive_mark("start demonstration")
     refused = False
-    while not performance.over:
+    while not episode.over:
         clock += 10**9
         pilot.receive_motion(MotionStatus(False, True, "", 1, 1, len(sent) - 1))
         pilot.receive_frame(clock, clock / 1e9)
         x, y = env.scene.tool
-        order = performance.order(pilot, (float(x), float(y)), clock / 1e9)
+        order = episode.next_step(pilot, (float(x), float(y)), clock / 1e9)
         assert (order.episode, order.step) == (1, len(sent))
         if order.step == refuse and not refused:
             refused = True
@@ -35,8 +35,8 @@ def drive(performance: Performance, env: CableEnv, refuse: int = -1) -> list[tup
             continue
         assert pilot.receive_command(1, order.step, "sent", clock, clock / 1e9)
         *_, info = env.step(np.array(order.action, np.float32))
-        performance.violated |= info["constraint"]
-        performance.carried_out()
+        episode.violated |= info["constraint"]
+        episode.carried_out()
         sent.append(order.action)
     return sent
 
@@ -51,25 +51,25 @@ def test_the_actions_are_those_of_the_behaviour_in_process(refuse: int) -> None:
         expected.append(act(info))
         *_, info = env.step(expected[-1])
     env.reset(seed=7)
-    performance = Performance(Entry("random", 7), CableLayout(), MAX_STEP, STEPS)
-    sent = drive(performance, env, refuse)
+    episode = ScriptedEpisode(ScriptEntry("random", 7), CableLayout(), MAX_STEP, STEPS)
+    sent = drive(episode, env, refuse)
     env.close()
     assert np.array_equal(np.array(sent, np.float32), np.array(expected))
 
 
 def test_a_violation_ends_it() -> None:
-    performance = Performance(Entry("constraint", 1), CableLayout(), MAX_STEP, STEPS)
-    assert not performance.over
-    performance.violated = True
-    assert performance.over
+    episode = ScriptedEpisode(ScriptEntry("constraint", 1), CableLayout(), MAX_STEP, STEPS)
+    assert not episode.over
+    episode.violated = True
+    assert episode.over
 
 
 def test_poses_are_those_of_their_moment_and_not_kept_for_ever() -> None:
-    poses = Poses()
-    for stamp in range(KEPT + 1):
+    poses = PoseHistory()
+    for stamp in range(HISTORY + 1):
         poses.add(stamp, (float(stamp), 0.0))
-    assert poses.at(KEPT) == (KEPT, 0.0)
-    assert poses.at(KEPT + 1) is None
+    assert poses.at(HISTORY) == (HISTORY, 0.0)
+    assert poses.at(HISTORY + 1) is None
     assert poses.at(0) is None
 
 
@@ -79,8 +79,8 @@ def test_poses_are_those_of_their_moment_and_not_kept_for_ever() -> None:
         ("[", "not a script"),
         ('[{"kind": "demonstration"}]', "missing 1 required positional argument: 'seed'"),
         ('[{"kind": "dance", "seed": 1}]', "no behaviour 'dance'"),
-        ('[{"kind": "random", "seed": -1}]', "seed -1 is no whole number"),
-        ('[{"kind": "random", "seed": 1.5}]', "seed 1.5 is no whole number"),
+        ('[{"kind": "random", "seed": -1}]', "seed -1 is not a whole number"),
+        ('[{"kind": "random", "seed": 1.5}]', "seed 1.5 is not a whole number"),
     ],
 )
 def test_scripts_that_are_none(tmp_path: Path, text: str, what: str) -> None:
@@ -93,6 +93,6 @@ def test_scripts_that_are_none(tmp_path: Path, text: str, what: str) -> None:
 def test_a_script(tmp_path: Path) -> None:
     path = tmp_path / "script.json"
     path.write_text(json.dumps([{"kind": "random", "seed": 4}]))
-    assert read_script(path) == [Entry("random", 4)]
+    assert read_script(path) == [ScriptEntry("random", 4)]
     with pytest.raises(ConfigError, match="cannot be read"):
         read_script(tmp_path / "none.json")
