@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from std_srvs.srv import Trigger
+from ros_bench import Bench
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "src/ls3_planner/models/cable_routing"
@@ -22,52 +18,36 @@ SIMULATED = "use_sim_time:=true"
 
 
 @contextlib.contextmanager
-def node(package: str, executable: str, *parameters: str) -> Iterator[None]:
-    """One node as its own process, gone when the block ends."""
+def node(bench: Bench, package: str, executable: str, *parameters: str) -> Iterator[None]:
+    """One node as an operator starts it, gone when the block ends."""
     given = [word for parameter in parameters for word in ("-p", parameter)]
-    child = subprocess.Popen(["ros2", "run", package, executable, "--ros-args", *given])
-    try:
+    with bench.command("ros2", "run", package, executable, "--ros-args", *given) as child:
         yield
-        assert child.poll() is None, f"{executable} died"
-    finally:
-        child.send_signal(signal.SIGTERM)
-        child.wait(timeout=15)
+        assert child.runs, f"{executable} died"
 
 
 @pytest.fixture(scope="module")
-def simulation() -> Iterator[None]:
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    with node("ls3_sim", "sim_node"), node("dvrk_cable_env", "segmentation_node"):
-        yield
+def simulation(shared_bench: Bench) -> Iterator[Bench]:
+    """The bench beside a simulated robot and the segmentation of its camera's frames."""
+    with (
+        node(shared_bench, "ls3_sim", "sim_node"),
+        node(shared_bench, "dvrk_cable_env", "segmentation_node"),
+    ):
+        yield shared_bench
 
 
-def home() -> None:
-    """The operator's `ros2 service call /arm_node/home std_srvs/srv/Trigger`."""
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    try:
-        operator = rclpy.create_node("operator", context=context)
-        client = operator.create_client(Trigger, "/arm_node/home")
-        assert client.wait_for_service(timeout_sec=20.0)
-        executor = SingleThreadedExecutor(context=context)
-        executor.add_node(operator)
-        future = client.call_async(Trigger.Request())
-        executor.spin_until_future_complete(future, timeout_sec=20.0)
-        assert future.result().success
-        executor.shutdown()
-        operator.destroy_node()
-    finally:
-        context.try_shutdown()
-
-
-def preflight(*words: str, timeout: float = 15.0) -> tuple[int, list[str]]:
+def preflight(bench: Bench, *words: str, timeout: float = 15.0) -> tuple[int, list[str]]:
     """Exit code, and the lines that are not ok, but for what is no part of this rehearsal."""
     given = (SIMULATED, f"timeout:={timeout}", "max_camera_age:=2.0", f"model:={MODEL}")
     command = ["ros2", "run", "dvrk_cable_env", "preflight", "--ros-args"]
     command += [word for parameter in given for word in ("-p", parameter)]
     result = subprocess.run(
-        [*command, *words], capture_output=True, text=True, timeout=60, check=False
+        [*command, *words],
+        env=bench.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     lines = result.stdout.splitlines()
     assert len(lines) == 14, result.stderr
@@ -77,21 +57,21 @@ def preflight(*words: str, timeout: float = 15.0) -> tuple[int, list[str]]:
 
 
 @pytest.mark.timeout(240)
-def test_a_disabled_arm_a_homed_one_and_no_camera(simulation: None) -> None:
-    with node("dvrk_cable_env", "arm_node", SIMULATED, *PATIENT):
-        code, failed = preflight()
+def test_a_disabled_arm_a_homed_one_and_no_camera(simulation: Bench) -> None:
+    with node(simulation, "dvrk_cable_env", "arm_node", SIMULATED, *PATIENT):
+        code, failed = preflight(simulation)
         assert code == 1 and len(failed) == 2, failed
         assert "arm state" in failed[0] and "DISABLED" in failed[0]
         assert "arm pose" in failed[1] and "0, which means invalid" in failed[1]
-        home()
-        assert preflight() == (0, [])
-        code, failed = preflight("-r", "camera/image_raw:=another/camera", timeout=8.0)
+        assert simulation.call("/arm_node/home").success
+        assert preflight(simulation) == (0, [])
+        code, failed = preflight(simulation, "-r", "camera/image_raw:=another/camera", timeout=8.0)
         assert code == 1 and len(failed) == 1
         assert "nothing arrives on /another/camera" in failed[0]
 
 
-def test_an_arm_in_another_frame(simulation: None) -> None:
+def test_an_arm_in_another_frame(simulation: Bench) -> None:
     parameters = SIMULATED, "auto_enable:=true", "limits.frame:=table", *PATIENT
-    with node("dvrk_cable_env", "arm_node", *parameters):
-        code, failed = preflight()
+    with node(simulation, "dvrk_cable_env", "arm_node", *parameters):
+        code, failed = preflight(simulation)
     assert code == 1 and any("in frame 'PSM1_base', arm_node expects 'table'" in x for x in failed)

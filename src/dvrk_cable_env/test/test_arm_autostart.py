@@ -19,10 +19,8 @@ def change(bench: Any) -> Callable[[int], bool]:
     client = bench.node.create_client(ChangeState, "/arm_node/change_state")
 
     def request(transition: int) -> bool:
-        bench.until(client.service_is_ready)
         wanted = ChangeState.Request(transition=Transition(id=transition))
-        future = client.call_async(wanted)
-        return bench.until(lambda: future.done() and future.result()).success
+        return bench.ask(client, wanted).success
 
     return request
 

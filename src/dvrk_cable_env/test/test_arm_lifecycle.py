@@ -20,9 +20,7 @@ def ask(bench: Any) -> Callable[..., Any]:
     def call(kind: type, name: str, request: Any = None) -> Any:
         client = clients.get(name) or bench.node.create_client(kind, f"/arm_node/{name}")
         clients[name] = client
-        bench.until(client.service_is_ready)
-        future = client.call_async(request or kind.Request())
-        return bench.until(lambda: future.done() and future.result())
+        return bench.ask(client, request or kind.Request())
 
     return call
 

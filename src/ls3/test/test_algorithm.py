@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
+from ros_bench import until
 
 from ls3.cli.cli import main
 from ls3.learning import environment
@@ -215,9 +215,7 @@ def test_a_damaged_results_file_is_named(tmp_path, capsys):
 def test_ctrl_c_while_collecting_keeps_whole_episodes(tmp_path):
     command = [sys.executable, "-m", "ls3.cli.cli", "collect", "--data", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list_episodes(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: list_episodes(tmp_path))
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=5)
     assert process.returncode == 130 and "nothing is lost" in error, error

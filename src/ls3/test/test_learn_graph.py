@@ -6,7 +6,6 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,16 +130,9 @@ def test_model_that_does_not_fit_is_refused(
     (tmp_path / "broken").mkdir()
     bench.start("ls3_planner.planner_node", model=str(model), **planner_parameters)
     client = bench.node.create_client(LoadModel, topics.load_model("planner_node"))
-    bench.until(client.service_is_ready)
 
     def load(name: str) -> Any:
-        future = client.call_async(LoadModel.Request(path=str(tmp_path / name)))
-        bench.until(future.done)
-        return SimpleNamespace(
-            ok=future.result().ok,
-            message=future.result().message,
-            identity=future.result().identity,
-        )
+        return bench.ask(client, LoadModel.Request(path=str(tmp_path / name)))
 
     before = load_bundle(model).identity
     for name, words in (("foreign", "domain is navigation"), ("broken", "no model here")):

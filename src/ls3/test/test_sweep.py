@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import threading
-import time
 
 import pytest
 import tiny_runs
 import torch
+from ros_bench import until
 
 from ls3.cli.cli import main
 from ls3.studies import sweep
@@ -74,9 +74,7 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
 
 def kill_worker_in(run, killed):
     """Kill the process that works on a run once it has an episode."""
-    deadline = time.monotonic() + 90
-    while not list(run.glob("online/episodes/*.h5")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: list(run.glob("online/episodes/*.h5")))
     process = int((run / ".lock").read_text())
     assert process != os.getpid()
     os.kill(process, signal.SIGKILL)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from goals import answered
 
+from ls3_common import qos
 from ls3_models.episodes import read_episode
 
 CANCELED, ABORTED, SUCCEEDED = 5, 6, 4  # action_msgs/GoalStatus
@@ -25,9 +26,9 @@ class FakePlanner:
         self.feasible = True
         self.requests: list[Any] = []
         self._plan = Plan
-        self._latents = bench.node.create_publisher(Latent, "latent", 10)
-        self._plans = bench.node.create_publisher(Plan, "plan", 10)
-        bench.node.create_subscription(StepRequest, "step_request", self._answer, 10)
+        self._latents = bench.node.create_publisher(Latent, "latent", qos.RELIABLE)
+        self._plans = bench.node.create_publisher(Plan, "plan", qos.RELIABLE)
+        bench.node.create_subscription(StepRequest, "step_request", self._answer, qos.RELIABLE)
 
     def _answer(self, request: Any) -> None:
         self.requests.append(request)
@@ -204,8 +205,7 @@ def test_second_stack_in_the_domain_is_refused(stage: Stage) -> None:
 
     stage.robot.goal_after = 1
     assert stage.run()[0] == SUCCEEDED
-    publisher = stage.bench.node.create_publisher(Plan, "plan", 10)
-    stage.until(lambda: publisher.get_subscription_count() > 0)
+    stage.bench.publisher(Plan, "plan")
     status, result = stage.run()
     assert status == ABORTED
     assert "2 publishers of 'plan'" in result.reason

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import time
@@ -23,14 +22,13 @@ class Table:
     def __init__(self, bench: Any, out: Path) -> None:
         from geometry_msgs.msg import PoseStamped
         from std_msgs.msg import String
-        from std_srvs.srv import Trigger
 
         from ls3_common import qos
         from ls3_interfaces.action import RunEpisode
         from ls3_interfaces.msg import ArmCommand, Latent, MotionState, Plan, StepRequest, TaskState
 
         self.bench, self.plan, self.goal = bench, Plan, RunEpisode.Goal
-        self.trigger, self.until, self.out = Trigger.Request, bench.until, out
+        self.until, self.out = bench.until, out
         node = bench.node
         self.latents = node.create_publisher(Latent, "latent", qos.RELIABLE)
         self.plans = node.create_publisher(Plan, "plan", qos.RELIABLE)
@@ -42,10 +40,6 @@ class Table:
         self.states = bench.collect(MotionState, "motion_state", qos.LATCHED)
         self.commands = bench.collect(ArmCommand, "arm_command")
         self.frames = bench.collect(TaskState, "task_state")
-        self._clients = {
-            name: node.create_client(Trigger, f"episode_node/{name}")
-            for name in ("continue", "discard")
-        }
         self.episodes = bench.action_client(RunEpisode, "run_episode")
         bench.start("ls3_sim.sim_node", real_time_factor=4.0)
         bench.start("dvrk_cable_env.camera.segmentation_node")
@@ -88,15 +82,7 @@ class Table:
         self.moves.append((time.monotonic(), xy(message)))
 
     def call(self, name: str) -> Any:
-        client = self._clients[name]
-        self.until(client.service_is_ready)
-        # an answer to a client whom the server has only just met may be lost
-        for patience in (10, 10, 60):
-            future = client.call_async(self.trigger())
-            with contextlib.suppress(AssertionError):
-                self.until(future.done, patience)
-                return future.result()
-        raise AssertionError(f"no answer from {name}")
+        return self.bench.call(f"episode_node/{name}")
 
     def send(self, episode: int) -> Any:
         goal = self.goal(episode=episode, seed=3)
@@ -208,7 +194,7 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
 
     def tell() -> None:
         pose = PoseStamped()
-        pose.header.stamp = bench.now()
+        pose.header.stamp = bench.stamp()
         pose.pose.position.x = tip[0]
         poses.publish(pose)
 
@@ -235,7 +221,6 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
     for name in ("stop", "arm"):
         serve(name)
     node.create_timer(0.02, tell)
-    confirm = node.create_client(Trigger, "episode_node/continue")
     client = bench.action_client(RunEpisode, "run_episode")
     bench.start("ls3_episodes.episode_node", horizon=1, settle=0.02, reset="operator")
     bench.until(client.server_is_ready)
@@ -245,9 +230,7 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
         return str(requests[-1].data)
 
     def confirmed() -> Any:
-        future = confirm.call_async(Trigger.Request())
-        bench.until(future.done)
-        return future.result()
+        return bench.call("episode_node/continue")
 
     sent = client.send_goal_async(RunEpisode.Goal(episode=4))
     asked("Episode 4 is to begin.")

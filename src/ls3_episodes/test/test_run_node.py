@@ -11,6 +11,7 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 
+from ls3_common import qos
 from ls3_models.episodes import list_episodes, read_episode
 
 
@@ -98,7 +99,7 @@ def test_a_request_that_is_not_answered_ends_the_run(
         answer.wait(60)
         return GoalResponse.REJECT
 
-    bench.node.create_publisher(Plan, "plan", 1)
+    bench.node.create_publisher(Plan, "plan", qos.RELIABLE)
     server = ActionServer(
         bench.node, RunEpisode, "run_episode", lambda _handle: None, goal_callback=admit
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ros_bench import until
 from small import SPEC, config, episode, episodes
 
 from ls3_common.errors import DataError
@@ -96,9 +97,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     here = str(Path(__file__).parent)
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path / "killed"), here])
     path = tmp_path / "killed" / CHECKPOINT
-    deadline = time.monotonic() + 60
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(path.exists)
     time.sleep(0.3)
     process.kill()
     process.wait()

@@ -117,16 +117,14 @@ def test_a_running_injector_passes_on_spoils_and_refuses_what_it_does_not_know(b
     planner = bench.publisher(Plan, "before/plan")
     robot = bench.publisher(OperatingState, "sim/PSM1/operating_state", qos.LATCHED)
     client = bench.node.create_client(SetParameters, "/fault_injector/set_parameters")
-    bench.until(lambda: client.service_is_ready() and bench.node.count_publishers("/plan"))
+    bench.until(lambda: bench.node.count_publishers("/plan"))
 
     def inject(*names: str) -> bool:
         value = ParameterValue(
             type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=list(names)
         )
-        future = client.call_async(
-            SetParameters.Request(parameters=[Parameter(name="active", value=value)])
-        )
-        return bench.until(lambda: future.done() and future.result()).results[0].successful
+        request = SetParameters.Request(parameters=[Parameter(name="active", value=value)])
+        return bench.ask(client, request).results[0].successful
 
     robot.publish(OperatingState(state="ENABLED", is_homed=True))
     bench.until(lambda: states and states[-1].state == "ENABLED")

@@ -32,7 +32,6 @@ class Sim:
         bench.start("ls3_sim.gym_node", **SETTINGS)
         self._commands = bench.publisher(Float64MultiArray, topics.controller("velocity"))
         self._client = bench.node.create_client(ResetScene, topics.RESET_SCENE)
-        bench.until(self._client.service_is_ready)
 
     def now(self) -> tuple[int, list[float]]:
         """Stamp (ns) and positions of the next joint states; the newest is said again and again."""
@@ -45,9 +44,7 @@ class Sim:
         self._commands.publish(self._kind(data=command))
 
     def reset(self, seed: int) -> Any:
-        future = self._client.call_async(self._request(seed=seed))
-        self._bench.until(future.done)
-        return future.result()
+        return self._bench.ask(self._client, self._request(seed=seed))
 
 
 def test_one_step_per_command_and_none_for_a_bad_one(bench: Any) -> None:

@@ -21,6 +21,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import yaml
+from ros_bench import until
 
 import ls3_sim  # noqa: F401, registers the environment
 from ls3.runs.domains import find_shared
@@ -166,18 +167,14 @@ def test_stopped_at_any_moment_everything_is_gone_within_5_s(
         graph.child.interrupt(number)
     else:
         os.kill(graph.child.process.pid, number)
-    while graph.survivors() and time.monotonic() < began + 20:
-        time.sleep(0.05)
+    until(lambda: not graph.survivors(), 20)
     assert time.monotonic() - began < 5.0
     graph.check_files()
 
 
 def test_robot_without_simulation_waits_for_the_arm(launch: Callable[..., Launch]) -> None:
     graph = launch(sim="false", episodes="0")
-    deadline = time.monotonic() + 60
-    while "not ready: no operating state yet" not in graph.child.output:
-        assert time.monotonic() < deadline, graph.child.output
-        time.sleep(0.1)
+    until(lambda: "not ready: no operating state yet" in graph.child.output, 60)
     assert "sim_node" not in graph.child.output
     assert "run_node" not in graph.child.output
 

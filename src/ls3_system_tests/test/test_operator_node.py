@@ -22,7 +22,7 @@ def operate(bench: Any, robot: Any, tmp_path: Path) -> Callable[..., tuple[Any, 
 
     from ls3_common import qos
 
-    poses = bench.node.create_publisher(PoseStamped, "PSM1/measured_cp", 10)
+    poses = bench.node.create_publisher(PoseStamped, "PSM1/measured_cp", qos.RELIABLE)
 
     def place(image: Any) -> None:
         pose = PoseStamped(header=image.header)

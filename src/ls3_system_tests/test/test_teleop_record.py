@@ -39,7 +39,7 @@ class Gamepad:
 
     def _publish(self) -> None:
         message = self._joy(axes=self._axes, buttons=self._buttons)
-        message.header.stamp = self._bench.now()
+        message.header.stamp = self._bench.stamp()
         self._out.publish(message)
         self.sent += 1
 
