@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from random_models import random_bundle
 
 from ls3_common import parameters
 from ls3_common.errors import ConfigError
 from ls3_models import heads
-from ls3_models.bundle import random_bundle
 from ls3_models.heads import Role
 from ls3_planner.config import PLANNERS, Cost, PlannerConfig
 from ls3_planner.plan import make_planner
