@@ -166,13 +166,25 @@ class Bench:
             words += ["-p", f"{name.replace('__', '.')}:={_yaml(value)}"]
         return self.command(sys.executable, *program, *words)
 
-    def action_client(self, kind: type, name: str) -> Any:
-        """Made by the executor's thread, which would look at one that is still being made."""
-        from rclpy.action import ActionClient
+    def between(self, function: Callable[[], Any]) -> Any:
+        """Call a function between two turns of the executor, in its thread; returns the result.
 
-        task = self._executor.create_task(lambda: ActionClient(self.node, kind, name))
+        The executor may look at what another thread makes or destroys, and ends with that.
+        """
+        task = self._executor.create_task(function)
         until(task.done)
         return task.result()
+
+    def action_client(self, kind: type, name: str) -> Any:
+        from rclpy.action import ActionClient
+
+        return self.between(lambda: ActionClient(self.node, kind, name))
+
+    def destroy(self, *entities: Any) -> None:
+        """Destroy publishers, timers and other entities of the bench's node."""
+        for entity in entities:
+            name = f"destroy_{type(entity).__name__.lower()}"
+            self.between(lambda entity=entity, name=name: getattr(self.node, name)(entity))
 
     def collect(self, kind: type, topic: str, profile: Any = None) -> list[Any]:
         """Every message of a topic from now on, as they come; reliable unless `profile` says."""

@@ -33,12 +33,11 @@ class Operator:
 
     def lift(self) -> None:
         """No message of the pedal comes any more."""
-        self._node.destroy_timer(self._foot)
+        self.rig.bench.destroy(self._foot)
 
     def leave(self) -> None:
         self.lift()
-        for publisher in (self._pedal, self.console):
-            self._node.destroy_publisher(publisher)
+        self.rig.bench.destroy(self._pedal, self.console)
 
 
 @pytest.fixture
@@ -102,7 +101,7 @@ def test_another_commander_is_refused_by_name(operator: Operator) -> None:
     other = rig.bench.node.create_publisher(PoseStamped, "PSM1/servo_cp", qos.RELIABLE)
     rig.not_ready("the arm has another commander: /bench (PSM1/servo_cp)")
     assert rig.plan(0.01, 0.0).outcome == "refused"
-    rig.bench.node.destroy_publisher(other)
+    rig.bench.destroy(other)
     rig.arm_it()
 
 

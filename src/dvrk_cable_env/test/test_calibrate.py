@@ -194,7 +194,7 @@ def test_from_the_topics_of_a_compressed_camera_and_a_robot(
         rest, _ = child.communicate(timeout=20)
     finally:
         child.kill()
-        bench.node.destroy_timer(timer)
+        bench.destroy(timer)
     assert child.returncode == 0, told + rest
     found = read_section(path, "segmentation_node")["homography"]
     np.testing.assert_allclose(to_robot(found, (100, 70)), to_robot(FLAT, (100, 70)), atol=1e-6)

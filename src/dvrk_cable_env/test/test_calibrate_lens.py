@@ -174,7 +174,7 @@ def test_from_the_topics_of_a_raw_camera(bench: Any, tmp_path: Path) -> None:
         done = calibrate()
         assert done.returncode == 0, done.stderr
     finally:
-        bench.node.destroy_timer(timer)
+        bench.destroy(timer)
     config = build(NodeConfig, read_section(path, "segmentation_node"), "test")
     assert config.undistort
     assert agreement(config) > 0.95

@@ -52,7 +52,7 @@ def lines(bench: Any) -> dict[str, str]:
         command, env=bench.environment(), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1, done.stderr
-    return {line[8:23].strip(): line for line in done.stdout.splitlines(bench)[:-1]}
+    return {line[8:23].strip(): line for line in done.stdout.splitlines()[:-1]}
 
 
 @pytest.mark.parametrize(

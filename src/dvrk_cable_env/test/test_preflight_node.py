@@ -170,7 +170,7 @@ def test_another_commander_and_a_console_that_follows(well: Table, file: Path) -
     other = node.create_publisher(PoseStamped, "PSM1/servo_cp", qos.RELIABLE)
     well.console.publish(Bool(data=True))
     line = failed(well.bench, file)["sole commander"]
-    node.destroy_publisher(other)
+    well.bench.destroy(other)
     assert (
         "/bench (/PSM1/servo_cp)" in line
         and f"teleoperation drives the arm ({FOLLOWING} is true)" in line

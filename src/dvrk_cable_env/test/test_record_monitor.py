@@ -59,7 +59,7 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         status = [s for a in diagnoses for s in a.status if s.name == "record_monitor"][-1]
         assert status.level == b"\x01"
         assert "PSM1/measured_cp: missing" in status.message
-        bench.node.destroy_timer(shots)
+        bench.destroy(shots)
         shots = bench.node.create_timer(0.05, lambda: frames.publish(frame))
         arm.publishes_poses = True
         bench.until(lambda: said("resolved: camera/image_raw: slow"))
@@ -74,9 +74,7 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         bench.matched(marks)
         marks.publish(String(data="start random"))
         bench.until(lambda: said("episode 1 runs, last mark 'start random'"))
-    bench.node.destroy_timer(shots)
-    for publisher in (frames, wrong, marks):
-        bench.node.destroy_publisher(publisher)
+    bench.destroy(shots, frames, wrong, marks)
 
 
 @pytest.mark.usefixtures("arm")
@@ -99,7 +97,7 @@ def test_a_launch_records_marks_by_topic_and_every_kind_of_service(
         assert passer_by.wait(30) == 0
         launch.send(signal.SIGINT)
         assert launch.wait(30) in (0, 1, 2)
-    bench.node.destroy_timer(shots)
+    bench.destroy(shots)
     bag = Bag(out)
     assert not bag.cut
     assert list(out.glob("*.mcap"))

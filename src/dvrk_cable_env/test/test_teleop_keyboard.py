@@ -99,8 +99,7 @@ class Robot:
         self._frames.publish(frame)
 
     def leave(self) -> None:
-        self._bench.node.destroy_timer(self._timer)
-        self._bench.node.destroy_publisher(self._states)
+        self._bench.destroy(self._timer, self._states)
 
 
 @pytest.fixture
@@ -143,8 +142,7 @@ def test_a_clutch_holds_back_the_other_input_too(
         stick.buttons[4] = 0
         bench.until(press)
     finally:
-        bench.node.destroy_timer(timer)
-        bench.node.destroy_publisher(joy)
+        bench.destroy(timer, joy)
 
 
 def test_one_key_one_step_and_marks(bench: Any, robot: Robot, window: Window) -> None:

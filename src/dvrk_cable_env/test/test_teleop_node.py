@@ -85,8 +85,7 @@ class Person:
             self.bench.until(lambda sent=sent: self.sent > sent + 2)
 
     def leave(self) -> None:
-        for timer in self._timers:
-            self.bench.node.destroy_timer(timer)
+        self.bench.destroy(*self._timers)
 
     def restore(self) -> None:
         """A stick in its middle, in good order, and an arm that has been still for long enough."""
@@ -199,7 +198,7 @@ def test_two_who_plan_do_not_fight(person: Person) -> None:
     other = person.bench.node.create_publisher(Plan, "plan", qos.RELIABLE)
     person.bench.until(lambda: person.said("another node plans for this arm: bench"))
     person.rests()
-    person.bench.node.destroy_publisher(other)
+    person.bench.destroy(other)
     person.drives()
 
 
