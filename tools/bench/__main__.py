@@ -26,6 +26,7 @@ import torch  # noqa: E402
 from ls3.runs.domains import Domain, find_shared, load_domain  # noqa: E402
 from ls3.runs.provenance import git_commit, machine  # noqa: E402
 from ls3_common.errors import UserError  # noqa: E402
+from ls3_common.files import replacing, write_json  # noqa: E402
 from ls3_models import benchmark  # noqa: E402
 from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
 from ls3_models.offline import Spec  # noqa: E402
@@ -109,7 +110,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     axes.grid(True, which="both", alpha=0.3)
     axes.legend()
     figure.tight_layout()
-    figure.savefig(path, dpi=100)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=100)
 
 
 def main() -> int:
@@ -145,8 +147,7 @@ def run(options: argparse.Namespace) -> int:
             "commits": document.get("commits", {}) | {section: git_commit()},
             "machines": document.get("machines", {}) | {section: here},
         }
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(document, indent=1) + "\n")
+        write_json(path, document)
         print(f"{path}: {section}")
     return 0
 

@@ -1,39 +1,122 @@
-"""Text files that are there whole or not at all."""
+"""Files that are there whole or not at all, however the process that writes them ends."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
+import itertools
 import json
 import os
+import platform
 import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ls3_common.errors import DataError
 
+FORGOTTEN_S = 24 * 3600.0
+"""Age from which a temporary file of another computer, boot or container is a leftover."""
+_numbers = itertools.count()
 
-def replace_text(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path for the caller, or a library, to write; it then takes the place of `path`.
+
+    The temporary file lies beside `path` and has its ending, by which libraries choose a format.
+    When the block ends, the bytes go to the disk, the file takes its place in one step, and that
+    step goes to the disk as well. A reader, and a computer that is switched on again, finds the
+    old file or the new one. After an exception the old file is still there. The temporary file of
+    a process that was killed is deleted when the same path is written again. A symbolic link
+    stays one, and the permissions of an old file stay. A device or a pipe is written directly.
+
+    The caller may also make a directory; it takes the place of none, or of an empty one.
+
+    Raises:
+        OSError: the file cannot be written; the old one is still there.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        yield target
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _delete_leftovers(target)
+    mark = f"{os.getpid()}-{next(_numbers)}.{_here()}"
+    part = target.with_name(f".{target.stem}.{mark}.part{target.suffix}")
     try:
-        temporary.write_text(text)
-        temporary.rename(path)
+        yield part
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # no old file, or no modes
+            part.chmod(target.stat().st_mode)
+        for directory, _, names in os.walk(part):
+            for name in (*names, "."):
+                _sync(Path(directory) / name)
+        _sync(part)
+        part.replace(target)
+        _sync(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        _delete(part)
 
 
-def write_json(path: Path, document: Any) -> None:
-    """Write JSON with a line per entry; lists of numbers stay on one line."""
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Replace a file, see `replacing`."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Replace a text file (UTF-8), see `replacing`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, document: Any) -> None:
+    """Replace a JSON file; each entry has a line, and so has each list of numbers."""
     text = json.dumps(document, indent=1)
-    text = re.sub(r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text)
-    replace_text(path, text + "\n")
+    texts_and_numbers = r'"(?:[^"\\]|\\.)*"|\[[^\[\]{}"]*\]'
+    text = re.sub(
+        texts_and_numbers, lambda m: m[0] if m[0][0] == '"' else " ".join(m[0].split()), text
+    )
+    write_text(path, text + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def write_rows(path: str | Path, rows: Iterable[Any]) -> None:
+    """Replace a file of JSON lines."""
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        DataError: the file cannot be opened or read. The text gives the system's reason: a file
+            that nobody could look into is not called damaged.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: str | Path, error: OSError) -> DataError:
+    """The error for a file that the system does not let us read, and how to mend that."""
+    do = {
+        errno.EACCES: "mend its permissions, or call this as its owner",
+        errno.EMFILE: "close other files, or raise the limit: ulimit -n",
+        errno.EIO: "the disk reports a fault: keep the file, and check the disk",
+    }.get(error.errno or 0, "")
+    return DataError(f"cannot be read: {error.strerror or error}", where=str(path), do=do)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        DataError: the file is missing or holds none; the text names it.
+        DataError: the file cannot be read or holds none; the text names it.
     """
     document = _parsed(path)
     if not isinstance(document, dict):
@@ -41,11 +124,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def read_list(path: Path) -> list[dict[str, Any]]:
+def read_list(path: str | Path) -> list[dict[str, Any]]:
     """Read a JSON list of objects.
 
     Raises:
-        DataError: the file is missing or holds none; the text names it.
+        DataError: the file cannot be read or holds none; the text names it.
     """
     document = _parsed(path)
     if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
@@ -53,10 +136,85 @@ def read_list(path: Path) -> list[dict[str, Any]]:
     return document
 
 
-def _parsed(path: Path) -> Any:
+def read_rows(path: str | Path, *, do: str) -> list[dict[str, Any]]:
+    """Read JSON lines, an object each; `do` is what a user can do about a damaged file.
+
+    Raises:
+        DataError: the file cannot be read, or a line is damaged; the text names it.
+    """
+    rows = []
+    for number, line in enumerate(read_bytes(path).splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+            if not isinstance(rows[-1], dict):
+                raise ValueError("not a JSON object")
+        except (ValueError, RecursionError) as error:
+            what = f"damaged line ({error})"
+            raise DataError(what, where=f"{path}:{number}", do=do) from None
+    return rows
+
+
+def _parsed(path: str | Path) -> Any:
+    content = read_bytes(path)
     try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except ValueError as error:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise DataError(f"not JSON ({error})", where=str(path), do="delete it") from None
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):
+            raise  # some file systems cannot sync a directory
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _here() -> str:
+    """Where a process number means something: this container, on this computer, since it booted."""
+    try:
+        text = os.readlink("/proc/self/ns/pid")
+        text += Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        text = platform.node()
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _delete_leftovers(target: Path) -> None:
+    """Delete temporary files of `target` whose writers are gone."""
+    stem, suffix = re.escape(target.stem), re.escape(target.suffix)
+    pattern = re.compile(rf"\.{stem}\.(\d+)-\d+\.([0-9a-f]{{8}})\.part{suffix}")
+    for name in os.listdir(target.parent):
+        found = pattern.fullmatch(name)
+        if found is None:
+            continue
+        path = target.parent / name
+        with contextlib.suppress(FileNotFoundError):  # another process was quicker
+            if found[2] == _here():
+                gone = not _is_alive(int(found[1]))
+            else:
+                gone = time.time() - path.stat().st_mtime > FORGOTTEN_S
+            if gone:
+                _delete(path)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

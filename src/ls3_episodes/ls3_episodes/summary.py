@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ls3_common.files import write_json
 
 FILE = "summary.json"
 
@@ -78,15 +78,8 @@ class RunSummary:
 
     def write(self, directory: str | Path) -> Path:
         """Write the file whole or not at all, and return its path."""
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / FILE
-        temporary = directory / f".{FILE}.{os.getpid()}.part"
-        try:
-            temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n")
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        path = Path(directory) / FILE
+        write_json(path, self.to_dict())
         return path
 
 

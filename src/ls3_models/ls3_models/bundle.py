@@ -1,7 +1,8 @@
 """The finished models of one domain as files: ``model.safetensors`` and ``manifest.json``.
 
 A bundle is what the nodes load and what the project ships. Weights rest as float16 on disk and
-work as float32.
+work as float32. The manifest repeats the description that the weights bear and names their file's
+SHA-256, so that it cannot be taken for that of other weights.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,14 @@ import torch
 
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, DataError
+from ls3_common.files import unreadable, write_json
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
+from ls3_models.formats import Content, Format
 from ls3_models.heads import heads_of
 from ls3_models.learner import Models
 
-WEIGHTS, MANIFEST, FORMAT = "model.safetensors", "manifest.json", "ls3-bundle-1"
+WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
 LARGEST_IMAGE = 4096
 """Pixels of a side, and channels."""
 
@@ -71,16 +73,24 @@ class Bundle:
         return levels.permute(0, 2, 3, 1).contiguous().numpy()
 
 
+def _with_weights(manifest: Content) -> Content:
+    """From format 1, whose manifest does not tell which weights it describes."""
+    return manifest | {"weights": None}
+
+
+FORMAT = Format("bundle", {1: _with_weights})
+"""2: the manifest names the SHA-256 of its weights, `weights`."""
+
+
 def save_bundle(bundle: Bundle, path: str | Path, **manifest: Any) -> Bundle:
     """Write a bundle into directory `path` and return it as `load_bundle` would.
 
     Keyword arguments go into the manifest: command, seed, data hash, curves and the like.
     """
     path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.half() for name, tensor in bundle.models.state_dict().items()}
     description = {
-        "format": FORMAT,
+        "format": FORMAT.mark,
         "domain": bundle.domain,
         "observation_shape": list(bundle.observation_shape),
         "action_low": list(bundle.action_low),
@@ -88,46 +98,48 @@ def save_bundle(bundle: Bundle, path: str | Path, **manifest: Any) -> Bundle:
         "learner": parameters.to_dict(bundle.config),
     }
     checkpoint.save(path / WEIGHTS, weights, description)
-    text = json.dumps({**description, **bundle.manifest, **manifest}, indent=1)
-    temporary = path / f".{MANIFEST}.{os.getpid()}.part"
-    temporary.write_text(text + "\n")
-    temporary.rename(path / MANIFEST)
+    description["weights"] = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
+    write_json(path / MANIFEST, description | dict(bundle.manifest) | manifest | description)
     return load_bundle(path)
 
 
 def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
-    """Load a bundle for inference.
+    """Load a bundle for inference, of this format or an older one.
 
     Raises:
-        DataError: a file is missing, cut off, or does not fit the other.
+        DataError: a file is missing, cannot be read, is cut off, of a newer format, or does not
+            fit the other.
     """
     path = Path(path)
-    if not (path / WEIGHTS).is_file() or not (path / MANIFEST).is_file():
-        raise DataError(
-            f"no model here: {WEIGHTS} and {MANIFEST} are expected",
-            where=str(path),
-            do="give a directory written by `ls3 train`, or leave the model argument out",
-        )
-    tensors, description = checkpoint.load(path / WEIGHTS)
+    weights, text = _read(path, WEIGHTS), _read(path, MANIFEST)
+    tensors, description = checkpoint.parse(weights, str(path / WEIGHTS))
+    number = FORMAT.number(description.get("format"), str(path))
+    digest = hashlib.sha256(weights).hexdigest()
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
+        manifest = json.loads(text)
         mismatch = [key for key in description if manifest[key] != description[key]]
-        if description["format"] != FORMAT:
-            raise DataError(f"not a bundle of format {FORMAT}", where=str(path))
         if mismatch:
             raise DataError(
                 f"{WEIGHTS} and {MANIFEST} differ in {', '.join(mismatch)}",
                 where=str(path),
                 do="copy both files from the same training",
             )
+        manifest = FORMAT.migrated(manifest, number)
+        description = {key: manifest[key] for key in description}
         shape, low, high = _sizes(description)
-        if not isinstance(description["learner"], dict) or not isinstance(manifest, dict):
+        if not isinstance(description["learner"], dict):
             raise ValueError("no JSON object where one is due")
         config = parameters.build(LearnerConfig, description["learner"], str(path / WEIGHTS))
         models = _fill(tensors, config, shape[2], len(low))
         domain = str(description["domain"])
+        if manifest["weights"] not in (digest, None):
+            raise DataError(
+                f"{MANIFEST} is that of other weights",
+                where=str(path),
+                do="call the command that was interrupted again, or copy both files anew",
+            )
     except (
-        *(KeyError, ValueError, TypeError, RuntimeError, OSError, ConfigError),
+        *(KeyError, ValueError, TypeError, RuntimeError, ConfigError),
         *(AttributeError, OverflowError),
     ) as error:
         raise DataError(f"damaged model ({error})", where=str(path)) from None
@@ -140,9 +152,23 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
         shape,
         low,
         high,
-        identity=hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()[:12],
+        identity=digest[:12],
         manifest=manifest,
     )
+
+
+def _read(path: Path, name: str) -> bytes:
+    """One of the two files of a bundle; DataError where it is missing or cannot be read."""
+    try:
+        return (path / name).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"no model here: {WEIGHTS} and {MANIFEST} are expected",
+            where=str(path),
+            do="give a directory written by `ls3 train`, or leave the model argument out",
+        ) from None
+    except OSError as error:
+        raise unreadable(path / name, error) from None
 
 
 def _sizes(

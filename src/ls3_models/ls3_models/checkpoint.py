@@ -3,53 +3,51 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as deserialise
 from safetensors.torch import save as serialise
 from torch import Tensor
 
 from ls3_common.errors import DataError
+from ls3_common.files import read_bytes, write_bytes
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Write to a temporary name, then rename: a reader sees the old file or the new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Replace a checkpoint: a reader sees the old file or the new one."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        with temporary.open("wb") as file:
-            file.write(serialise(contiguous, metadata={"description": json.dumps(description)}))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    metadata = {"description": json.dumps(description)}
+    write_bytes(path, serialise(contiguous, metadata=metadata))
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save` wrote.
 
     Raises:
-        DataError: the file is missing, cut off or no checkpoint; the text names it.
+        DataError: the file is missing, cannot be read, is cut off or no checkpoint; the text names
+            it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError("no such checkpoint", where=str(path))
+    return parse(read_bytes(path), str(path))
+
+
+def parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and description of a checkpoint's bytes.
+
+    Raises:
+        DataError: they are cut off or no checkpoint; the text names `where` they came from.
+    """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            description = json.loads(metadata["description"])
-            if not isinstance(description, dict):
-                raise ValueError("the description is no JSON object")
-            return {name: file.get_tensor(name) for name in file.keys()}, description  # noqa: SIM118
+        end = 8 + int.from_bytes(content[:8], "little")
+        description = json.loads(json.loads(content[8:end])["__metadata__"]["description"])
+        if not isinstance(description, dict):
+            raise ValueError("the description is no JSON object")
+        return deserialise(content), description
     # the last two: JSON nested without end, types that PyTorch does not have
     except (
-        *(SafetensorError, OSError, KeyError, ValueError),
+        *(SafetensorError, KeyError, ValueError, TypeError),
         *(RuntimeError, AttributeError),
     ) as error:
-        raise DataError(f"damaged checkpoint ({error})", where=str(path)) from None
+        raise DataError(f"damaged checkpoint ({error})", where=where) from None

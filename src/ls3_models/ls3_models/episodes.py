@@ -1,4 +1,4 @@
-"""Episodes on disk: one HDF5 file each, written under a temporary name and renamed.
+"""Episodes on disk: one HDF5 file each, which is there whole or not at all.
 
 A data set is a directory of such files. A process killed while writing loses the episode at hand
 and no other; a collection resumes with the names that are missing.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +17,15 @@ import h5py
 import numpy as np
 
 from ls3_common.errors import DataError
+from ls3_common.files import read_bytes, replacing
+from ls3_models.formats import Content, Format
+from ls3_models.hdf5 import DAMAGED, opened, read_array
 
-FORMAT = "ls3-episode-1"
 SUFFIX = ".h5"
-MAX_BYTES = 1 << 30
-"""Of one array; 1,000 steps of nine channels of 128 x 128 pixels are a seventh of it."""
+REPAIR = "delete it and collect it again: the same command fills the gap"
+ARRAYS = {"observations": "u1", "actions": "<f4", "rewards": "<f4", "constraint": "?"}
+ARRAYS |= {"success": "?"}
+"""Fields of an episode that are arrays, and the type in which they are stored and hashed."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Episode:
         steps = len(self.actions)
         if len(self.observations) != steps + 1 or self.observations.ndim != 4:
             raise ValueError(f"observations {self.observations.shape} for {steps} actions")
+        if self.observations.dtype != np.uint8:
+            raise ValueError(f"observations are {self.observations.dtype}, not uint8")
         for name in ("rewards", "constraint", "success"):
             if getattr(self, name).shape != (steps,):
                 raise ValueError(f"{name} {getattr(self, name).shape} for {steps} actions")
@@ -59,132 +63,150 @@ class Episode:
         return len(self.actions)
 
     @property
+    def arrivals(self) -> np.ndarray:
+        """Whether s_{t+1} lies in the goal set G and nothing was violated up to it, bool (T,).
+
+        Only these states count as reached. The paper's S^j are the states from which the agent has
+        navigated to G, and a violation freezes the state until T (section 5.2), so that nothing
+        is reached after one. Our environments do freeze; recordings of a robot and other
+        environments may go on, through the constraint and into G.
+        """
+        return self.success & ~np.logical_or.accumulate(self.constraint)
+
+    @property
     def succeeded(self) -> bool:
         """Whether the goal was reached without a violation before it."""
         return self.steps_to_goal is not None
 
     @property
     def violated(self) -> bool:
+        """Whether a constraint was violated, before the goal or after it."""
         return bool(self.constraint.any())
 
     @property
     def steps_to_goal(self) -> int | None:
-        """Steps until the goal was first reached, None if it never was."""
-        return int(np.argmax(self.success)) + 1 if self.success.any() else None
+        """Steps until the goal was first reached, None if it was not, or after a violation only."""
+        arrivals = self.arrivals
+        return int(np.argmax(arrivals)) + 1 if arrivals.any() else None
+
+    def digest(self) -> str:
+        """SHA-256 of all that learning reads: the source and the arrays with their shapes.
+
+        Left out: the seed and the attributes, which say how the episode came to be.
+        """
+        digest = hashlib.sha256(json.dumps(self.source).encode())
+        for name, kind in ARRAYS.items():
+            array = np.ascontiguousarray(getattr(self, name), kind)
+            digest.update(f"{name} {kind} {array.shape}".encode())
+            digest.update(array.reshape(-1).view(np.uint8))
+        return digest.hexdigest()
 
 
 def episode_return(episode: Episode, horizon: int) -> float:
     """Total reward of an episode of T = `horizon` steps, as the paper counts it (section 5.2).
 
     What follows the goal counts nothing: the return is the time to the goal. A violation freezes
-    the state, so steps that were cut off after it count -1 each.
+    the state, so that each step after it counts -1, whether or not it was taken; so does each
+    step that an episode without a goal was cut off by.
     """
-    if episode.steps_to_goal is not None:
-        return float(episode.rewards[: episode.steps_to_goal].sum())
-    return float(episode.rewards.sum()) - (horizon - len(episode))
+    steps = episode.steps_to_goal
+    if steps is not None:
+        return float(episode.rewards[:steps].sum())
+    taken = int(np.argmax(episode.constraint)) + 1 if episode.violated else len(episode)
+    return float(episode.rewards[:taken].sum()) - (horizon - taken)
+
+
+def _with_digest(content: Content) -> Content:
+    """From format 1, of which nothing tells whether it still is what was written."""
+    return content | {"digest": _episode(content).digest()}
+
+
+FORMAT = Format("episode", {1: _with_digest})
+"""2: `digest`, by which a changed file is noticed and a data set compared without its pixels."""
 
 
 def write_episode(directory: str | Path, name: str, episode: Episode) -> Path:
     """Write ``<directory>/<name>.h5`` so that it is there whole or not at all."""
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{name}{SUFFIX}"
-    temporary = directory / f".{name}.{os.getpid()}.part"
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.create_dataset("obs", data=episode.observations, compression="gzip", shuffle=True)
-            for key in ("actions", "rewards", "constraint", "success"):
-                file.create_dataset(key, data=getattr(episode, key))
-            file.attrs["format"] = FORMAT
-            file.attrs["source"] = episode.source
-            file.attrs["seed"] = episode.seed
-            file.attrs["attributes"] = json.dumps(dict(episode.attributes))
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    path = Path(directory) / f"{name}{SUFFIX}"
+    with replacing(path) as part, h5py.File(part, "w") as file:
+        for field_name, kind in ARRAYS.items():
+            array = np.asarray(getattr(episode, field_name), kind)
+            if field_name == "observations":
+                file.create_dataset("obs", data=array, compression="gzip", shuffle=True)
+            else:
+                file.create_dataset(field_name, data=array)
+        file.attrs["format"] = FORMAT.mark
+        file.attrs["digest"] = episode.digest()
+        file.attrs["source"] = episode.source
+        file.attrs["seed"] = episode.seed
+        file.attrs["attributes"] = json.dumps(dict(episode.attributes))
     return path
 
 
 def read_episode(path: str | Path) -> Episode:
-    """Read one episode.
+    """Read one episode, of this format or an older one.
 
     Raises:
-        DataError: the file is missing, damaged or no episode of ours; the text names it.
+        DataError: the file cannot be read, is damaged, of a newer format, or no episode of ours;
+            the text names the file.
     """
-    path = Path(path)
-    repair = "delete it and collect it again: the same command fills the gap"
+    content = read_bytes(path)
     try:
-        _check_heaps(path.read_bytes())
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise DataError(f"not an episode of format {FORMAT}", where=str(path), do=repair)
-            attributes = json.loads(file.attrs["attributes"])
-            if not isinstance(attributes, dict):
-                raise ValueError("attributes that are no JSON object")
-            return Episode(
-                observations=_array(file, "obs", 4, "u"),
-                actions=_array(file, "actions", 2).astype(np.float32),
-                rewards=_array(file, "rewards", 1).astype(np.float32),
-                constraint=_array(file, "constraint", 1).astype(bool),
-                success=_array(file, "success", 1).astype(bool),
-                source=str(file.attrs["source"]),
-                seed=int(file.attrs["seed"]),
-                attributes=attributes,
-            )
-    except FileNotFoundError:
-        raise DataError("no such file", where=str(path)) from None
-    except (
-        *(OSError, KeyError, ValueError, TypeError),
-        *(RuntimeError, OverflowError, AttributeError),
-    ) as error:
-        raise DataError(f"damaged episode file ({error})", where=str(path), do=repair) from None
+        with opened(content) as file:
+            number = FORMAT.number(file.attrs.get("format"), str(path))
+            found = FORMAT.migrated(_content(file, number), number)
+        episode = _episode(found)
+        if episode.digest() != found["digest"]:
+            raise ValueError("its content is not what was written")
+        return episode
+    except DAMAGED as error:
+        what = f"damaged episode file ({error})"
+        raise DataError(what, where=str(path), do=REPAIR) from None
 
 
-def _check_heaps(data: bytes) -> None:
-    """Refuse heaps of texts in which HDF5 would go round for ever.
-
-    The library steps from one entry to the next by the size that it reads, 0 included, and no
-    signal of Python's gets in. Layout: HDF5 file format specification, III.E, global heap.
+def read_digest(path: str | Path) -> str:
+    """`Episode.digest` of a file, which is read whole only where it is of format 1.
 
     Raises:
-        ValueError: an entry has no size, or leaves its heap.
+        DataError: as of `read_episode`, which notices more.
     """
-    begin = data.find(b"GCOL\1")
-    while begin >= 0:
-        end = begin + int.from_bytes(data[begin + 8 : begin + 16], "little")
-        entry = begin + 16
-        if not entry <= end <= len(data):
-            raise ValueError("a heap that leaves the file")
-        while end - entry >= 16:
-            size = int.from_bytes(data[entry + 8 : entry + 16], "little")
-            if data[entry : entry + 2] != b"\0\0":  # number 0 is free space, its head included
-                size = 16 + (size + 7) // 8 * 8
-            if not 16 <= size <= end - entry:
-                raise ValueError("a heap with an entry of no or of too large a size")
-            entry += size
-        begin = data.find(b"GCOL\1", begin + 1)
+    content = read_bytes(path)
+    try:
+        with opened(content) as file:
+            if FORMAT.number(file.attrs.get("format"), str(path)) >= 2:
+                return str(file.attrs["digest"])
+    except DAMAGED as error:
+        what = f"damaged episode file ({error})"
+        raise DataError(what, where=str(path), do=REPAIR) from None
+    return read_episode(path).digest()
 
 
-def _array(file: h5py.File, key: str, axes: int, kinds: str = "fiub") -> np.ndarray:
-    """A data set of this very file, once it is known what reading it costs.
+def _content(file: h5py.File, number: int) -> Content:
+    """What a file of format `number` holds; DAMAGED where it does not."""
+    attributes = ("source", "seed", "attributes", *(("digest",) if number >= 2 else ()))
+    return {
+        "obs": read_array(file, "obs", 4, "u"),
+        "actions": read_array(file, "actions", 2),
+        **{key: read_array(file, key, 1) for key in ("rewards", "constraint", "success")},
+        **{key: file.attrs[key] for key in attributes},
+    }
 
-    Raises:
-        ValueError: it has other axes or types, is too large, or lies in another file.
-    """
-    link = file.get(key, getlink=True)
-    data = file[key] if isinstance(link, h5py.HardLink) else None
-    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
-        raise ValueError(f"'{key}' is no data set of this file")
-    if data.shape is None or data.ndim != axes or data.dtype.kind not in kinds:
-        raise ValueError(f"'{key}' is {data.dtype} {data.shape}")
-    if kinds == "u" and data.dtype != np.uint8:
-        raise ValueError(f"'{key}' is {data.dtype}, not uint8")
-    chunk = math.prod(data.chunks) if data.chunks else 0  # unpacked whole, whatever is read of it
-    if max(data.size, chunk) * data.dtype.itemsize > MAX_BYTES:
-        raise ValueError(f"'{key}' of shape {data.shape} is larger than {MAX_BYTES >> 20} MiB")
-    return np.asarray(data[...])
+
+def _episode(content: Content) -> Episode:
+    """The episode of content of the newest format; DAMAGED where it is none."""
+    attributes = json.loads(content["attributes"])
+    if not isinstance(attributes, dict):
+        raise ValueError("attributes that are no JSON object")
+    return Episode(
+        observations=content["obs"],
+        actions=content["actions"].astype(np.float32),
+        rewards=content["rewards"].astype(np.float32),
+        constraint=content["constraint"].astype(bool),
+        success=content["success"].astype(bool),
+        source=str(content["source"]),
+        seed=int(content["seed"]),
+        attributes=attributes,
+    )
 
 
 def list_episodes(directory: str | Path) -> list[Path]:
@@ -212,14 +234,3 @@ def read_episodes(directory: str | Path) -> list[Episode]:
                 do="keep one domain per directory",
             )
     return episodes
-
-
-def data_hash(directory: str | Path) -> str:
-    """Short hash over the content of a data set (arrays, not HDF5 bytes)."""
-    digest = hashlib.sha256()
-    for path in list_episodes(directory):
-        episode = read_episode(path)
-        digest.update(path.stem.encode())
-        for array in (episode.observations, episode.actions, episode.rewards, episode.constraint):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]

@@ -159,10 +159,13 @@ def _value_members(config: LearnerConfig) -> int:
 
 
 def safe_set_labels(episode: Episode) -> np.ndarray:
-    """1_S (T,): frames s_t of a successful trajectory up to the last one that leads into G."""
+    """1_S (T,): frames s_t of a successful trajectory up to the last one that leads into G.
+
+    What leads into G after a violation is in no safe set, see `Episode.arrivals`.
+    """
     labels = np.zeros(len(episode), dtype=bool)
-    if episode.success.any():
-        labels[: len(episode) - int(np.argmax(episode.success[::-1]))] = True
+    if episode.succeeded:
+        labels[: len(episode) - int(np.argmax(episode.arrivals[::-1]))] = True
     return labels
 
 
@@ -185,7 +188,7 @@ def _violates(episode: Episode, _config: LearnerConfig) -> np.ndarray:
 
 
 def _in_goal(episode: Episode, _config: LearnerConfig) -> np.ndarray:
-    return np.concatenate(([False], episode.success))  # s_0 is not in the goal
+    return np.concatenate(([False], episode.arrivals))  # s_0 is not in the goal
 
 
 HEADS = {

@@ -6,9 +6,8 @@ very same weights, TensorBoard events, ``curves.jsonl`` and pictures of reconstr
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ls3_common import parameters
 from ls3_common.errors import DataError
+from ls3_common.files import read_rows, replacing, write_rows
 from ls3_common.progress import Interrupted, StopRequest, bar
 from ls3_models import resume
 from ls3_models.config import LearnerConfig
@@ -31,7 +31,13 @@ from ls3_models.replay import Replay
 from ls3_models.validation import HELD_OUT_EVERY, Validation
 
 CURVES = "curves.jsonl"
-STAGES = ("vae", "heads")
+STAGES = {"vae": "vae_iterations", "heads": "offline_iterations"}
+"""The stages in their order, each with the learner's parameter that is its number of steps."""
+
+
+def stage_totals(learner: Mapping[str, Any]) -> dict[str, int]:
+    """Gradient steps of every stage, from the parameters of a `LearnerConfig`."""
+    return {stage: int(learner[name]) for stage, name in STAGES.items()}
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class OfflineTraining:
             "seed": seed,
             "data_hash": data_hash,
         }
+        self.totals = stage_totals(self.identity["config"])
         self.done = dict.fromkeys(STAGES, 0)
         self.seconds = 0.0
         self._resume()
@@ -113,11 +120,14 @@ class OfflineTraining:
         """
         keep_freed_memory()
         self.directory.mkdir(parents=True, exist_ok=True)
-        totals = {"vae": self.config.vae_iterations, "heads": self.config.offline_iterations}
         with StopRequest() as stop:
-            for stage in STAGES:
-                if self.done[stage] < totals[stage]:
-                    self._run_stage(stage, totals[stage], stop)
+            while (stage := self.stage) is not None:
+                self._run_stage(stage, self.totals[stage], stop)
+
+    @property
+    def stage(self) -> str | None:
+        """The first stage that is not finished, None where all are."""
+        return next((s for s, total in self.totals.items() if self.done[s] < total), None)
 
     def _run_stage(self, stage: str, total: int, stop: StopRequest) -> None:
         learner = self.learner
@@ -152,7 +162,8 @@ class OfflineTraining:
                         self._log(writer, stage, step, means | validation.measure(stage))
                         if stage == "vae":
                             picture = validation.reconstructions()
-                            imageio.imwrite(self.directory / "reconstructions.png", picture)
+                            with replacing(self.directory / "reconstructions.png") as part:
+                                imageio.imwrite(part, picture)
                             writer.add_image("reconstructions", picture, step, dataformats="HWC")
                         self.save()
                     if stop.requested:
@@ -165,8 +176,7 @@ class OfflineTraining:
         for name, value in row.items():
             writer.add_scalar(f"{stage}/{name}", value, step)
         entry = {"stage": stage, "step": step, "seconds": round(self.seconds, 1), **row}
-        with (self.directory / CURVES).open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        write_rows(self.directory / CURVES, [*self.curves(), entry])
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -183,9 +193,8 @@ class OfflineTraining:
     def _cut_curves(self) -> None:
         """Drop curve points that were written after the checkpoint."""
         rows = [row for row in self.curves() if row["step"] <= self.done[row["stage"]]]
-        if rows:
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-            (self.directory / CURVES).write_text(text)
+        if (self.directory / CURVES).exists():
+            write_rows(self.directory / CURVES, rows)
 
     def curves(self) -> list[dict[str, Any]]:
         """Points logged so far."""
@@ -196,14 +205,11 @@ def read_curves(directory: Path) -> list[dict[str, Any]]:
     """Points that a training in `directory` has logged, by stage and step.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: the file cannot be read or is damaged.
     """
     path = directory / CURVES
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    except ValueError as error:
-        do = "delete it: only the drawing of the curves is lost"
-        raise DataError(f"damaged curves ({error})", where=str(path), do=do) from None
+    do = "delete it: only the drawing of the curves is lost"
+    return read_rows(path, do=do) if path.exists() else []
 
 
 def _draw(frames: Tensor, learner: Learner) -> Tensor:

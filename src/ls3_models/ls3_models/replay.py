@@ -44,7 +44,7 @@ class Replay:
             "index": torch.arange(steps) + self._frames,
             "actions": 2 * (actions - self.action_low) / span - 1,
             "rewards": torch.from_numpy(episode.rewards),
-            "arrives": torch.from_numpy(episode.success),
+            "arrives": torch.from_numpy(episode.arrivals),
             "on_policy": torch.full((steps,), on_policy),
         }
         for head in self.heads:

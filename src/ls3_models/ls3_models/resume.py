@@ -10,6 +10,7 @@ from ls3_common import parameters
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
+from ls3_models.data_hash import DataHash
 from ls3_models.learner import Learner
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -20,7 +21,10 @@ def is_same(ours: Any, theirs: Any) -> bool:
     """Whether two descriptions of a run agree.
 
     What theirs does not have yet, as it was written before the parameter existed, is its default.
+    A hash of the data that an earlier version recorded is compared as that version made it.
     """
+    if isinstance(ours, DataHash):
+        return ours == theirs or ours.was(theirs)
     if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
         return bool(ours == theirs)
     return theirs.keys() <= ours.keys() and all(
@@ -37,6 +41,9 @@ def restore(
     directory: Path, learner: Learner, identity: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Load the run's checkpoint into `learner` and return its description, None if there is none.
+
+    A checkpoint of an earlier version is described anew, so that from now on all of `identity` is
+    compared.
 
     Raises:
         DataError: the checkpoint is damaged, or of a run with another identity.
@@ -56,4 +63,6 @@ def restore(
         learner.load_state(tensors)
     except (KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
         raise DataError(f"damaged checkpoint ({error})", where=str(path)) from None
+    if any(description.get(key) != value for key, value in identity.items()):
+        checkpoint.save(path, tensors, {**description, **identity})
     return description

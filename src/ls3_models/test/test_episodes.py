@@ -7,7 +7,13 @@ import pytest
 from small import SPEC, episode
 
 from ls3_common.errors import DataError
-from ls3_models.episodes import data_hash, list_episodes, read_episode, read_episodes, write_episode
+from ls3_models.episodes import (
+    episode_return,
+    list_episodes,
+    read_episode,
+    read_episodes,
+    write_episode,
+)
 
 
 def test_an_episode_survives_the_disk(tmp_path):
@@ -63,12 +69,46 @@ def test_an_action_that_is_not_finite_is_no_data():
         dataclasses.replace(one, actions=actions)
 
 
-def test_the_hash_sees_a_changed_pixel(tmp_path):
+def test_images_of_other_numbers_are_no_data():
     one = episode()
-    write_episode(tmp_path, "a", one)
-    before = data_hash(tmp_path)
-    assert before == data_hash(tmp_path)
-    images = one.observations.copy()
-    images[0, 0, 0, 0] ^= 1
-    write_episode(tmp_path, "a", dataclasses.replace(one, observations=images))
-    assert data_hash(tmp_path) != before
+    with pytest.raises(ValueError, match="float32, not uint8"):
+        dataclasses.replace(one, observations=one.observations.astype(np.float32))
+
+
+def labelled(success, constraint):
+    """An episode of five steps with a 1 in each step that is so labelled; it pays as ours do."""
+    success, constraint = (np.array([c == "1" for c in text]) for text in (success, constraint))
+    rewards = np.where(success, 0, -1).astype(np.float32)
+    one = episode(steps=5)
+    return dataclasses.replace(one, success=success, constraint=constraint, rewards=rewards)
+
+
+@pytest.mark.parametrize(
+    ("success", "constraint", "steps", "total"),
+    [
+        ("00110", "00000", 3, -2),
+        ("00110", "00011", 3, -2),  # a violation after the goal takes nothing back
+        ("00110", "01000", None, -10),  # through the constraint into the goal
+        ("00110", "00100", None, -9),  # both with one state, for which the environment paid
+        ("00000", "00010", None, -10),
+        ("00000", "00000", None, -10),
+    ],
+)
+def test_the_goal_counts_as_reached_only_without_a_violation_before_it(
+    success, constraint, steps, total
+):
+    one = labelled(success, constraint)
+    assert one.steps_to_goal == steps
+    assert one.succeeded == (steps is not None)
+    assert one.violated == ("1" in constraint)
+    assert episode_return(one, 10) == total
+
+
+def test_a_damaged_byte_is_noticed(tmp_path):
+    path = write_episode(tmp_path, "a", episode())
+    content = bytearray(path.read_bytes())
+    rewards = content.index(episode().rewards.tobytes())
+    content[rewards + 3] ^= 1  # a number like another
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="not what was written"):
+        read_episode(path)

@@ -58,11 +58,25 @@ def test_value_is_learned_from_demonstrations_and_online_data_only():
 
 def test_constraint_and_success_label_the_frame_they_were_seen_in():
     one = episode(goal_from=4)
-    one.constraint[2] = True
+    one.constraint[5] = True
     frames = make_replay(one).frames((300,), torch.Generator().manual_seed(0))
     place = frames.latents[:, 0]
-    assert torch.equal(frames.labels["constraint"] > 0, place == 3)  # constraint[2] speaks of s_3
-    assert torch.equal(frames.labels["goal"] > 0, place >= 5)
+    assert torch.equal(frames.labels["constraint"] > 0, place == 6)  # constraint[5] speaks of s_6
+    assert torch.equal(frames.labels["goal"] > 0, place == 5)
+
+
+def test_what_comes_after_a_violation_is_in_neither_goal_nor_safe_set():
+    one = episode(goal_from=4)
+    one.constraint[2] = True  # a recording that went through the constraint into the goal
+    assert not safe_set_labels(one).any()
+    replay = make_replay(one)
+    generator = torch.Generator().manual_seed(0)
+    frames, batch = replay.frames((300,), generator), replay.transitions((300,), generator)
+    assert torch.equal(frames.labels["constraint"] > 0, frames.latents[:, 0] == 3)
+    assert not frames.labels["goal"].any()
+    assert not batch.arrives.any() and not batch.labels["safe"].any()
+    one.constraint[2:] = [False, False, False, True]  # s_5 is in the goal, s_6 violates
+    assert safe_set_labels(one).tolist() == [True] * 5 + [False]
 
 
 def test_a_replay_grows():

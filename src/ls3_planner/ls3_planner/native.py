@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ls3_common.files import replacing
 from ls3_models.learner import Models
 from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN, StackedMLP
 from ls3_planner.rollout import Draws
@@ -66,12 +66,9 @@ def _compiled() -> Path:
     name = f"networks-{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.so"
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ls3"
     if not (home / name).exists():
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home) as scratch:
-            made = Path(scratch) / name
-            command = [compiler, *OPTIONS, "-o", str(made), str(SOURCE)]
+        with replacing(home / name) as part:
+            command = [compiler, *OPTIONS, "-o", str(part), str(SOURCE)]
             subprocess.run(command, capture_output=True, text=True, check=True)
-            made.rename(home / name)
     return home / name
 
 

@@ -38,6 +38,7 @@ from dvrk_cable_env.calibrate.panel import Panel, run_window
 from dvrk_cable_env.calibrate.workspace import LIMIT, fit, marker_points
 from dvrk_cable_env.camera.segmentation import FrameError, Image, NodeConfig
 from ls3_common.errors import UserError
+from ls3_common.files import replacing
 from ls3_common.parameters import build, to_dict
 
 
@@ -194,11 +195,12 @@ def _show(rgb: Image, config: NodeConfig, path: str) -> None:
 
 def _write(path: str, rgb: Image) -> None:
     try:
-        done = cv2.imwrite(path, np.ascontiguousarray(rgb[..., ::-1]))
-    except cv2.error:  # the suffix is not that of a picture
-        done = False
-    if not done:
-        raise UserError("cannot be written", where=path, do="give a name that ends in .png")
+        with replacing(path) as part:
+            if not cv2.imwrite(str(part), np.ascontiguousarray(rgb[..., ::-1])):
+                raise OSError
+    except (cv2.error, OSError):  # cv2.error: the suffix is not that of a picture
+        do = "give a name that ends in .png"
+        raise UserError("cannot be written", where=path, do=do) from None
 
 
 def _finite(text: str) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from ls3_common.errors import ConfigError
+from ls3_common.files import replacing
 from ls3_common.parameters import read_section
 
 Value = int | float | bool | str | Sequence[int] | Sequence[float]
@@ -36,26 +35,17 @@ def save(path: str | Path, section: str, values: Mapping[str, Value]) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", where=str(path)) from None
     changed = set_values(text, section, values, str(path))
-    kept: Path | None = None
+    if not path.parent.is_dir():
+        raise ConfigError("cannot be written: there is no such folder", where=str(path))
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            kept = Path(file.name)
-            file.write(changed)
-            file.flush()
-            os.fsync(file.fileno())
-        kept.chmod(path.stat().st_mode if path.exists() else 0o644)
-        read = read_section(kept, section)
-        wrong = [key for key, value in values.items() if read.get(key) != _plain(value)]
-        if wrong:
-            raise ConfigError(f"could not set {', '.join(wrong)}", where=str(path))
-        kept.replace(path)
+        with replacing(path) as part:
+            part.write_text(changed)
+            read = read_section(part, section)
+            wrong = [key for key, value in values.items() if read.get(key) != _plain(value)]
+            if wrong:
+                raise ConfigError(f"could not set {', '.join(wrong)}", where=str(path))
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", where=str(path)) from None
-    finally:
-        if kept is not None:
-            kept.unlink(missing_ok=True)
 
 
 def set_values(text: str, section: str, values: Mapping[str, Value], where: str) -> str:

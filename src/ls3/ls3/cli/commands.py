@@ -119,7 +119,7 @@ class Train(MethodOption, DataOption):
         from ls3.runs import dataset
         from ls3.runs.methods import run_name
         from ls3.runs.run_directory import describe_run
-        from ls3_models.episodes import data_hash
+        from ls3_models.data_hash import data_hash
         from ls3_models.learner import NonFiniteLoss
         from ls3_models.offline import OfflineTraining
 
@@ -248,14 +248,11 @@ def _whereabouts(training: OfflineTraining) -> str:
     """At which step a training stopped, and what is left of it."""
     from ls3_models.resume import CHECKPOINT
 
-    stage = next(iter(s for s, total in _totals(training).items() if training.done[s] < total))
+    stage = training.stage
+    assert stage is not None  # it stopped within one
     checkpoint = training.directory / CHECKPOINT
     kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint"
     return f"at step {training.done[stage] + 1} of stage '{stage}'; {kept}"
-
-
-def _totals(training: OfflineTraining) -> dict[str, int]:
-    return {"vae": training.config.vae_iterations, "heads": training.config.offline_iterations}
 
 
 class Subcommand(Protocol):

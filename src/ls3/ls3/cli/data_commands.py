@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from ls3_common.errors import DataError, UserError
+from ls3_common.files import replacing
 
 if TYPE_CHECKING:
     from dvrk_cable_env.bags.video import RecordedVideo
@@ -134,8 +135,9 @@ class Inspect:
         summary = data_inspect.summarise(self.directory, spec.action_low, spec.action_high)
         print("\n".join(summary.lines()))
         path = self.sheet or self.directory / "contact_sheet.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data_inspect.contact_sheet(self.directory, self.rows, self.columns).save(path)
+        picture = data_inspect.contact_sheet(self.directory, self.rows, self.columns)
+        with replacing(path) as part:
+            picture.save(part)
         print(f"{path} is written")
 
 

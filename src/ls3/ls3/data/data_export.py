@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ls3_common.errors import DataError, UserError
+from ls3_common.files import replacing
 from ls3_models.episodes import Episode, list_episodes, read_episode
 from ls3_models.offline import Spec
 
@@ -47,6 +48,8 @@ def find_episodes(paths: Sequence[Path]) -> list[Path]:
 def export(kind: str, paths: Sequence[Path], about: Exported, out: Path) -> int:
     """Write all episodes in one format and return how many; one at a time is in memory.
 
+    The data set is in `out` as a whole or not at all.
+
     Raises:
         UserError: a library is missing, or `out` is not empty.
         DataError: an episode is damaged or does not fit the domain.
@@ -65,8 +68,9 @@ def export(kind: str, paths: Sequence[Path], about: Exported, out: Path) -> int:
         raise UserError("is not empty", where=str(out), do="give another --out")
     for file in files:
         _check(file, read_episode(file), about)
-    out.mkdir(parents=True, exist_ok=True)
-    importlib.import_module(f"ls3.data.export_{kind}").export(_read(files), about, out)
+    with replacing(out) as part:
+        part.mkdir()
+        importlib.import_module(f"ls3.data.export_{kind}").export(_read(files), about, part)
     return len(files)
 
 

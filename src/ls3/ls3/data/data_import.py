@@ -24,10 +24,10 @@ from ls3.data.data_labels import Correction
 from ls3.runs.provenance import git_commit
 from ls3_common.errors import DataError, UserError
 from ls3_common.files import read_json, write_json
+from ls3_models.data_hash import data_hash
 from ls3_models.episodes import (
     SUFFIX,
     Episode,
-    data_hash,
     list_episodes,
     read_episode,
     write_episode,

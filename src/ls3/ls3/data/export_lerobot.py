@@ -93,7 +93,7 @@ def export(episodes: Iterable[Episode], spaces: Exported, out: Path) -> None:
         "video_path": None,
         "features": features,
     }
-    (out / "meta/info.json").write_text(json.dumps(info, indent=1) + "\n")
+    write_json(out / "meta/info.json", info)
 
 
 _PARTS = ("data", "meta/episodes")

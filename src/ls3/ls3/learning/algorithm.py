@@ -7,7 +7,6 @@ number of threads it ends at the same weights as an uninterrupted one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from ls3.learning.environment import run_episode, seed_of
 from ls3.learning.policy import PlannerPolicy, describe
 from ls3.runs.domains import Domain
 from ls3_common import parameters
-from ls3_common.files import replace_text
+from ls3_common.files import write_rows
 from ls3_common.progress import Interrupted, StopRequest, bar
 from ls3_models import resume
 from ls3_models.bundle import Bundle
@@ -206,8 +205,7 @@ class OnlineLearning:
         row = self.rows[-1]
         for name in ("success", "violation", "steps", "total_reward", "holds"):
             writer.add_scalar(f"online/{name}", float(getattr(row, name)), row.episode)
-        text = "".join(json.dumps(asdict(row)) + "\n" for row in self.rows)
-        replace_text(self.directory / CURVE, text)
+        write_rows(self.directory / CURVE, map(asdict, self.rows))
 
     def _resume(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

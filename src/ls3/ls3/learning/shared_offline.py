@@ -8,7 +8,6 @@ source is only read. From then on the new run has a state of its own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from torch import Tensor
 
 from ls3_common import parameters
 from ls3_common.errors import DataError
-from ls3_common.files import replace_text, write_json
+from ls3_common.files import write_json, write_rows
 from ls3_models import checkpoint
 from ls3_models.bundle import MANIFEST, load_bundle
-from ls3_models.offline import CURVES, STAGES, OfflineTraining, read_curves
-from ls3_models.resume import CHECKPOINT, DEFAULTS
+from ls3_models.offline import CURVES, STAGES, OfflineTraining, read_curves, stage_totals
+from ls3_models.resume import CHECKPOINT, DEFAULTS, is_same
 
 VAE_KEYS = (
     "latent_dim",
@@ -57,7 +56,7 @@ def take_over(training: OfflineTraining, source: Path) -> None:
     config = DEFAULTS | theirs["config"]  # of parameters that came later: their defaults
     different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
     mine = training.identity
-    other = [k for k in ("domain", "data_hash") if theirs.get(k, mine[k]) != mine[k]]
+    other = [k for k in ("domain", "data_hash") if not is_same(mine[k], theirs.get(k, mine[k]))]
     other += sorted(key for key in different if key in VAE_KEYS or key.startswith("vae_"))
     if other:
         raise DataError(
@@ -66,8 +65,8 @@ def take_over(training: OfflineTraining, source: Path) -> None:
             do="leave --offline out, or give one with the same",
         )
     whole = not is_model and not different and theirs["seed"] == mine["seed"]
-    totals = {"vae": config["vae_iterations"], "heads": config["offline_iterations"]}
-    stages = STAGES if whole else STAGES[:1]
+    totals = stage_totals(config)
+    stages = list(STAGES) if whole else ["vae"]
     for stage in stages:
         if theirs["done"].get(stage, 0) < totals[stage]:
             raise DataError(
@@ -82,9 +81,8 @@ def take_over(training: OfflineTraining, source: Path) -> None:
         tensors = training.learner.state() | kept
     training.learner.load_state(tensors)
     training.done |= {stage: totals[stage] for stage in stages}
-    lines = [json.dumps(row) + "\n" for row in curves if row.get("stage") in stages]
-    replace_text(training.directory / CURVES, "".join(lines))
-    record: dict[str, Any] = {"from": str(source), "stages": list(stages)}
+    write_rows(training.directory / CURVES, [row for row in curves if row.get("stage") in stages])
+    record: dict[str, Any] = {"from": str(source), "stages": stages}
     write_json(training.directory / RECORD, record)
     training.save()
 
@@ -102,7 +100,7 @@ def _of_model(source: Path) -> Source:
     bundle = load_bundle(source)
     config = parameters.to_dict(bundle.config)
     tensors = {f"models.{name}": t for name, t in bundle.models.state_dict().items()}
-    done = {"vae": config["vae_iterations"]}
+    done = {"vae": stage_totals(config)["vae"]}
     description = {"config": config, "domain": bundle.domain, "done": done}
     curves = bundle.manifest.get("offline_curves", [])
     if not isinstance(curves, list) or not all(isinstance(row, dict) for row in curves):

@@ -23,6 +23,7 @@ from ls3.runs.domains import Domain
 from ls3.runs.provenance import machine
 from ls3.studies.stats import spread
 from ls3_common.errors import UserError
+from ls3_common.files import read_json, write_json
 from ls3_common.processes import launch
 from ls3_common.progress import bar
 from ls3_models import SPIN
@@ -140,7 +141,7 @@ class Measurement:
         launch(command, environment)
         if not summary.exists():
             raise UserError("the graph wrote no summary", where=str(summary))
-        figures = json.loads(summary.read_text())
+        figures = read_json(summary)
         if not figures["complete"]:
             raise UserError("not all episodes ran through the graph", where=str(summary))
         count = figures["episodes"]
@@ -155,15 +156,9 @@ class Measurement:
     def _resume(self) -> None:
         if not self.path.exists():
             return
-        try:
-            before = json.loads(self.path.read_text())
-        except ValueError as error:
-            raise UserError(f"not JSON ({error})", where=str(self.path), do="delete it") from None
+        before = read_json(self.path)
         if all(before.get(key) == self.document[key] for key in ("model", "planner", "seeds")):
             self.document["metrics"] = before["metrics"]
 
     def _write(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.part")
-        temporary.write_text(json.dumps(self.document, indent=1) + "\n")
-        temporary.rename(self.path)
+        write_json(self.path, self.document)

@@ -20,7 +20,7 @@ from ls3.runs.domains import Domain, domain_names, find_shared, load_domain
 from ls3.runs.methods import METHODS
 from ls3.studies import figures, maps, tables
 from ls3.studies.results import read_results
-from ls3_common.files import replace_text
+from ls3_common.files import write_bytes, write_text
 from ls3_models.bundle import load_bundle
 
 SWEEPS = {
@@ -54,9 +54,10 @@ class ReportPage:
 
     def picture(self, name: str, figure: Figure, caption: str) -> None:
         """Write a figure as ``report_<name>.png`` and link to it."""
-        self.media.mkdir(parents=True, exist_ok=True)
         file = self.media / f"report_{name}.png"
-        figure.savefig(file, dpi=100, metadata={"Software": None})
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+        write_bytes(file, buffer.getvalue())
         link = quote(os.path.relpath(file, self.path.parent))
         self.add(
             f'<figure><img alt="{escape(caption)}" src="{link}">'
@@ -64,7 +65,7 @@ class ReportPage:
         )
 
     def write(self) -> None:
-        replace_text(
+        write_text(
             self.path,
             '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>LS3: results</title>\n'
             f"<style>{STYLE}</style>\n<h1>LS3: training results</h1>\n"

@@ -8,7 +8,6 @@ is the method with what was swept, unless who ran it named the directory otherwi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ls3.runs.run_directory import DESCRIPTION
 from ls3.studies import stats
 from ls3_common import parameters
 from ls3_common.errors import DataError
-from ls3_common.files import read_json, write_json
+from ls3_common.files import read_json, read_rows, write_json
 from ls3_models.config import LearnerConfig
 from ls3_planner.config import AlgorithmConfig, PlannerConfig
 
@@ -133,11 +132,7 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
         curve = path / "online" / CURVE
         if not seed.isdecimal() or not curve.exists():
             continue
-        try:
-            rows = [json.loads(line) for line in curve.read_text().splitlines()]
-        except ValueError as error:
-            do = "delete it: the run's own command writes it again"
-            raise DataError(f"damaged curve ({error})", where=str(curve), do=do) from None
+        rows = read_rows(curve, do="delete it: the run's own command writes it again")
         if rows:
             description = read_json(path / DESCRIPTION)
             own, name = description.pop("name"), directory.name

@@ -15,6 +15,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 
+from ls3_common.files import replacing
+
 CLOSE_TIMEOUT_S = 3.0
 FRAGMENT_FRAMES = 20
 
@@ -88,10 +90,9 @@ class VideoWriter:
         if self._empty:
             self.path.unlink()
             return
-        whole = self.path.with_suffix(".part.mp4")
-        arguments = ("-i", self.path, "-c", "copy", "-movflags", "+faststart", whole)
-        subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)
-        whole.rename(self.path)
+        with replacing(self.path) as part:
+            arguments = ("-i", self.path, "-c", "copy", "-movflags", "+faststart", part)
+            subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
@@ -112,16 +113,14 @@ def to_gif(
     fps: int = 10,
 ) -> None:
     """Make a GIF with its own palette from a video, or from a part of it."""
-    gif = Path(gif)
-    temporary = gif.with_suffix(".part.gif")
     graph = (
         f"fps={fps},scale={width}:-1:flags=lanczos,split[a][b];"
         "[a]palettegen=max_colors=128:stats_mode=diff[p];[b][p]paletteuse=dither=bayer"
     )
     length = () if duration_s is None else ("-t", duration_s)
-    arguments = ("-ss", start_s, *length, "-i", video, "-filter_complex", graph, temporary)
-    subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)
-    temporary.rename(gif)
+    with replacing(gif) as part:
+        arguments = ("-ss", start_s, *length, "-i", video, "-filter_complex", graph, part)
+        subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)
 
 
 def _ffmpeg() -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ls3_common.errors import DataError
+from ls3_common import files
 from ls3_system_tests.faults.kinds import BY_NAME, CONTROL, HOLD, NOTHING
 
 ALLOWED_MS = 200.0
@@ -21,21 +21,15 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a campaign that was begun; a last line that was cut off is none.
 
     Raises:
-        DataError: another line is damaged.
+        DataError: the file cannot be read, or another line is damaged.
     """
     if not path.exists():
         return []
-    lines = path.read_text().split("\n")
-    rows = []
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            do = "delete the file to begin the campaign anew"
-            raise DataError("damaged line", where=f"{path}:{number}", do=do) from None
-    if lines[-1]:
-        path.write_text("".join(f"{line}\n" for line in lines[:-1]))
-    return rows
+    content = files.read_bytes(path)
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        files.write_bytes(path, whole)
+    return files.read_rows(path, do="delete the file to begin the campaign anew")
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
