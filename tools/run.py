@@ -14,12 +14,12 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
+
+from ls3_common.processes import started
 
 SUMMARY_KEYS = (
     "episodes",
@@ -63,26 +63,19 @@ def faults(path: Path, episodes: int, started: float) -> list[str]:
 
 
 def launch(command: list[str]) -> int:
-    """Run `command` to its end and return its code, or 128 + signal where one ended it.
+    """Run `command` to its end and return its code, or 130 where Ctrl-C ended it.
 
     It is interrupted as by Ctrl-C whichever signal comes, because `ros2 launch` stops its nodes
-    in order then and leaves them behind on SIGTERM; in a session of its own it hears that once.
+    in order then and leaves them behind on SIGTERM.
+
+    Raises:
+        SystemExit: SIGTERM or SIGHUP ended it; the code is 128 + signal.
     """
-    received: list[int] = []
-    children: list[subprocess.Popen[bytes]] = []
-
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        for child in children:
-            child.send_signal(signal.SIGINT)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    children.append(subprocess.Popen(command, start_new_session=True))
-    if received:  # while it was being started
-        children[0].send_signal(signal.SIGINT)
-    code = children[0].wait()
-    return 128 + received[0] if received else code
+    try:
+        with started(command) as child:
+            return child.process.wait()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def main() -> int:

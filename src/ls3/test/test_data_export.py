@@ -128,6 +128,19 @@ def test_what_is_refused(
     assert run(["data", "export", "--format", "minari", "--out", "x", str(tmp_path / "none")]) == 2
 
 
+def test_an_export_that_ends_midway_leaves_nothing(
+    episodes: list[Episode], tmp_path: Path, installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_a_part(_episodes: object, _about: object, out: Path) -> None:
+        (out / "data").mkdir()
+        (out / "data" / "part").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ls3.data.export_minari.export", export_a_part)
+    assert export("minari", tmp_path) == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 @pytest.mark.parametrize(("kind", "module"), [("minari", "minari"), ("lerobot", "pyarrow")])
 def test_a_library_that_is_missing_is_named(
     kind: str,

@@ -1,36 +1,235 @@
-"""Processes that are started, waited for and stopped in order."""
+"""Processes that are started in sessions of their own and do not outlive who started them."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO
 
 from ls3_common.errors import UserError
 from ls3_common.progress import Interrupted, StopRequest
 
+PATIENCE_S = 20.0
+"""Longest time in which a process that was interrupted may end by itself."""
+POLL_S = 0.02
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-def launch(command: list[str], environment: Mapping[str, str]) -> None:
-    """Run a process to its end, or stop it in order when this process is to stop.
+
+class Child:
+    """A process that leads a session of its own, so that Ctrl-C reaches it through us alone.
+
+    Whoever makes one must `end` it; `started` does so.
+
+    Args:
+        command: the program and its arguments.
+        environment: all of its variables; by default those of this process.
+        output: where its standard output goes; by default where that of this process goes.
+        errors: the same for its standard error.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM; no node is left behind.
+        UserError: there is no such program.
     """
-    try:
-        # a session of its own: Ctrl-C reaches it once, through this process
-        launch = subprocess.Popen(
-            command, env=environment, stdout=sys.stderr, start_new_session=True
-        )
-    except FileNotFoundError:
-        raise UserError(
-            "there is no `ros2` command", do="run this through `make results`, or source ROS 2"
-        ) from None
-    with StopRequest() as stop:
-        while launch.poll() is None:
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        output: IO | None = None,
+        errors: IO | None = None,
+    ) -> None:
+        try:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=errors, start_new_session=True
+            )
+        except FileNotFoundError:
+            raise UserError(
+                f"there is no `{command[0]}` command",
+                do="source tools/env.sh, or ROS 2 and the workspace",
+            ) from None
+
+    def alive(self) -> bool:
+        """Whether the process itself has not ended yet."""
+        if self.process.returncode is not None:
+            return False
+        # looked at and not taken: until `end` its number is given to no other process
+        state = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, state) is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process itself, if it has not been ended."""
+        if self.process.returncode is None:
+            os.kill(self.process.pid, number)
+
+    def end(self, patience_s: float, hurry: Callable[[], bool] = lambda: False) -> int:
+        """SIGINT for the process, and after a while SIGKILL for all that is left of its family.
+
+        The family are the processes of its group and those that it has started, by others as well.
+
+        Args:
+            patience_s: how long to wait in between, in seconds; 0: kill at once.
+            hurry: asked while waiting; True ends the wait.
+
+        Returns the exit code, which is negative where a signal ended the process.
+        """
+        if self.process.returncode is not None:
+            return self.process.returncode
+        family = _family(self.process.pid)
+        try:
+            if patience_s > 0:
+                self.signal(signal.SIGINT)
+            deadline = time.monotonic() + patience_s
+            while self.alive() or any(_began(one) == began for one, began in family.items()):
+                if time.monotonic() > deadline or hurry():
+                    break
+                time.sleep(POLL_S)
+                family |= _family(self.process.pid)
+        finally:
+            family |= _family(self.process.pid)
+            for one, began in {self.process.pid: "", **family}.items():
+                if one == self.process.pid or _began(one) == began:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(one, signal.SIGKILL)
+            self.process.wait()
+        return self.process.returncode
+
+
+@contextmanager
+def started(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    output: IO | None = None,
+    errors: IO | None = None,
+    patience_s: float = PATIENCE_S,
+) -> Iterator[Child]:
+    """A process that runs with the block, see `Child`; it is ended with it, however that ends.
+
+    Where SIGTERM or SIGHUP would end this process at once, they raise SystemExit instead. No signal
+    is acted upon while the process is started or ended, so that it cannot be lost; a further one
+    while it is ended makes that quick. Processes below are ended too, in whatever session they are.
+
+    Raises:
+        UserError: there is no such program.
+    """
+    with _Signals() as signals:
+        child = Child(command, environment=environment, output=output, errors=errors)
+        try:
+            try:
+                signals.act()
+                yield child
+            finally:  # one more signal may raise here, and no further one below
+                signals.acting = False
+        finally:
+            child.end(patience_s, hurry=lambda: bool(signals.noted))
+
+
+def launch(
+    command: Sequence[str], environment: Mapping[str, str], patience_s: float = PATIENCE_S
+) -> None:
+    """Run a process to its end, or stop it in order when this process is to stop.
+
+    What it prints goes to standard error.
+
+    Raises:
+        Interrupted: after SIGINT or SIGTERM; no process is left behind.
+        UserError: there is no such program.
+    """
+    with (
+        StopRequest() as stop,
+        started(
+            command, environment=environment, output=sys.stderr, patience_s=patience_s
+        ) as child,
+    ):
+        while child.alive():
             if stop.requested:
-                launch.send_signal(signal.SIGINT)
-                launch.wait()
                 raise Interrupted
-            time.sleep(0.1)
+            time.sleep(POLL_S)
+
+
+class _Signals:
+    """Notes the signals that would stop this process, or acts upon them, as is asked for.
+
+    Acting means what would have happened before, but for an end without an exception. Outside the
+    main thread, which alone receives signals, there is nothing to do.
+    """
+
+    def __init__(self) -> None:
+        self.acting = False
+        self.noted: list[int] = []
+        self._before: dict[int, signal.Handlers | Callable] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in STOPPING:
+                before = signal.getsignal(number)
+                if before is not None and before != signal.SIG_IGN:
+                    self._before[number] = before
+                    signal.signal(number, self._handle)
+        return self
+
+    def act(self) -> None:
+        """Act upon what was noted, and from now on at once."""
+        self.acting = True
+        while self.noted:
+            self._handle(self.noted.pop(0), None)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        before = self._before[number]
+        if not self.acting:
+            self.noted.append(number)
+        elif callable(before):
+            before(number, frame)
+        else:
+            raise SystemExit(128 + number)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        if kind is None and self.noted:
+            signal.raise_signal(self.noted[0])
+
+
+def _family(process: int) -> dict[int, str]:
+    """Others of a process's group and those below it that run, with the time each began.
+
+    None where there is no /proc. The number of the process itself must not have become free.
+    """
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        fields = _stat(int(path.name))
+        if fields:
+            _state, parent, group = fields[:3]
+            for above in {int(parent), *([process] if int(group) == process else [])}:
+                children.setdefault(above, []).append(int(path.name))
+    found: dict[int, str] = {process: ""}
+    todo = [process]
+    while todo:
+        for one in children.get(todo.pop(), []):
+            if one not in found:
+                found[one] = _began(one)
+                todo.append(one)
+    return {one: began for one, began in found.items() if began}
+
+
+def _began(process: int) -> str:
+    """When a process began, '' for one that has ended: two of a number differ in that."""
+    fields = _stat(process)
+    return fields[19] if fields and fields[0] not in "ZX" else ""
+
+
+def _stat(process: int) -> list[str]:
+    """State, parent and what else Linux tells of a process, from the third field on."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -51,8 +51,8 @@ def test_video_and_gif(tmp_path: Path) -> None:
 def test_video_of_a_killed_process_can_be_played(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys, time, numpy as np\n"
-        "from ls3_episodes.film.video import Video\n"
-        "video = Video(sys.argv[1], (64, 48), 20)\n"
+        "from ls3_episodes.film.video import VideoWriter\n"
+        "video = VideoWriter(sys.argv[1], (64, 48), 20)\n"
         "for _ in range(100): video.write(np.zeros((48, 64, 3), np.uint8))\n"
         "video._process.stdin.flush()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,14 +22,13 @@ import yaml
 
 from ls3.runs.domains import find_shared
 from ls3_common.errors import UserError
+from ls3_common.processes import Child, started
 from ls3_system_tests.observer import watch
 
 PROFILE = {"candidates": 64, "particles": 4, "elites": 8, "iterations": 2}
 """A planner that costs little: the graph is measured, not the solver."""
 START_S, STEP_S = 120.0, 3.0
 """Longest wall time until the graph is up, and of a step on average."""
-LEAVE_S = 20.0
-"""Longest wall time in which the graph ends."""
 
 
 def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> dict[str, Any]:
@@ -55,7 +52,7 @@ def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> 
         tempfile.TemporaryDirectory() as directory,
         _graph(Path(directory), domain_id, model) as log,
     ):
-        trace = watch(domain_id, steps, log.alive, START_S + STEP_S * steps)
+        trace = watch(domain_id, steps, log.process.alive, START_S + STEP_S * steps)
         if len(trace.steps) < steps:
             raise UserError(
                 f"{len(trace.steps)} of {steps} steps seen; the graph's last words:\n{log.tail()}"
@@ -81,11 +78,8 @@ def _processor_time() -> tuple[int, int]:
 class _Graph:
     """A launch that runs, and what it says."""
 
-    process: subprocess.Popen[bytes]
+    process: Child
     output: Path
-
-    def alive(self) -> bool:
-        return self.process.poll() is None
 
     def tail(self) -> str:
         return "\n".join(self.output.read_text(errors="replace").splitlines()[-10:])
@@ -114,25 +108,11 @@ def _graph(directory: Path, domain_id: int, model: str) -> Iterator[_Graph]:
     command += [f"{name}:={value}" for name, value in arguments.items()]
     environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id)}
     output = directory / "launch.log"
-    try:
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                command, stdout=file, stderr=file, env=environment, start_new_session=True
-            )
-    except FileNotFoundError:
-        raise UserError(
-            "there is no `ros2` command", do="source tools/env.sh, or ROS 2 and the workspace"
-        ) from None
-    try:
+    with (
+        output.open("wb") as file,
+        started(command, environment=environment, output=file, errors=file) as process,
+    ):
         yield _Graph(process, output)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(LEAVE_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 if __name__ == "__main__":

@@ -66,7 +66,11 @@ class Campaign:
         self._moved = False  # as the last thing that was seen of it
 
     def __enter__(self) -> Campaign:
-        self.processes.start_all()
+        try:
+            self.processes.start_all()
+        except BaseException:  # also Ctrl-C: those that have started must not stay
+            self.processes.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from dvrk_cable_env.arm.limits import ArmLimits
 from ls3.runs.domains import find_shared
 from ls3_common import topics, transport
 from ls3_common.errors import UserError
+from ls3_common.processes import Child
 from ls3_system_tests.faults.injector import ARM, BEFORE, NAME, SIM
 from ls3_system_tests.latency import PROFILE
 
@@ -69,7 +69,7 @@ class Processes:
 
     def __init__(self, work: Path, model: Path) -> None:
         self.work, self.record = work, work / "episodes"
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, Child] = {}
         work.mkdir(parents=True, exist_ok=True)
         self._config = work / "parameters.yaml"
         self._config.write_text(yaml.safe_dump(self._parameters(model)))
@@ -96,9 +96,7 @@ class Processes:
             command += ["-p", "use_sim_time:=true"]
         environment = {**os.environ, "LS3_LAUNCH_PID": str(os.getpid()), "OMP_NUM_THREADS": "1"}
         with (self.work / f"{name}.log").open("ab") as log:
-            self._children[name] = subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
+            self._children[name] = Child(command, environment=environment, output=log, errors=log)
 
     def start_all(self) -> None:
         for name in MODULES:
@@ -106,18 +104,19 @@ class Processes:
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one of them; SIGKILL is seen through."""
-        self._children[name].send_signal(number)
         if number == signal.SIGKILL:
-            self._children[name].wait()
+            self._children[name].end(0.0)
+        else:
+            self._children[name].signal(number)
 
     def ended(self) -> list[str]:
         """Those that do not run."""
-        return [name for name, child in self._children.items() if child.poll() is not None]
+        return [name for name, child in self._children.items() if not child.alive()]
 
     def close(self) -> None:
+        """Kill them all."""
         for child in self._children.values():
-            child.kill()
-            child.wait()
+            child.end(0.0)
 
     def _parameters(self, model: Path) -> dict[str, Any]:
         shipped = find_shared("config/cable_routing.yaml")
