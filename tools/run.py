@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ls3_common.errors import UserError
 from ls3_common.processes import started
 
 SUMMARY_KEYS = (
@@ -73,7 +74,8 @@ def launch(command: list[str]) -> int:
     """
     try:
         with started(command) as child:
-            return child.process.wait()
+            child.wait()
+        return child.process.returncode
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
@@ -95,12 +97,16 @@ def main() -> int:
     command = ["ros2", "launch", "ls3_planner", options.launch_file]
     command += [f"episodes:={options.episodes}", f"out:={options.out}", *options.arguments]
     print("+", *command, flush=True)
-    started = time.time()
-    code = launch(command)
+    begin = time.time()
+    try:
+        code = launch(command)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     if code != 0:
         print(f"error: ros2 launch ended with {code}", file=sys.stderr)
         return code if code > 0 else 128 - code  # negative: the signal that killed it
-    problems = faults(options.out / "summary.json", options.episodes, started)
+    problems = faults(options.out / "summary.json", options.episodes, begin)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if not problems:

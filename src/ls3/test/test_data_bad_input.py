@@ -25,7 +25,7 @@ def test_truncated_mcap(tmp_path: Path, out: Path, metadata: bool) -> None:
         (tmp_path / "bag" / "metadata.yaml").unlink()
     assert data_import(tmp_path / "bag", out) == 0
     assert verdicts(out) == ["imported", "rejected"]
-    assert "the recording ends within it (bag.mcap is cut off or damaged" in reasons(out)[1]
+    assert "the recording ends within it (bag.mcap: cut off or damaged" in reasons(out)[1]
     (path,) = list_episodes(out)
     assert np.array_equal(read_episode(path).observations, truth[0].observations)
     assert np.array_equal(read_episode(path).actions, truth[0].actions)
@@ -41,6 +41,18 @@ def test_damage_inside_an_mcap_that_has_an_end(tmp_path: Path, out: Path) -> Non
     assert data_import(tmp_path / "bag", out) == 0
     assert verdicts(out)[0] == "imported"
     assert verdicts(out)[1] == "rejected"
+
+
+def test_a_bag_that_cannot_be_opened_is_not_called_damaged(
+    tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_bag(tmp_path / "bag", steps=2)
+    file = tmp_path / "bag" / "bag.mcap"
+    file.unlink()
+    file.symlink_to("/proc/self/mem")  # an input/output error, whoever reads
+    assert data_import(tmp_path / "bag", out) == 2
+    said = capsys.readouterr().out
+    assert "bag: rejected: cannot be read: Input/output error" in said and "damaged" not in said
 
 
 def test_nothing_readable(tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import tiny_runs
@@ -16,6 +17,8 @@ from ls3.runs.run_directory import exclusive
 from ls3_common.errors import ConfigError, DataError
 from ls3_models import checkpoint
 from ls3_models.bundle import load_bundle, save_bundle
+from ls3_models.data_hash import data_hash
+from ls3_models.episodes import read_episode, write_episode
 from ls3_models.offline import Spec, read_curves
 
 pytestmark = pytest.mark.background
@@ -145,14 +148,43 @@ def test_what_does_not_fit_is_not_taken_over(data, trained, tmp_path, capsys):
     assert "offline_curves is no list of objects" in refused(source=tmp_path / "spoiled")
     save_bundle(random_bundle(domain="pushing"), tmp_path / "pushing")
     assert "another domain" in refused(source=tmp_path / "pushing")
-    assert "no such checkpoint" in refused(source=tmp_path / "nowhere")
+    assert "No such file" in refused(source=tmp_path / "nowhere")
     tensors, description = checkpoint.load(trained / "checkpoint.safetensors")
     copy = shutil.copytree(trained, tmp_path / "copy")
     (copy / "curves.jsonl").write_text('{"stage": "va')
-    assert "damaged curves" in refused(source=copy)
+    assert "curves.jsonl: damaged in line 1" in refused(source=copy)
     half = tmp_path / "half"
     checkpoint.save(half / "checkpoint.safetensors", tensors, {**description, "done": {"vae": 1}})
     assert "stage 'vae' of the training there is not finished" in refused(source=half)
+
+
+def test_relabelled_data_are_refused_by_run_and_offline_training(data, trained, tmp_path, capsys):
+    """To every pixel and number the same data: one demonstration is called random."""
+    other, run = shutil.copytree(data, tmp_path / "data"), shutil.copytree(trained, tmp_path / "r")
+    words = ["train", *tiny_runs.options(), "--data", str(other)]
+    assert main([*words, "--run", str(run)]) == 0
+    path = next(other.glob("demonstration_*"))
+    write_episode(other, path.stem, replace(read_episode(path), source="random"))
+    capsys.readouterr()
+    assert main([*words, "--run", str(run)]) == 2
+    assert "this run was begun with another data_hash" in capsys.readouterr().err
+    assert main([*words, "--run", str(tmp_path / "new"), "--offline", str(trained)]) == 2
+    assert "the training there has another data_hash" in capsys.readouterr().err
+
+
+def test_a_training_of_an_earlier_version_is_taken_over_with_a_warning(
+    data, trained, tmp_path, capsys
+):
+    old = shutil.copytree(trained, tmp_path / "old")
+    tensors, description = checkpoint.load(old / "checkpoint.safetensors")
+    description["data_hash"] = data_hash(data)._first
+    checkpoint.save(old / "checkpoint.safetensors", tensors, description)
+    words = ["train", *tiny_runs.options(), "--data", str(data), "--run", str(tmp_path / "new")]
+    assert main([*words, "--offline", str(old)]) == 0
+    assert "could not be checked" in capsys.readouterr().err
+    assert checkpoint.load(old / "checkpoint.safetensors")[1] == description, "it is only read"
+    new = checkpoint.load(tmp_path / "new" / "checkpoint.safetensors")[1]
+    assert new["data_hash"] == data_hash(data)
 
 
 def test_data_of_another_domain_are_refused_by_name(data, tmp_path, capsys):

@@ -149,8 +149,8 @@ def read_rows(path: str | Path, *, do: str) -> list[dict[str, Any]]:
             if not isinstance(rows[-1], dict):
                 raise ValueError("not a JSON object")
         except (ValueError, RecursionError) as error:
-            what = f"damaged line ({error})"
-            raise DataError(what, where=f"{path}:{number}", do=do) from None
+            what = f"damaged in line {number} ({error})"
+            raise DataError(what, where=str(path), do=do) from None
     return rows
 
 

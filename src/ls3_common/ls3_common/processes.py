@@ -65,6 +65,11 @@ class Child:
         state = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self.process.pid, state) is None
 
+    def wait(self) -> None:
+        """Until the process has ended by itself; `end` still has to see to what it has left."""
+        if self.process.returncode is None:
+            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process itself, if it has not been ended."""
         if self.process.returncode is None:

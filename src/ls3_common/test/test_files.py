@@ -182,7 +182,7 @@ def test_rows_that_are_damaged_are_named(tmp_path: Path) -> None:
     files.write_rows(path, [{"a": 1}, {"a": 2}])
     assert read_rows(path, do="") == [{"a": 1}, {"a": 2}]
     path.write_text(path.read_text()[:-3])
-    with pytest.raises(DataError, match=r"(?s)rows\.jsonl:2: damaged line.*begin anew"):
+    with pytest.raises(DataError, match=r"(?s)rows\.jsonl: damaged in line 2.*begin anew"):
         read_rows(path, do="begin anew")
 
 

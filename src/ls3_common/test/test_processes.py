@@ -135,7 +135,7 @@ if sys.argv[1] == "launch":
     launch(sys.argv[3:], None, float(sys.argv[2]))
 with started(sys.argv[3:], patience_s=float(sys.argv[2])) as child:
     print("begun", flush=True)
-    child.process.wait()
+    child.wait()
 """
 
 

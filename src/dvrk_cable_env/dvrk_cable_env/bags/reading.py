@@ -20,6 +20,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from ls3_common.errors import DataError
+from ls3_common.files import unreadable
 
 SUFFIXES = (".mcap", ".db3")
 SAMPLE = 1 << 20
@@ -69,7 +70,7 @@ class Bag:
             self._salvage = True
             self.cut = "no metadata.yaml: the recorder was killed"
             if not (path.is_dir() and isinstance(error, FileNotFoundError)):
-                self.cut = f"damaged ({_one_line(error)})"
+                self.cut = _fault(error)
             self._survey()
         if not self.topics:
             raise DataError(
@@ -95,8 +96,8 @@ class Bag:
                 if chosen:
                     for connection, log, data in reader.messages(chosen):
                         yield Raw(connection.topic, log, data)
-        except Exception as error:  # as in __init__; the caller's own exceptions do not pass here
-            self.cut = self.cut or f"damaged ({_one_line(error)})"
+        except Exception as error:  # as above; what the caller raises does not come here
+            self.cut = self.cut or _fault(error)
 
     def decode(self, raw: Raw) -> Any:
         """Return the message with its fields as attributes.
@@ -127,8 +128,8 @@ class Bag:
             try:
                 for _ in self._salvaged(file, ()):
                     pass
-            except Exception as error:  # damaged bytes make a reader raise almost any exception
-                self.cut = f"{file.name} is cut off or damaged ({_one_line(error)})"
+            except Exception as error:  # whatever damaged bytes make a reader raise
+                self.cut = f"{file.name}: {_fault(error, 'cut off or damaged')}"
 
     def _salvaged(self, file: Path, topics: Collection[str]) -> Iterator[Raw]:
         """Yield what a file holds before its damage, then raise the reader's own exception."""
@@ -189,17 +190,31 @@ def _installed(kind: str) -> str:
 
 
 def _files(path: Path) -> list[Path]:
+    """The files of a bag, each of which can be opened."""
     if path.is_file() and path.suffix in SUFFIXES:
-        return [path]
-    found = sorted(file for suffix in SUFFIXES for file in path.glob(f"*{suffix}"))
+        found = [path]
+    else:
+        found = sorted(file for suffix in SUFFIXES for file in path.glob(f"*{suffix}"))
     if not found:
         do = "give the directory that `ros2 bag record` made, or one .mcap or .db3 file"
         raise DataError("no bag here", where=f"{path}", do=do)
+    for file in found:
+        try:
+            with file.open("rb") as stream:
+                stream.read(1)
+        except OSError as error:
+            raise unreadable(file, error) from None
     return found
 
 
 def _is_idl(definition: Any) -> bool:
     return bool(definition.format == MessageDefinitionFormat.IDL)
+
+
+def _fault(error: Exception, damage: str = "damaged") -> str:
+    """What is wrong with a file: damage, unless it was the system that did not let us read."""
+    from_system = isinstance(error, OSError) and error.errno is not None
+    return f"{'cannot be read' if from_system else damage} ({_one_line(error)})"
 
 
 def _one_line(error: Exception) -> str:

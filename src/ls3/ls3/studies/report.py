@@ -6,6 +6,7 @@ missing.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from html import escape

@@ -95,6 +95,8 @@ class Processes:
         if name in ("arm", "episode"):
             command += ["-p", "use_sim_time:=true"]
         environment = {**os.environ, "LS3_LAUNCH_PID": str(os.getpid()), "OMP_NUM_THREADS": "1"}
+        if name in self._children:
+            self._children[name].end(0.0)
         with (self.work / f"{name}.log").open("ab") as log:
             self._children[name] = Child(command, environment=environment, output=log, errors=log)
 
@@ -104,10 +106,9 @@ class Processes:
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one of them; SIGKILL is seen through."""
+        self._children[name].signal(number)
         if number == signal.SIGKILL:
             self._children[name].end(0.0)
-        else:
-            self._children[name].signal(number)
 
     def ended(self) -> list[str]:
         """Those that do not run."""
