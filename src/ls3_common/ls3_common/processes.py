@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from ls3_common.errors import UserError
 from ls3_common.progress import Interrupted, StopRequest
@@ -87,7 +87,7 @@ class Child:
         Returns the exit code, which is negative where a signal ended the process.
         """
         if self.process.returncode is not None:
-            return self.process.returncode
+            return int(self.process.returncode)
         family = _family(self.process.pid)
         try:
             if patience_s > 0:
@@ -104,8 +104,8 @@ class Child:
                 if one == self.process.pid or _began(one) == began:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(one, signal.SIGKILL)
-            self.process.wait()
-        return self.process.returncode
+            code = self.process.wait()
+        return code
 
 
 @contextmanager
@@ -171,7 +171,7 @@ class _Signals:
     def __init__(self) -> None:
         self.acting = False
         self.noted: list[int] = []
-        self._before: dict[int, signal.Handlers | Callable] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _Signals:
         if threading.current_thread() is threading.main_thread():

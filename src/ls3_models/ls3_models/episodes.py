@@ -98,7 +98,7 @@ class Episode:
         for name, kind in ARRAYS.items():
             array = np.ascontiguousarray(getattr(self, name), kind)
             digest.update(f"{name} {kind} {array.shape}".encode())
-            digest.update(array.reshape(-1).view(np.uint8))
+            digest.update(array.tobytes())
         return digest.hexdigest()
 
 

@@ -107,7 +107,7 @@ class OfflineTraining:
             "seed": seed,
             "data_hash": data_hash,
         }
-        self.totals = stage_totals(self.identity["config"])
+        self.totals = stage_totals(parameters.to_dict(config))
         self.done = dict.fromkeys(STAGES, 0)
         self.seconds = 0.0
         self._resume()
