@@ -74,11 +74,12 @@ def counted(number: int, noun: str) -> str:
 
 
 def origin(results: dict[str, Any]) -> str:
-    """Which machine and commit gave the results, and the command that measures them again."""
-    machine = results["machine"]
+    """Which machines and commits gave the results, and the command that measures them again."""
     commits = results.get("commits") or {"commit": results["commit"]}
-    where = ", ".join(f"{part} {commit}" for part, commit in commits.items())
-    return (
-        f"Measured on {machine['cores']} cores of {machine['cpu']} ({where}). "
-        f"`{results['command']}` measures this again."
-    )
+    machines = results.get("machines") or dict.fromkeys(commits, results["machine"])
+    parts: dict[str, list[str]] = {}
+    for part, commit in commits.items():
+        machine = f"{machines[part]['cores']} cores of {machines[part]['cpu']}"
+        parts.setdefault(machine, []).append(f"{part} {commit}")
+    where = " and on ".join(f"{machine} ({', '.join(p)})" for machine, p in parts.items())
+    return f"Measured on {where}. `{results['command']}` measures this again."
