@@ -154,7 +154,7 @@ def test_the_ratio_slows_every_move_down(psm, ratio):
 
 @pytest.mark.parametrize("ratio", [0.0, -0.5, 1.01, math.nan])
 def test_a_ratio_must_be_in_its_range(psm, ratio):
-    assert "]0, 1]" in psm.set_ratio(ratio)
+    assert "(0, 1]" in psm.set_ratio(ratio)
     assert psm.ratio == 1.0
 
 
