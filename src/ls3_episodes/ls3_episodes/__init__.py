@@ -1,1 +1,1 @@
-"""Episodes of a running graph: the nodes that step, record and drive them."""
+"""Episodes of a running node graph: the nodes that step, record and drive them."""

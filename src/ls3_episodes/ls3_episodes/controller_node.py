@@ -1,7 +1,8 @@
-"""controller_node: PLAN -> limits -> ros2_control's forward controller, for domains without a PSM.
+"""controller_node: sends plans to ros2_control's forward controller, for domains without a PSM.
 
-ARM_COMMAND for every plan and MOTION_STATE on change, as arm_node publishes them. A motion has
-ended when the joints report a time one control period after it began.
+controller_node checks every PLAN against limits and publishes an ARM_COMMAND for each plan and a
+MOTION_STATE for each change, as arm_node does. A motion has ended when the joints report a time
+one control period after its begin.
 """
 
 from __future__ import annotations
@@ -22,21 +23,22 @@ from ls3_episodes.joints import JointControl, JointLimits
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 WATCH_PERIOD_S = 0.1
+"""Wall seconds between two checks of joints that report nothing."""
 FLUSH_TIMEOUT_S = 0.5
-"""Granted to the last command before the process leaves."""
+"""Longest wait for the delivery of the last command before the process ends, s."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControllerNodeConfig(JointLimits):
-    """Section `controller_node` of a domain's YAML."""
+    """Parameters of controller_node, section `controller_node` of a domain's YAML."""
 
     interface: str = parameter(
-        choices=("effort", "velocity"), description="what the joints take, as in ros2_control"
+        choices=("effort", "velocity"), description="command interface, as in ros2_control"
     )
 
 
 class ControllerNode(Node):
-    """Topics in, topics out; what happens between them is `JointControl`'s."""
+    """Translates between topics and `JointControl`, which makes all decisions."""
 
     def __init__(self) -> None:
         super().__init__("controller_node")
@@ -49,21 +51,21 @@ class ControllerNode(Node):
         )
         self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, qos.RELIABLE)
         self._states = self.create_publisher(MotionState, topics.MOTION_STATE, qos.LATCHED)
-        self.create_subscription(JointState, topics.JOINT_STATES, self._hear, qos.RELIABLE)
-        self.create_subscription(Plan, topics.PLAN, self._execute, qos.RELIABLE)
+        self.create_subscription(JointState, topics.JOINT_STATES, self._on_joints, qos.RELIABLE)
+        self.create_subscription(Plan, topics.PLAN, self._on_plan, qos.RELIABLE)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(WATCH_PERIOD_S, self._publish_state, clock=steady)
 
     def close(self) -> None:
-        """Leave with the joints stopped, whatever the reason to leave."""
+        """Stop the joints before the process ends, whatever ended the process."""
         self._send(self._control.stop)
         self._joints.wait_for_all_acked(Duration(seconds=FLUSH_TIMEOUT_S))
 
-    def _hear(self, message: JointState) -> None:
+    def _on_joints(self, message: JointState) -> None:
         self._control.receive(ros.nanoseconds(message.header.stamp), time.monotonic())
         self._publish_state()
 
-    def _execute(self, plan: Plan) -> None:
+    def _on_plan(self, plan: Plan) -> None:
         began = self._control.stamp
         answer = self._control.execute(
             plan.action,

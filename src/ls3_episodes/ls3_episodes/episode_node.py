@@ -1,6 +1,6 @@
-"""One episode as a ROS action: reset, then step by step until the goal, a violation or T.
+"""episode_node: runs one episode as a ROS action: reset, then steps until goal, violation or T.
 
-Reward and constraint are those of s_{t+1}, the frame taken after the motion had ended.
+Reward and constraint of a step are those of s_{t+1}, in the frame taken after the motion's end.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from ls3_common.parameters import parameter
 from ls3_common.plan_message import unplanned
 from ls3_episodes.exchange import Exchange, ExchangeConfig
 from ls3_episodes.operator_reset import DISCARDED, OperatorReset, OperatorResetConfig
-from ls3_episodes.presence import absent, clash
+from ls3_episodes.presence import find_conflict, find_missing
 from ls3_episodes.record import Observation, Record
 from ls3_episodes.retreat import Point
-from ls3_episodes.waiting import Cancelled, Stop, Waiter
+from ls3_episodes.waiting import Aborted, Cancelled, Waiter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, Plan, StepRequest
 from ls3_interfaces.srv import ResetScene
 
 NOT_DATA = ".discarded"
-"""Ends the name of an episode's file that the operator threw away."""
+"""Suffix of the file of an episode that the operator discarded; no data set reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeNodeConfig(ExchangeConfig):
-    """Section `episode_node` of a domain's YAML. Time-outs are wall time."""
+    """Parameters of episode_node, section of a domain's YAML. Time-outs are wall time."""
 
-    horizon: int = parameter(low=1, description="T, steps of an episode", unit="steps")
-    record: str = parameter("", description="directory of the episode files; empty: no files")
+    horizon: int = parameter(low=1, description="T, length of an episode", unit="steps")
+    record: str = parameter("", description="directory of the episode files; empty: write none")
     start_timeout: float = parameter(
-        120.0, low=0.1, description="until all other nodes are up", unit="s"
+        120.0, low=0.1, description="longest wait for all other nodes", unit="s"
     )
     reset_timeout: float = parameter(
-        60.0, low=0.1, description="until the scene is reset and the arm ready", unit="s"
+        60.0, low=0.1, description="longest wait for the reset scene and the ready arm", unit="s"
     )
     reset: str = parameter(
         "scene",
         choices=("scene", "operator"),
-        description="who resets between episodes: the service reset_scene, or a person, after the "
-        "arm has gone back",
+        description="how the scene is reset between episodes; scene: by the service reset_scene; "
+        "operator: by a person, after the arm has returned to its start",
     )
     operator: OperatorResetConfig = field(default_factory=OperatorResetConfig)
 
 
 class EpisodeNode(Node):
-    """Serves run_episode, one goal at a time."""
+    """Serves the action run_episode, one goal at a time."""
 
     def __init__(self) -> None:
         super().__init__("episode_node")
@@ -78,7 +78,7 @@ class EpisodeNode(Node):
         )
 
     def close(self) -> None:
-        """Keep what an interrupted episode has shown so far."""
+        """Write the file of an episode that was interrupted."""
         if self._record is not None:
             self._record.write(self.config.record, "interrupted")
         self._server.destroy()
@@ -99,7 +99,7 @@ class EpisodeNode(Node):
             finish = handle.succeed
         except Cancelled as end:
             reason, finish = str(end), handle.canceled
-        except Stop as end:
+        except Aborted as end:
             reason = str(end)
             self.get_logger().error(f"episode {goal.episode}: {reason}")
         finally:
@@ -111,7 +111,8 @@ class EpisodeNode(Node):
             reason, finish = f"{reason}, but the episode file: {error}", handle.abort
         if self._operator is not None:
             if finish == handle.succeed:
-                # a discard waits for ~/continue as well; only the client ends this turn
+                # the operator may discard and still has to call ~/continue, so only the client
+                # can cancel this wait
                 self._exchange.cancelled = lambda: handle.is_cancel_requested
                 await self._hand_over(self._operator, f"Episode {goal.episode} ended: {reason}")
             if self._operator.discarded:
@@ -131,7 +132,7 @@ class EpisodeNode(Node):
         )
 
     async def _episode(self, handle: ServerGoalHandle, record: Record) -> str:
-        """Run to the end and return why it ended."""
+        """Run one episode to its end and return why it ended."""
         goal = handle.request
         operator = self._operator
         if operator is not None:
@@ -145,14 +146,14 @@ class EpisodeNode(Node):
         record.begin(frame.pixels)
         exchange = self._exchange
         for step in range(goal.max_steps or self.config.horizon):
-            self._refuse_clash()
+            self._refuse_conflict()
             exchange.frames.violated = False
             command = await self._act(step, frame, record)
             frame = await exchange.observe(await exchange.motion_end(command))
-            # a violation counts also where the frame after the motion no longer shows it
+            # a violation during the motion counts even if the frame after it shows none
             violation = frame.constraint or exchange.frames.violated
             record.add(command, frame.pixels, frame.success, violation)
-            self._tell(handle, step)
+            self._publish_feedback(handle, step)
             if violation:
                 return "violation"
             if frame.success and goal.stop_on_success:
@@ -160,79 +161,79 @@ class EpisodeNode(Node):
         return "horizon"
 
     async def _start(self, goal: RunEpisode.Goal) -> Observation:
-        """Put the scene at s_0 ~ mu and return what it looks like."""
-        self._refuse_clash()
+        """Put the scene at a start state s_0 ~ mu and return its observation."""
+        self._refuse_conflict()
         config, operator, exchange = self.config, self._operator, self._exchange
         exchange.frames.clear()
-        await exchange.until(lambda: not self._absent(), config.start_timeout, self._absent)
+        await exchange.until(lambda: not self._missing(), config.start_timeout, self._missing)
         if operator is not None and not operator.prepared:
             await self._turn(operator, f"Episode {goal.episode} is to begin")
-        await exchange.rest(config.reset_timeout)  # it may be homing
-        stands = 0
-        # beside an operator there is a scene to reset where he rehearses in simulation
+        await exchange.rest(config.reset_timeout)  # the arm may be homing
+        reset_stamp = 0
+        # an operator who rehearses in simulation has a scene to reset as well
         if operator is None or self._reset.service_is_ready():
-            stands = await self._reset_scene(goal.seed)
+            reset_stamp = await self._reset_scene(goal.seed)
         await exchange.rest(config.reset_timeout)
         if operator is not None:
             await operator.begin(exchange.cancelled)
-        frame = await exchange.observe(stands or self.get_clock().now().nanoseconds)
+        frame = await exchange.observe(reset_stamp or self.get_clock().now().nanoseconds)
         if frame.constraint:
-            raise Stop("the start state violates a constraint")
+            raise Aborted("the start state violates a constraint")
         return frame
 
     async def _reset_scene(self, seed: int) -> int:
-        """When the new scene stood (ns); 0 where nobody says."""
+        """Reset the scene and return the stamp from which frames show it (ns); 0 if unknown."""
         response = self._reset.call_async(ResetScene.Request(seed=seed))
         response.add_done_callback(lambda _future: self._waiter.wake())
         timeout = self.config.reset_timeout
         await self._exchange.until(response.done, timeout, lambda: "answer from reset_scene")
         if not response.result().ok:
-            raise Stop(f"{topics.RESET_SCENE} failed: {response.result().message}")
+            raise Aborted(f"{topics.RESET_SCENE} failed: {response.result().message}")
         return ros.nanoseconds(response.result().stamp)
 
     async def _hand_over(self, operator: OperatorReset, what: str) -> None:
-        """The operator's turn after an episode, whose result stands whatever becomes of this."""
+        """Let the operator reset the scene after an episode, whose result this does not change."""
         try:
             await self._turn(operator, what)
-        except Stop as stop:
-            self.get_logger().error(f"reset: {stop}; the arm stays held")
+        except Aborted as reason:
+            self.get_logger().error(f"reset: {reason}; the arm stays held")
 
     async def _turn(self, operator: OperatorReset, what: str) -> None:
         exchange = self._exchange
-        await operator.turn(what, self._back, exchange.at_rest(), exchange.cancelled)
+        await operator.turn(what, self._step_back, exchange.at_rest(), exchange.cancelled)
 
-    async def _back(self, number: int, action: Point) -> None:
-        """One step back to the start pose; it rests on a frame as every other does."""
+    async def _step_back(self, number: int, action: Point) -> None:
+        """Take one step back to the start pose; like every step it rests on a frame."""
 
-        def ask(frame: Observation) -> None:
+        def publish(frame: Observation) -> None:
             plan = unplanned(topics.RETREAT_EPISODE, number, frame.stamp, action)
             self._retreats.publish(plan)
 
         exchange = self._exchange
         frame = await exchange.observe_from_now()
-        command = await exchange.command((topics.RETREAT_EPISODE, number), frame, ask)
+        command = await exchange.command((topics.RETREAT_EPISODE, number), frame, publish)
         await exchange.motion_end(command)
 
     async def _act(self, step: int, frame: Observation, record: Record) -> ArmCommand:
-        """Ask for a plan and return what the arm made of it."""
+        """Request a plan and return what the arm did with it."""
 
-        def ask(frame: Observation) -> None:
-            request = StepRequest(episode=record.episode, step=step)
-            request.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
-            self._requests.publish(request)
+        def request(frame: Observation) -> None:
+            message = StepRequest(episode=record.episode, step=step)
+            message.header.stamp = Time(nanoseconds=frame.stamp).to_msg()
+            self._requests.publish(message)
 
-        return await self._exchange.command((record.episode, step), frame, ask, record)
+        return await self._exchange.command((record.episode, step), frame, request, record)
 
-    def _absent(self) -> str:
+    def _missing(self) -> str:
         ready = self.config.reset == "operator" or self._reset.service_is_ready()
-        return absent(self) or ("" if ready else f"service {topics.RESET_SCENE}")
+        return find_missing(self) or ("" if ready else f"service {topics.RESET_SCENE}")
 
-    def _refuse_clash(self) -> None:
-        reason = clash(self)
+    def _refuse_conflict(self) -> None:
+        reason = find_conflict(self)
         if reason:
-            raise Stop(reason)
+            raise Aborted(reason)
 
-    def _tell(self, handle: ServerGoalHandle, step: int) -> None:
+    def _publish_feedback(self, handle: ServerGoalHandle, step: int) -> None:
         plan = self._exchange.plan
         if plan is not None:
             handle.publish_feedback(
@@ -247,7 +248,7 @@ class EpisodeNode(Node):
 
 
 def _set_aside(file: str) -> str:
-    """Give an episode's file a name that is no data set's, and return that it is none."""
+    """Rename a discarded episode's file, and return an empty path."""
     if file:
         Path(file).rename(file + NOT_DATA)
     return ""

@@ -1,8 +1,8 @@
-"""What may be sent to the joints of a domain without an arm of its own. Pure: no ROS.
+"""Decides what may be sent to the joints of a domain without a PSM. No ROS.
 
-The same rules as `arm_node`'s, for commands that last one control period: nothing is sent for a
-stale image, a number that is not finite or out of range, or joints that nobody reports. Without a
-plan the joints get zeros, which stops what takes efforts or velocities.
+The rules are those of `arm_node`, for commands that last one control period. Nothing is sent for a
+stale image, for a number that is not finite or out of range, or while no node reports the joints.
+Without a feasible plan the joints get zeros, which stops joints that take efforts or velocities.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from ls3_common.parameters import parameter
 
 ROUNDING = 1e-6
-"""Relative; actions travel as float32."""
+"""Relative tolerance of the limits, because actions travel as float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JointLimits:
-    """Limits of one set of joints."""
+    """Limits of a set of joints, in the unit of the controller (N m or rad/s)."""
 
-    low: tuple[float, ...] = parameter(description="least command of each joint")
-    high: tuple[float, ...] = parameter(description="greatest command of each joint")
+    low: tuple[float, ...] = parameter(description="smallest command of each joint")
+    high: tuple[float, ...] = parameter(description="largest command of each joint")
     period: float = parameter(
-        description="how long a command acts, by the joints' own stamps", unit="s", low=1e-3
+        description="time for which a command acts, by the joints' stamps", unit="s", low=1e-3
     )
     max_image_age: float = parameter(
         0.5,
-        description="oldest image a plan may rest on, by the joints' stamps; includes planning",
+        description="largest age of the image that a plan rests on, planning time included",
         unit="s",
         low=0.01,
         high=60.0,
@@ -46,7 +46,11 @@ class JointLimits:
 
 @dataclass(frozen=True)
 class PlanOutcome:
-    """What is done about one plan: `outcome` is sent, held or refused; refused sends nothing."""
+    """What was decided about one plan.
+
+    outcome: `sent`, `held` (no feasible plan) or `refused`. reason: why it was not sent.
+    command: what to send, one number per joint; zeros if held, empty if refused.
+    """
 
     outcome: str
     reason: str = ""
@@ -54,49 +58,59 @@ class PlanOutcome:
 
 
 class JointControl:
-    """Decides on plans, one command at a time; stamps are integers (ns), `wall` seconds."""
+    """Decides on plans, one command at a time.
+
+    Stamps are integers in nanoseconds of the joints' clock; `wall` is wall time in seconds.
+
+    end: stamp until which the last command acts, ns.
+    """
 
     def __init__(self, limits: JointLimits) -> None:
+        """Decide by these limits."""
         self._limits = limits
         self._stamp = 0  # of the newest joint states
-        self._heard = -math.inf
+        self._received = -math.inf  # wall time
         self.end = 0
-        """When the last command has acted, by the joints' stamps (ns)."""
 
     @property
     def stop(self) -> tuple[float, ...]:
-        """The command that stops every joint."""
+        """The command that stops every joint: zeros, one per joint."""
         return (0.0,) * len(self._limits.low)
 
     @property
     def stamp(self) -> int:
-        """Of the newest joint states (ns); 0 before the first."""
+        """Stamp of the newest joint states, ns; 0 before the first."""
         return self._stamp
 
     @property
     def moving(self) -> bool:
+        """Whether the last command still acts."""
         return self._stamp < self.end
 
     def receive(self, stamp: int, wall: float) -> None:
-        """Joint states have come. A clock that goes back is a robot that began anew."""
+        """Take joint states with this stamp. If the clock jumped back, the robot has restarted."""
         if stamp < self._stamp:
             self.end = 0
-        self._stamp, self._heard = stamp, wall
+        self._stamp, self._received = stamp, wall
 
     def not_ready(self, wall: float) -> str:
-        """Why the joints may not be commanded; empty when they may."""
+        """Return why the joints may not be commanded now; empty if they may."""
         if self._stamp <= 0:
             return "no joint states yet"
-        if wall - self._heard > self._limits.max_silence:
+        if wall - self._received > self._limits.max_silence:
             return f"no joint states for {self._limits.max_silence:g} s"
         return ""
 
     def execute(
         self, action: Sequence[float], image_stamp: int, *, feasible: bool, wall: float
     ) -> PlanOutcome:
-        """Pass, hold or refuse a planned action.
+        """Decide on a plan. An infeasible plan holds the joints whatever its action.
 
-        Not trusting the planner, an infeasible plan holds whatever action it carries.
+        Args:
+            action: one number per joint, in the unit of the limits.
+            image_stamp: of the frame that the plan rests on, ns.
+            feasible: whether the plan meets the constraints.
+            wall: the present wall time, s.
         """
         reason = (
             self.not_ready(wall)
@@ -120,8 +134,8 @@ class JointControl:
             return "image older than the last motion"
         if self._stamp - stamp > limits.max_image_age * 1e9:
             return f"image older than {limits.max_image_age:g} s"
-        if stamp - self._stamp > limits.period * 1e9:  # of a former clock, perhaps
-            return "image of the future"
+        if stamp - self._stamp > limits.period * 1e9:  # perhaps of a clock that was reset since
+            return "image from the future"
         return ""
 
     def _unfit(self, action: Sequence[float]) -> str:

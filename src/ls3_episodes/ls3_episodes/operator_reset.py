@@ -1,11 +1,11 @@
-"""Between two episodes on a robot: the arm goes back, is disarmed, and a person re-lays the cable.
+"""A reset by a person between two episodes on a robot: the arm returns, a person lays the cable.
 
-1. The arm goes back to the start pose the way that it came, slowly, each step through arm_node's
-   filter. Where that way is not known it stays where it is, and the operator brings it there.
-2. arm_node is told to stop: it holds, and refuses whoever asks for a motion.
-3. RESET_REQUEST and the log say what to do, with the command to type. Nothing is sent to the arm.
-4. `~/continue` is the operator's word that hands are off: only then arm_node is armed again.
-   `~/discard` throws away the episode that has just ended, or that runs.
+1. The arm returns to the start pose along the path that it came, slowly, every step through
+   arm_node's filter. If that path is unknown the arm stays, and the operator brings it back.
+2. arm_node is told to stop: the arm holds and refuses every motion.
+3. RESET_REQUEST and the log say what to do and which command to type. Nothing is sent to the arm.
+4. With `~/continue` the operator confirms that hands are off; only then arm_node is armed again.
+   `~/discard` discards the episode that is running or has just ended.
 """
 
 from __future__ import annotations
@@ -23,27 +23,31 @@ from std_srvs.srv import Trigger
 
 from ls3_common import qos, ros, topics
 from ls3_common.parameters import parameter
-from ls3_episodes.retreat import Point, Way
-from ls3_episodes.waiting import Cancelled, Stop, Waiter, never
+from ls3_episodes.retreat import Point, ReturnPath
+from ls3_episodes.waiting import Aborted, Cancelled, Waiter, not_cancelled
 
 DISCARDED = "discarded by the operator"
 POSE_MAX_AGE = 0.5
-"""Wall seconds after which a tip that was heard of is not where the arm is."""
+"""Wall seconds after which the last known position of the tip no longer counts."""
 SERVICE_TIMEOUT = 5.0
+"""Longest wait for a service of arm_node, s of wall time."""
 
-Step = Callable[[int, Point], Awaitable[None]]
-"""Makes the arm take the n-th step back, a displacement in metres, and returns when it rests."""
+StepBack = Callable[[int, Point], Awaitable[None]]
+"""Makes the arm take the n-th step back, a displacement (dx, dy) in m, and waits for its end."""
 
 
 @dataclass(frozen=True)
 class OperatorResetConfig:
-    """How the scene is reset where a person does it."""
+    """Parameters of a reset by an operator."""
 
-    arm: str = parameter("PSM1", description="CRTK name of the arm that goes back")
+    arm: str = parameter("PSM1", description="CRTK name of the arm that returns to its start")
     timeout: float = parameter(
-        600.0, low=0.1, high=86400.0, description="until ~/continue; then the arm stays held",
+        600.0,
+        low=0.1,
+        high=86400.0,
+        description="longest wait for ~/continue; afterwards the arm stays held",
         unit="s",
-    )  # fmt: skip
+    )
     step: float = parameter(
         0.005, low=0.001, high=0.015, description="longest step on the way back", unit="m"
     )
@@ -51,26 +55,33 @@ class OperatorResetConfig:
         0.01, low=0.001, high=0.1, description="largest mean speed on the way back", unit="m/s"
     )
     tolerance: float = parameter(
-        0.003, low=0.001, high=0.02, description="of the start pose at ~/continue", unit="m"
+        0.003,
+        low=0.001,
+        high=0.02,
+        description="largest distance from the start pose at ~/continue",
+        unit="m",
     )
 
 
 class OperatorReset:
-    """The operator's side of one episode_node."""
+    """Performs resets by an operator on behalf of one episode_node.
+
+    prepared: whether an operator has called `~/continue` since the arm last worked.
+    discarded: whether the operator discarded the episode that runs or has just ended.
+    episode: number of the episode that may be discarded; None if there is none.
+    """
 
     def __init__(self, node: Node, config: OperatorResetConfig, waiter: Waiter) -> None:
+        """Offer `~/continue` and `~/discard` on `node`, and follow the arm's pose."""
         self._node, self._config, self._waiter = node, config, waiter
         self.prepared = False
-        """Whether an operator has said `~/continue` since the arm last worked."""
         self.discarded = False
-        """Whether the episode that runs, or has just ended, is to be thrown away."""
         self.episode: int | None = None
-        """The episode that may be discarded."""
-        self._way, self._lost = Way(), ""
+        self._path, self._path_fault = ReturnPath(), ""
         self._start: Point | None = None
         self._tip: Point | None = None
-        self._heard = -math.inf
-        self._asking = self._confirmed = False
+        self._received = -math.inf
+        self._waiting = self._confirmed = False
         self._requests = node.create_publisher(String, topics.RESET_REQUEST, qos.LATCHED)
         self._services = {
             name: node.create_client(Trigger, topics.arm_node(name)) for name in ("stop", "arm")
@@ -82,24 +93,35 @@ class OperatorReset:
         node.create_service(Trigger, "~/discard", self._on_discard)
 
     async def begin(self, cancelled: Callable[[], bool]) -> None:
-        """The episode starts here: from now on the way is remembered.
+        """Begin an episode: from now on the path of the tip is remembered.
 
         Raises:
-            Stop: the arm's pose does not come.
+            Aborted: no pose of the arm arrives.
+            Cancelled: the client asked for the end.
         """
         await self._waiter.until(self._fresh, SERVICE_TIMEOUT, "pose of the arm", cancelled)
         assert self._tip is not None
-        self._start, self._lost = self._start or self._tip, ""
-        self._way.begin(self._tip)
+        self._start, self._path_fault = self._start or self._tip, ""
+        self._path.begin(self._tip)
         self.prepared = False
 
     async def turn(
-        self, what: str, step: Step, can_move: bool, cancelled: Callable[[], bool] = never
+        self,
+        what: str,
+        step: StepBack,
+        can_move: bool,
+        cancelled: Callable[[], bool] = not_cancelled,
     ) -> None:
-        """Bring the arm back, ask the operator, and arm again on his word.
+        """Move the arm back, ask the operator to reset, and arm again after `~/continue`.
+
+        Args:
+            what: why the reset is due, for the operator.
+            step: makes the arm take one step back.
+            can_move: whether the arm is able to move back.
+            cancelled: returns whether the client asked for the end.
 
         Raises:
-            Stop: no answer in time, or arm_node does not answer; the arm stays held.
+            Aborted: the operator or arm_node did not answer in time; the arm stays held.
             Cancelled: the client asked for the end; the arm stays held.
         """
         self.prepared = self._confirmed = False
@@ -112,29 +134,29 @@ class OperatorReset:
                 refused = await self._call("arm")
                 text = self._text(what, f"arm_node refused to be armed: {refused}")
                 self.prepared = not refused
-        except Stop:
-            self._leave_off()
+        except Aborted:
+            self._end_turn()
             raise
-        self._leave_off()
+        self._end_turn()
 
-    def _leave_off(self) -> None:
-        self._asking, self.episode = False, None
+    def _end_turn(self) -> None:
+        self._waiting, self.episode = False, None
         self._requests.publish(String(data=""))
 
-    async def _go_back(self, step: Step, cancelled: Callable[[], bool]) -> str:
-        """Where the arm stands then, for the operator; it does not move where no way is known."""
-        way, config = self._way, self._config
-        most = math.ceil(2 * way.length / config.step) + 10
+    async def _go_back(self, step: StepBack, cancelled: Callable[[], bool]) -> str:
+        """Move the arm back if its path is known; return a note for the operator if it is not."""
+        path, config = self._path, self._config
+        most = math.ceil(2 * path.length / config.step) + 10
         number = 0
         try:
-            while way.start is not None and not way.is_back:
-                if self._lost or number == most:
-                    raise Stop(self._lost or f"not back after {most} steps")
+            while path.start is not None and not path.is_back:
+                if self._path_fault or number == most:
+                    raise Aborted(self._path_fault or f"not back after {most} steps")
                 if not self._fresh() or self._tip is None:
-                    raise Stop("no fresh pose of the arm")
+                    raise Aborted("no recent pose of the arm")
                 if cancelled():
                     raise Cancelled("cancelled")
-                action = way.back(self._tip, config.step)
+                action = path.next_displacement(self._tip, config.step)
                 began = time.monotonic()
                 await step(number, action)
                 number += 1
@@ -142,17 +164,17 @@ class OperatorReset:
         except Cancelled:
             await self._call("stop")
             raise
-        except Stop as stop:
-            return f"the arm did not go back: {stop}"
-        return "" if self._at_start() else "the way to the start pose is not known"
+        except Aborted as reason:
+            return f"the arm did not go back: {reason}"
+        return "" if self._at_start() else "the path to the start pose is not known"
 
     async def _until(self, moment: float) -> None:
-        """Wait for a moment of the wall's clock (s)."""
+        """Wait until a moment of wall time (s)."""
         timeout = moment - time.monotonic() + SERVICE_TIMEOUT
         await self._waiter.until(lambda: time.monotonic() >= moment, timeout, "time")
 
     async def _ask(self, text: str, cancelled: Callable[[], bool]) -> None:
-        self._asking, self._confirmed = True, False
+        self._waiting, self._confirmed = True, False
         self._requests.publish(String(data=text))
         self._node.get_logger().warning(text)
         missing = "~/continue by the operator"
@@ -169,12 +191,12 @@ class OperatorReset:
             f"  {call} {name}/continue std_srvs/srv/Trigger",
         ]
         if self.episode is not None:
-            lines.append(f"to throw episode {self.episode} away, before that:")
+            lines.append(f"To discard episode {self.episode}, before that:")
             lines.append(f"  {call} {name}/discard std_srvs/srv/Trigger")
         return "\n".join(lines)
 
     async def _call(self, name: str) -> str:
-        """Call a service of arm_node; returns why it refused."""
+        """Call a service of arm_node; return why it refused, or an empty text."""
         client: Client = self._services[name]
         service = topics.arm_node(name)
         await self._waiter.until(client.service_is_ready, SERVICE_TIMEOUT, f"service {service}")
@@ -185,26 +207,26 @@ class OperatorReset:
         return "" if answer.success else answer.message
 
     def _fresh(self) -> bool:
-        return time.monotonic() - self._heard < POSE_MAX_AGE
+        return time.monotonic() - self._received < POSE_MAX_AGE
 
     def _at_start(self) -> bool:
         if self._start is None:
-            return True  # wherever the operator leaves it becomes the start pose
+            return True  # the position where the operator leaves the tip becomes the start pose
         near = self._tip is not None and math.dist(self._tip, self._start) < self._config.tolerance
         return near and self._fresh()
 
     def _on_pose(self, message: PoseStamped) -> None:
         tip = message.pose.position.x, message.pose.position.y
-        stamped = ros.nanoseconds(message.header.stamp) > 0  # CRTK's mark of what is valid
+        stamped = ros.nanoseconds(message.header.stamp) > 0  # CRTK marks invalid data with 0
         if not stamped or not all(map(math.isfinite, tip)):
             return
-        self._tip, self._heard = tip, time.monotonic()
-        if not self._lost and not self._way.add(tip):
-            self._lost = "the way that it came was not seen whole"
+        self._tip, self._received = tip, time.monotonic()
+        if not self._path_fault and not self._path.add(tip):
+            self._path_fault = "a part of the path was not seen"
 
     def _on_continue(self, _request: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
-        if not self._asking:
-            answer.message = "nothing waits for it"
+        if not self._waiting:
+            answer.message = "no reset is waiting for it"
         elif not self._at_start():
             answer.message = f"bring the tip to {_millimetres(self._start)} first"
         else:

@@ -1,6 +1,6 @@
-"""Which nodes are there: none of the graph's may be missing, and none may be there twice.
+"""Checks that every node of the graph is there, and that none is there twice.
 
-Two stacks in one ROS domain would answer each other's questions.
+Two stacks in one ROS domain would answer each other's requests.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ EXCLUSIVE = (
 """Topics on which a second publisher means a second stack."""
 
 
-def clash(node: Node) -> str:
-    """Why this domain is not ours alone; empty when each topic has at most one publisher."""
+def find_conflict(node: Node) -> str:
+    """Return which topic has several publishers, and thus a second stack; empty if none has."""
     for topic in EXCLUSIVE:
         infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
         if len(infos) > 1:
@@ -36,12 +36,12 @@ def clash(node: Node) -> str:
     return ""
 
 
-def absent(node: Node) -> str:
-    """What of the graph is not there; a step asked of nobody would never be answered."""
+def find_missing(node: Node) -> str:
+    """Return which part of the graph is missing; empty if none is."""
     if not node.count_subscribers(topics.STEP_REQUEST):
         return f"subscriber of {topics.STEP_REQUEST}"
     for topic in (*EXCLUSIVE, topics.MOTION_STATE):
-        # resolved: rclpy counts names as they are, without the remappings of a launch
+        # resolved, because rclpy counts the given name without a launch file's remappings
         if not node.count_publishers(node.resolve_topic_name(topic)):
             return f"publisher of {topic}"
     return ""

@@ -1,8 +1,7 @@
-"""The way back to the start pose: the one that the tip came, backwards. Pure: no ROS.
+"""The path back to the start pose: the path that the tip came, backwards. No ROS.
 
-Where the obstacle stands on the arm's plane nobody tells; where the tip has been it is free. The
-height is not ours to leave: the filter below moves in the plane only. Positions are (x, y) in
-metres, in the frame of the arm.
+Where the obstacle stands is unknown, but where the tip has been is free space. The tip moves in the
+plane only, because arm_node keeps its height. Positions are (x, y) in metres in the arm's frame.
 """
 
 from __future__ import annotations
@@ -10,22 +9,26 @@ from __future__ import annotations
 import math
 
 Point = tuple[float, float]
+"""A position, or a displacement, (x, y), m."""
 
 SPACING = 0.001
-"""Metres between the points of a way; one nearer than this to an older one has come back to it."""
+"""Distance between points of a path, m. A tip nearer than this to an older point has returned."""
 JUMP = 0.02
-"""Metres that a tip does not move from one pose to the next; what lies between was not seen."""
+"""Distance that a tip cannot move between two poses, m. If it did, a part was not seen."""
 
 
-class Way:
-    """Where the tip has been since the start pose, without the loops."""
+class ReturnPath:
+    """The path of the tip since the start pose, without loops.
+
+    points: from the start pose to the tip, m; empty while no start pose is known.
+    """
 
     def __init__(self) -> None:
         self.points: list[Point] = []
-        """From the start pose to where the tip is; empty while no start pose is known."""
 
     @property
     def start(self) -> Point | None:
+        """The start pose, m; None if it is unknown."""
         return self.points[0] if self.points else None
 
     @property
@@ -35,15 +38,19 @@ class Way:
 
     @property
     def length(self) -> float:
-        """Metres of it that are left."""
+        """Length of the path that is left, m."""
         return sum(map(math.dist, self.points, self.points[1:]))
 
     def begin(self, start: Point) -> None:
-        """The tip is at the start pose."""
+        """Begin a new path at the start pose, m."""
         self.points = [start]
 
     def add(self, tip: Point) -> bool:
-        """The tip is here now; False where it jumped, and how it came is not known."""
+        """Add the present position of the tip, m.
+
+        Returns:
+            False if the tip jumped, so that its path is unknown.
+        """
         if not self.points:
             return True
         if math.dist(self.points[-1], tip) > JUMP:
@@ -55,8 +62,13 @@ class Way:
         self.points.append(tip)
         return True
 
-    def back(self, tip: Point, longest: float) -> Point:
-        """The next displacement, at most `longest` metres, that leads back along the way."""
+    def next_displacement(self, tip: Point, longest: float) -> Point:
+        """Return the next displacement (dx, dy) back along the path, m.
+
+        Args:
+            tip: present position of the tip, m.
+            longest: largest length of the displacement, m.
+        """
         left, goal = longest, tip
         for point in reversed(self.points):
             left -= math.dist(goal, point)

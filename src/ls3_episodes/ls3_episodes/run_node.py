@@ -1,6 +1,6 @@
-"""Runs episodes through the graph: progress for people, figures, and a video.
+"""run_node: runs episodes through the graph, reports progress, and writes figures and a video.
 
-Exits with 0 only when every requested episode ran.
+The exit code is 0 only if every requested episode ran.
 """
 
 from __future__ import annotations
@@ -29,48 +29,52 @@ from ls3_episodes import summary
 from ls3_episodes.film import view
 from ls3_episodes.film.film import Film, FilmConfig
 from ls3_episodes.operator_reset import DISCARDED
-from ls3_episodes.presence import clash
+from ls3_episodes.presence import find_conflict
 from ls3_episodes.summary import EpisodeOutcome, RunSummary
-from ls3_episodes.waiting import Stop, Waiter
+from ls3_episodes.waiting import Aborted, Waiter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 REMEMBERED_FRAMES = 1000
+"""Number of frames whose time of receipt is kept."""
 FAULTS_TO_GIVE_UP = 2
+"""Number of episodes in a row that did not run after which the run ends."""
 STEPS_PER_LINE = 10
+"""Steps between two lines of progress."""
 FILM_TIMEOUT_S = 300.0
+"""Longest wait for the end of the video, s."""
 INTERRUPTED = 130
-"""Exit code after SIGINT or SIGTERM, as a shell's."""
+"""Exit code after SIGINT or SIGTERM, as of a shell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunNodeConfig:
-    """Section `run_node` of a domain's YAML, and what a launch adds to it."""
+    """Parameters of run_node: its section of a domain's YAML, and what a launch file adds."""
 
-    model: str = parameter(description="directory of the trained models")
-    episodes: int = parameter(low=1, description="episodes to run")
-    seed: int = parameter(0, low=0, description="of the first episode; the i-th has seed + i")
+    model: str = parameter(description="directory of the trained model")
+    episodes: int = parameter(low=1, description="number of episodes to run")
+    seed: int = parameter(0, low=0, description="seed of episode 0; episode i has seed + i")
     out: str = parameter(description="directory of summary.json and the video")
     video: bool = parameter(True, description="write episodes.mp4")
-    max_steps: int = parameter(low=1, description="T, steps of an episode")
+    max_steps: int = parameter(low=1, description="T, length of an episode")
     stop_on_success: bool = parameter(True, description="end an episode at the goal")
-    arm: str = parameter("PSM1", description="name of the arm, for drawing the plan at its tool")
+    arm: str = parameter("PSM1", description="CRTK name of the arm, at whose tool plans are drawn")
     start_timeout: float = parameter(
-        120.0, low=0.1, description="until the graph is up, wall time", unit="s"
+        120.0, low=0.1, description="longest wait for the graph, wall time", unit="s"
     )
     answer_timeout: float = parameter(
-        20.0, low=0.1, description="until a request for an episode is answered", unit="s"
+        20.0, low=0.1, description="longest wait for the answer to a request", unit="s"
     )
     film: FilmConfig
 
 
 class RunNode(Node):
-    """Client of run_episode that listens to the whole graph."""
+    """Client of the action run_episode, which also follows the topics of the whole graph."""
 
     def __init__(self) -> None:
         super().__init__("run_node")
         self.config = config = ros.declare(self, RunNodeConfig)
-        # PyTorch takes seconds: after the parameters were found good, and not at import
+        # importing PyTorch takes seconds, so only after the parameters were checked
         import torch
 
         from ls3_models.bundle import load_bundle
@@ -82,8 +86,8 @@ class RunNode(Node):
             bundle.manifest.get("demonstrator_mean_steps"),
             {"model": bundle.identity, "seed": config.seed},
         )
-        _writable(config.out)
-        self._summary.write(config.out)  # that of an earlier run must not pass for this one's
+        _make_directory(config.out)
+        self._summary.write(config.out)  # so that an earlier run's file cannot pass for this one's
         self._began = time.monotonic()
         self._episode = -1
         self._plan_ms: list[float] = []  # of the running episode
@@ -97,16 +101,16 @@ class RunNode(Node):
         self._waiter = Waiter(self)
         self._client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
         for kind, topic, callback, profile in (
-            (Image, topics.CAMERA_IMAGE, self._see, qos.BEST_EFFORT),
-            (Image, topics.MASK, self._see_mask, qos.BEST_EFFORT),
-            (Plan, topics.PLAN, self._hear_plan, qos.RELIABLE),
-            (ArmCommand, topics.ARM_COMMAND, self._hear_command, qos.RELIABLE),
-            (MotionState, topics.MOTION_STATE, self._hear_motion, qos.LATCHED),
-            (PoseStamped, topics.arm(config.arm, "move_cp"), self._hear_pose, qos.RELIABLE),
+            (Image, topics.CAMERA_IMAGE, self._on_camera, qos.BEST_EFFORT),
+            (Image, topics.MASK, self._on_mask, qos.BEST_EFFORT),
+            (Plan, topics.PLAN, self._on_plan, qos.RELIABLE),
+            (ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE),
+            (MotionState, topics.MOTION_STATE, self._on_motion, qos.LATCHED),
+            (PoseStamped, topics.arm(config.arm, "move_cp"), self._on_pose, qos.RELIABLE),
         ):
             self.create_subscription(kind, topic, callback, profile)
-        self._poses: Subscription | None = None  # of the arm, until an episode's first plan
-        # the executor exists once the node spins
+        self._poses: Subscription | None = None  # of the arm, before an episode's first plan
+        # the node has an executor only once it spins
         self._start = self.create_timer(
             0.0, self._begin, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -117,13 +121,13 @@ class RunNode(Node):
         return self._summary.complete
 
     def close(self) -> None:
-        """Leave files that can be read."""
+        """Finish the video, so that its file can be played."""
         if self._film is not None:
             self._film.close()
 
     def _begin(self) -> None:
         self._start.cancel()
-        # a task of its own: it awaits what other callbacks bring, and must not keep them out
+        # a task of its own: it awaits messages, and must not block the callbacks that bring them
         self.executor.create_task(self._run)
 
     async def _run(self) -> None:
@@ -135,8 +139,8 @@ class RunNode(Node):
                 config.start_timeout,
                 f"action server {topics.RUN_EPISODE} (episode_node)",
             )
-            # figures and film are of every step, those of the first episode too. Not so the camera:
-            # where its frames come compressed nobody publishes raw ones
+            # figures and film need every step, also of the first episode; the camera's topic is
+            # not awaited, because a compressed camera publishes no raw frames
             for topic in (topics.PLAN, topics.ARM_COMMAND):
                 await self._waiter.until(
                     functools.partial(self._is_published, topic),
@@ -148,28 +152,28 @@ class RunNode(Node):
                 self._summary.rows.append(row)
                 self._summary.write(config.out)
                 elapsed = time.monotonic() - self._began
-                _say(summary.line(row, index + 1, self._summary, elapsed))
-                # what an operator threw away is no fault of the graph's
+                _print(summary.line(row, index + 1, self._summary, elapsed))
+                # an episode that the operator discarded is not a fault of the graph
                 faults = 0 if row.ran or row.reason == DISCARDED else faults + 1
                 if faults == FAULTS_TO_GIVE_UP and index + 1 < config.episodes:
-                    _say(f"given up after {faults} episodes in a row that did not run")
+                    _print(f"given up after {faults} episodes in a row that did not run")
                     break
             if self._film is not None:
                 self._film.finish()
                 await self._waiter.until(self._film.done, FILM_TIMEOUT_S, "end of the video")
-        except Stop as stop:
-            raise UserError(str(stop), where="run_node") from None
+        except Aborted as reason:
+            raise UserError(str(reason), where="run_node") from None
         ran, out = len(self._summary.ran), config.out
-        _say(f"{ran} of {config.episodes} episodes ran; results in {out}")
+        _print(f"{ran} of {config.episodes} episodes ran; results in {out}")
         raise SystemExit(0 if self.complete else 1)
 
     def _is_published(self, topic: str) -> bool:
         return self.count_publishers(topic) > 0
 
     async def _run_episode(self, index: int) -> EpisodeOutcome:
-        reason = clash(self)
+        reason = find_conflict(self)
         if reason:
-            raise Stop(reason)
+            raise Aborted(reason)
         config, began = self.config, time.monotonic()
         seed = config.seed + index
         goal = RunEpisode.Goal(
@@ -185,16 +189,16 @@ class RunNode(Node):
             )
         sent = self._client.send_goal_async(goal, feedback_callback=self._progress)
         sent.add_done_callback(lambda _future: self._waiter.wake())
-        # an answer may be lost, and with it all that could be known of the episode
+        # the answer may be lost, and then nothing is known of the episode
         answered = f"answer from {topics.RUN_EPISODE} (episode_node)"
         await self._waiter.until(sent.done, config.answer_timeout, answered)
         handle = sent.result()
         if not handle.accepted:
-            raise Stop("episode_node runs an episode for someone else")
+            raise Aborted("episode_node runs an episode for another client")
         answer = await handle.get_result_async()
         result = answer.result
         if self._film is not None:
-            self._film.end(*_verdict(result))
+            self._film.end(*_ending(result))
         self._episode = -1
         return EpisodeOutcome(
             episode=index,
@@ -222,25 +226,25 @@ class RunNode(Node):
         feedback = message.feedback
         if (feedback.step + 1) % STEPS_PER_LINE == 0:
             plan = "feasible" if feedback.feasible else "none feasible, arm holds"
-            _say(
+            _print(
                 f"  episode {self._episode + 1}, step {feedback.step + 1} of "
                 f"{self.config.max_steps}: plan {plan}, {1000 * feedback.solve_time:.0f} ms"
             )
 
-    def _see(self, message: Image) -> None:
+    def _on_camera(self, message: Image) -> None:
         self._seen[ros.nanoseconds(message.header.stamp)] = time.monotonic()
         if len(self._seen) > REMEMBERED_FRAMES:
             self._seen.popitem(last=False)
         if self._film is not None:
-            with contextlib.suppress(ValueError):  # segmentation_node complains about it
+            with contextlib.suppress(ValueError):  # segmentation_node reports such a frame
                 self._film.camera(to_array(message))
 
-    def _see_mask(self, message: Image) -> None:
+    def _on_mask(self, message: Image) -> None:
         if self._film is not None:
             with contextlib.suppress(ValueError):
                 self._film.mask(to_array(message))
 
-    def _hear_plan(self, message: Plan) -> None:
+    def _on_plan(self, message: Plan) -> None:
         if message.episode != self._episode:
             return
         self._plan_ms.append(1000 * message.solve_time)
@@ -251,34 +255,34 @@ class RunNode(Node):
                 self.destroy_subscription(self._poses)
                 self._poses = None
 
-    def _hear_command(self, message: ArmCommand) -> None:
+    def _on_command(self, message: ArmCommand) -> None:
         received = self._seen.get(ros.nanoseconds(message.image_stamp))
         if received is not None and message.episode == self._episode:
             elapsed = time.monotonic() - received
             self._summary.frame_to_command_ms.append(1000 * elapsed)
 
-    def _hear_motion(self, message: MotionState) -> None:
+    def _on_motion(self, message: MotionState) -> None:
         if self._film is not None:
             self._film.moving(message.moving)
 
     def _follow_arm(self) -> None:
-        """Where the tool stands after the reset; later it is where it was last sent.
+        """Subscribe to the arm's pose until the first plan; later the commanded pose is enough.
 
-        To take in a hundred poses a second all the time would cost as much as everything else.
+        Receiving a hundred poses a second all the time would cost as much as everything else.
         """
         if self._poses is None:
             topic = topics.arm(self.config.arm, "setpoint_cp")
             self._poses = self.create_subscription(
-                PoseStamped, topic, self._hear_pose, qos.BEST_EFFORT
+                PoseStamped, topic, self._on_pose, qos.BEST_EFFORT
             )
 
-    def _hear_pose(self, message: PoseStamped) -> None:
+    def _on_pose(self, message: PoseStamped) -> None:
         if self._film is not None:
             self._film.tool(message.pose.position.x, message.pose.position.y)
 
 
-def _verdict(result: RunEpisode.Result) -> tuple[str, str]:
-    """Words and colour for the end of an episode."""
+def _ending(result: RunEpisode.Result) -> tuple[str, str]:
+    """Status text and colour for the end of an episode."""
     if result.violation:
         return "VIOLATION", view.RED
     if result.success:
@@ -286,14 +290,14 @@ def _verdict(result: RunEpisode.Result) -> tuple[str, str]:
     return ("TIME IS UP" if result.reason == "horizon" else "STOPPED"), view.AMBER
 
 
-def _writable(directory: str) -> None:
+def _make_directory(directory: str) -> None:
     try:
         Path(directory).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write there ({error.strerror})", where=directory) from None
+        raise UserError(f"cannot write here ({error.strerror})", where=directory) from None
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Figures of a run through the graph: one row per episode and ``summary.json``."""
+"""Figures of a run through the graph: one row per episode, and ``summary.json``."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ from typing import Any
 from ls3_common.files import write_json
 
 FILE = "summary.json"
+"""Name of the file with the figures."""
 
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """One episode; `steps` counts up to the goal where it was reached, else all steps taken."""
+    """The outcome of one episode.
+
+    episode, seed: of the request. ran: whether it ended by success, violation or T, and not by a
+    fault or a cancellation. steps: up to the first success, or all steps. holds: steps in which the
+    arm held. dropped: plans that the arm refused. reason: why the episode ended.
+    plan_ms_median: median planning time, ms; None without a plan. wall_s: duration, s of wall time.
+    file: path of the episode file; empty if there is none.
+    """
 
     episode: int
     seed: int
-    ran: bool  # to success, violation or T; false when a fault or a cancellation ended it
+    ran: bool
     success: bool
     violation: bool
     steps: int
     holds: int
-    dropped: int  # plans the arm refused
+    dropped: int
     reason: str
     plan_ms_median: float | None
     wall_s: float
@@ -34,9 +42,12 @@ class EpisodeOutcome:
 
 @dataclass
 class RunSummary:
-    """Collects the rows and timings of one run of `requested` episodes.
+    """Rows and timings of one run.
 
-    demonstrator_mean_steps: of the model's training data; None where it is not known.
+    requested: number of episodes asked for. demonstrator_mean_steps: mean number of steps of the
+    demonstrations in the model's training data; None if unknown. context: further entries of the
+    file. rows: outcome of each episode so far. plan_ms: planning times, ms. frame_to_command_ms:
+    wall time from the receipt of a camera frame to that of the arm's answer to its plan, ms.
     """
 
     requested: int
@@ -45,7 +56,6 @@ class RunSummary:
     rows: list[EpisodeOutcome] = field(default_factory=list)
     plan_ms: list[float] = field(default_factory=list)
     frame_to_command_ms: list[float] = field(default_factory=list)
-    """From the receipt of a camera frame to that of the arm's answer to its plan, wall time."""
 
     @property
     def complete(self) -> bool:
@@ -54,10 +64,11 @@ class RunSummary:
 
     @property
     def ran(self) -> list[EpisodeOutcome]:
+        """The outcomes of the episodes that ran."""
         return [row for row in self.rows if row.ran]
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures, as they stand in the file. Means over nothing are null."""
+        """Return the figures as in the file. The mean of no values is None."""
         ran = self.ran
         steps = [row.steps for row in ran if row.success]
         return {
@@ -77,14 +88,14 @@ class RunSummary:
         }
 
     def write(self, directory: str | Path) -> Path:
-        """Write the file whole or not at all, and return its path."""
+        """Write ``summary.json`` into `directory`, completely or not at all; return its path."""
         path = Path(directory) / FILE
         write_json(path, self.to_dict())
         return path
 
 
 def line(row: EpisodeOutcome, done: int, summary: RunSummary, elapsed_s: float) -> str:
-    """One line of progress after `done` episodes in `elapsed_s` of wall time."""
+    """Return one line of progress after `done` episodes in `elapsed_s` seconds of wall time."""
     if not row.ran:
         outcome = f"did not run: {row.reason}"
     elif row.violation:
@@ -106,18 +117,21 @@ def line(row: EpisodeOutcome, done: int, summary: RunSummary, elapsed_s: float) 
 
 
 def duration(seconds: float) -> str:
-    """``75`` as ``1 min 15 s``."""
+    """Format a duration in seconds: 75 becomes ``1 min 15 s``."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def median(values: list[float]) -> float | None:
-    """None of nothing."""
+    """Return the median; None if there are no values."""
     return statistics.median(values) if values else None
 
 
 def percentile(values: list[float], percent: float) -> float | None:
-    """Nearest-rank percentile: a value that was measured, not one between two."""
+    """Return the nearest-rank percentile, which is one of the values; None if there are none.
+
+    percent: from 0 to 100.
+    """
     if not values:
         return None
     rank = math.ceil(percent / 100 * len(values))
@@ -125,5 +139,5 @@ def percentile(values: list[float], percent: float) -> float | None:
 
 
 def rounded(value: float | None) -> float | None:
-    """Milliseconds as a person reads them."""
+    """Round a time in milliseconds to one decimal; None stays None."""
     return None if value is None else round(value, 1)

@@ -72,7 +72,7 @@ def test_stale_image_is_refused(control: JointControl) -> None:
     ("stamp", "reason"),
     [
         (NOW - 500_000_001, "image older than 0.5 s"),  # of the scene before a reset
-        (NOW + PERIOD_NS + 1, "image of the future"),
+        (NOW + PERIOD_NS + 1, "image from the future"),
         (0, "image older than 0.5 s"),
     ],
 )
@@ -84,7 +84,9 @@ def test_image_of_another_time_is_refused(control: JointControl, stamp: int, rea
 
 def test_image_of_a_former_clock_is_refused(control: JointControl) -> None:
     control.receive(5, 0.0)
-    assert control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0).reason == "image of the future"
+    assert (
+        control.execute([0.0, 0.0], NOW, feasible=True, wall=0.0).reason == "image from the future"
+    )
 
 
 def test_joints_that_nobody_reports_get_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ls3_episodes.retreat import JUMP, SPACING, Point, Way
+from ls3_episodes.retreat import JUMP, SPACING, Point, ReturnPath
 
 STEP = 0.005
 turns = st.lists(st.tuples(st.floats(-math.pi, math.pi), st.integers(1, 15)), max_size=12)
@@ -28,13 +28,13 @@ def walked(turns: list[tuple[float, int]]) -> list[Point]:
 @given(turns)
 def test_the_way_back_is_the_way_that_it_came(turns: list[tuple[float, int]]) -> None:
     poses = walked(turns)
-    way = Way()
+    way = ReturnPath()
     way.begin(poses[0])
     assert all(way.add(pose) for pose in poses)
     tip, steps = poses[-1], 0
     most = math.ceil(2 * way.length / STEP) + 10
     while not way.is_back:
-        dx, dy = way.back(tip, STEP)
+        dx, dy = way.next_displacement(tip, STEP)
         assert 0 < math.hypot(dx, dy) <= STEP + 1e-12
         for part in range(1, 11):  # what it passes on the way
             between = (tip[0] + dx * part / 10, tip[1] + dy * part / 10)
@@ -46,7 +46,7 @@ def test_the_way_back_is_the_way_that_it_came(turns: list[tuple[float, int]]) ->
 
 
 def test_a_loop_is_not_gone_twice() -> None:
-    way = Way()
+    way = ReturnPath()
     way.begin((0.0, 0.0))
     square = [(0, 0), (5, 0), (5, 5), (0, 5), (0, 0), (-5, 0)]
     for (a, b), (c, d) in itertools.pairwise(square):
@@ -56,7 +56,7 @@ def test_a_loop_is_not_gone_twice() -> None:
 
 
 def test_a_jump_is_told() -> None:
-    way = Way()
+    way = ReturnPath()
     assert way.add((1.0, 1.0))  # nothing to jump from
     way.begin((0.0, 0.0))
     assert not way.add((2 * JUMP, 0.0))

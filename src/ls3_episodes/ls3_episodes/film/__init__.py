@@ -1,1 +1,1 @@
-"""Pictures and videos of an episode."""
+"""Pictures and videos of episodes."""

@@ -1,4 +1,4 @@
-"""Turns what the graph says into a video, in a thread of its own: drawing must delay no message."""
+"""Makes a video of what happens in the graph, in a thread of its own, so as to delay no message."""
 
 from __future__ import annotations
 
@@ -20,22 +20,29 @@ if TYPE_CHECKING:
     from ls3_interfaces.msg import Plan
 
 FPS = 20
+"""Frames per second of the video."""
 PLAN_FRAMES = 3
-"""How long a new plan is shown before the arm moves."""
+"""Number of frames for which a new plan is shown before the arm moves."""
 LAST_FRAMES = 30
+"""Number of frames for which the end of an episode is shown."""
 COLOURS = 3
 LEAVE_TIMEOUT_S = 4.0
+"""Longest wait for the video's thread when the process ends, s."""
 
 Decode = Callable[[np.ndarray], np.ndarray]
+"""Decodes latents (n, latent) to images, uint8 (n, height, width, channels)."""
 
 
 @dataclass(frozen=True)
 class FilmConfig:
-    """What the pictures need to know of the camera: it looks straight down, x to the right."""
+    """Headline, and the part of the table in the camera's image. The camera looks straight down."""
 
     title: str = parameter("LS3", description="headline of the video")
     width: float = parameter(
-        0.0, low=0.0, description="table that the camera image spans; 0: no plan is drawn", unit="m"
+        0.0,
+        low=0.0,
+        description="width of the table that the camera image shows; 0: draw no plan",
+        unit="m",
     )
     centre: tuple[float, ...] = parameter(
         (0.0, 0.0), description="table point (x, y) at the image's centre", unit="m"
@@ -44,7 +51,7 @@ class FilmConfig:
 
 @dataclass(frozen=True)
 class Shot:
-    """A scene, for how many frames, and the latent to decode as what the plan imagines."""
+    """A picture, the number of frames for which it is shown, and the imagined latent to decode."""
 
     scene: FilmFrame
     frames: int
@@ -52,7 +59,7 @@ class Shot:
 
 
 class Film:
-    """One video of all episodes. Methods are called by the node's thread and return at once."""
+    """One video of all episodes. The node's thread calls the methods, which return at once."""
 
     def __init__(
         self,
@@ -62,6 +69,15 @@ class Film:
         horizon: int,
         warn: Callable[[str], None],
     ) -> None:
+        """Start the video.
+
+        Args:
+            path: of the mp4 file.
+            config: headline and scale.
+            decode: decodes imagined latents.
+            horizon: T, length of an episode.
+            warn: logs a warning.
+        """
         self._config, self._decode, self._warn = config, decode, warn
         self._scene = FilmFrame(title=config.title, horizon=horizon, maps_plan=config.width > 0)
         self._tool: tuple[float, float] | None = None
@@ -74,7 +90,7 @@ class Film:
         self._thread.start()
 
     def begin(self, episode: str, notes: list[tuple[str, str]]) -> None:
-        """A new episode; `notes` are lines that stay the same in it."""
+        """Begin an episode with this caption; `notes` are constant (name, value) lines."""
         self._notes = notes
         self._latent = None
         self._set(
@@ -89,30 +105,34 @@ class Film:
         )
 
     def tool(self, x: float, y: float) -> None:
+        """Set the position of the tool, m."""
         self._tool = (x, y)
 
     def mask(self, pixels: np.ndarray) -> None:
+        """Set what the networks see, uint8 (height, width, channels)."""
         self._set(mask=pixels)
 
     def camera(self, pixels: np.ndarray) -> None:
+        """Set the camera's image, uint8 (height, width, 3); adds a frame while the arm moves."""
         self._set(camera=pixels)
         if self._moving:
             self._shoot(1)
 
     def moving(self, moving: bool) -> None:
+        """Set whether the arm moves."""
         self._moving = moving
 
     def plan(self, plan: Plan) -> None:
-        """A new plan: shown before, and while, it is carried out."""
-        # a plan of a solver that failed has an action, zero, and nothing else
+        """Show a new plan, before and while it is carried out."""
+        # the plan of a solver that failed contains only a zero action
         steps = np.asarray(plan.action_sequence, float).reshape(-1, max(len(plan.action), 1))
         horizon = len(steps)
         latents = np.asarray(plan.imagined, np.float32).reshape(max(horizon, 1), -1)
         self._latent = latents[-1] if plan.feasible and latents.size else None
-        thought = Step(plan.feasible, plan.safe_probability, plan.constraint_probability)
+        planned = Step(plan.feasible, plan.safe_probability, plan.constraint_probability)
         self._set(
             step=plan.step + 1,
-            history=(*self._scene.history, thought),
+            history=(*self._scene.history, planned),
             path=self._path(steps) if plan.feasible else (),
             imagined=None,
             lookahead=horizon,
@@ -128,20 +148,21 @@ class Film:
         self._shoot(PLAN_FRAMES)
 
     def end(self, status: str, colour: str) -> None:
-        """The episode is over."""
+        """Show the end of an episode with this status text and colour."""
         self._set(status=status, colour=colour, path=())
         self._moving = False
         self._shoot(LAST_FRAMES)
 
     def finish(self) -> None:
-        """No more shots will come; `done` tells when all are in the file."""
+        """Write all remaining frames in the background; `done` tells when they are in the file."""
         self._shots.put(None)
 
     def done(self) -> bool:
+        """Whether the file is complete."""
         return not self._thread.is_alive()
 
     def close(self) -> None:
-        """Finish the file now; shots not yet drawn are left out."""
+        """Finish the file now, without the frames that are not drawn yet."""
         self._discard = True
         self._shots.put(None)
         self._thread.join(LEAVE_TIMEOUT_S)
@@ -154,7 +175,7 @@ class Film:
             self._shots.put(Shot(self._scene, frames, self._latent))
 
     def _path(self, steps: np.ndarray) -> list[tuple[float, float]]:
-        """Where the tool will be, as fractions of the image; steps: (horizon, 2) metres."""
+        """Planned positions of the tool as fractions of the image; steps: (horizon, 2), m."""
         if self._tool is None or not self._config.width or steps.shape[1:] != (2,):
             return []
         points = np.cumsum([self._tool, *steps], axis=0) - self._config.centre
@@ -180,5 +201,5 @@ class Film:
 
 
 def _newest(pixels: np.ndarray) -> np.ndarray:
-    """Of a stack of colour frames the newest; other images as they are."""
+    """The newest frame of a stack of colour frames; other images unchanged."""
     return pixels[..., -COLOURS:] if pixels.shape[-1] > COLOURS else pixels

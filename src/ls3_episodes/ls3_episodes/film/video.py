@@ -1,4 +1,4 @@
-"""H.264 video that stays readable whenever the process ends, and GIFs made from it.
+"""Writes H.264 videos that stay playable even if the process is killed, and makes GIFs of them.
 
 python -m ls3_episodes.film.video episodes.mp4 episodes.gif --start 2 --duration 8
 """
@@ -18,26 +18,29 @@ import numpy as np
 from ls3_common.files import replacing
 
 CLOSE_TIMEOUT_S = 3.0
+"""Longest wait for the encoder to end, s."""
 FRAGMENT_FRAMES = 20
+"""Number of frames per fragment: at most this many are lost if the process is killed."""
 
 
 class VideoError(Exception):
-    """The encoder does not run, or ended by itself; the text is its own."""
+    """The encoder could not run or failed; the text is the encoder's."""
 
 
 class VideoWriter:
-    """An mp4 file in fragments: what was written before a kill can be played.
+    """Writes an mp4 file in fragments, so that a killed process leaves a playable file.
 
-    `close` rewrites it, without encoding again, as an ordinary file that any player can seek in.
-    A film without a single picture leaves no file: no player opens one.
+    `close` turns it into an ordinary, seekable file without encoding again. A video without any
+    picture leaves no file, because no player opens one.
     """
 
     def __init__(self, path: str | Path, size: tuple[int, int], fps: int) -> None:
+        """Start the encoder for pictures of `size` (width, height), px, at `fps` per second."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         width, height = size
-        # a session of its own: Ctrl-C reaches the whole foreground group, and the encoder has to
-        # outlive it by the frames that are still under way; it ends with its standard input
+        # a session of its own: Ctrl-C signals the whole foreground group, but the encoder must
+        # still encode the frames under way; it ends when its standard input is closed
         self._process = subprocess.Popen(
             [
                 *_ffmpeg(),
@@ -59,7 +62,7 @@ class VideoWriter:
         self._reader.start()
 
     def write(self, picture: np.ndarray) -> None:
-        """Append one uint8 (height, width, 3) picture.
+        """Append one picture, uint8 (height, width, 3).
 
         Raises:
             VideoError: the encoder has ended.
@@ -72,10 +75,10 @@ class VideoWriter:
         self._empty = False
 
     def close(self) -> None:
-        """Finish the file.
+        """Complete the file and end the encoder.
 
         Raises:
-            VideoError: the encoder failed; what it wrote before stays.
+            VideoError: the encoder failed; what it wrote before stays in the file.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -112,7 +115,14 @@ def to_gif(
     width: int = 800,
     fps: int = 10,
 ) -> None:
-    """Make a GIF with its own palette from a video, or from a part of it."""
+    """Make a GIF with a palette of its own from a video or a part of it.
+
+    Args:
+        video, gif: paths of input and output.
+        start_s, duration_s: the part to use, s; None: to the end.
+        width: of the GIF, px; the height follows.
+        fps: frames per second of the GIF.
+    """
     graph = (
         f"fps={fps},scale={width}:-1:flags=lanczos,split[a][b];"
         "[a]palettegen=max_colors=128:stats_mode=diff[p];[b][p]paletteuse=dither=bayer"
@@ -132,18 +142,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("video", type=Path)
     parser.add_argument("gif", type=Path)
-    parser.add_argument("--start", type=float, default=0.0, help="first second")
-    parser.add_argument("--duration", type=float, help="seconds; all by default")
-    parser.add_argument("--width", type=int, default=800, help="pixels")
-    parser.add_argument("--fps", type=int, default=10, help="pictures a second")
-    given = parser.parse_args()
+    parser.add_argument("--start", type=float, default=0.0, help="start of the part, s")
+    parser.add_argument("--duration", type=float, help="length of the part, s (default: all)")
+    parser.add_argument("--width", type=int, default=800, help="width of the GIF, px")
+    parser.add_argument("--fps", type=int, default=10, help="frames per second of the GIF")
+    arguments = parser.parse_args()
     to_gif(
-        given.video,
-        given.gif,
-        start_s=given.start,
-        duration_s=given.duration,
-        width=given.width,
-        fps=given.fps,
+        arguments.video,
+        arguments.gif,
+        start_s=arguments.start,
+        duration_s=arguments.duration,
+        width=arguments.width,
+        fps=arguments.fps,
     )
 
 

@@ -1,6 +1,6 @@
-"""One picture of a control step: camera and plan, mask, imagined outcome, and what they imply.
+"""Draws one picture of a control step: camera with plan, mask, imagined outcome, probabilities.
 
-Pure: arrays and numbers in, an RGB array out.
+Input are arrays and numbers, output is an RGB array. No ROS.
 """
 
 from __future__ import annotations
@@ -12,21 +12,27 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-SIZE = (1280, 720)  # width, height
+SIZE = (1280, 720)
+"""Width and height of a picture, px."""
 BACKGROUND, PANEL, TRACK = "#0f141b", "#1b232e", "#2b3644"
 TEXT, FAINT = "#eef3f8", "#93a1b1"
 GREEN, AMBER, RED, BLUE = "#3fb96b", "#e3a72f", "#ef5350", "#58a6ff"
 PATH = "#ffd54a"
 
-CAMERA_BOX = (28, 84, 572)  # x, y, side
+CAMERA_BOX = (28, 84, 572)
+"""x, y and side of the camera's image in the picture, px; the other boxes likewise."""
 MASK_BOX = (628, 84, 264)
 IMAGINED_BOX = (628, 392, 264)
-COLUMN = (920, 1252)  # x from, to
+COLUMN = (920, 1252)
+"""Left and right edge of the column of figures, px."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the planner thought at one step of the episode."""
+    """The planner's result at one step of an episode.
+
+    safe_probability, constraint_probability: of the plan, in [0, 1], equations (5) and (6).
+    """
 
     feasible: bool
     safe_probability: float
@@ -35,14 +41,18 @@ class Step:
 
 @dataclass(frozen=True)
 class FilmFrame:
-    """Everything one picture shows; what is None or empty is left blank.
+    """Everything that one picture shows; a field that is None or empty is left blank.
 
-    camera: uint8 (h, w, 3); mask, imagined: uint8 (h, w, c); path: (points, 2), fractions of the
-    camera image's width and height from its top left; history: one `Step` for each so far.
+    title, episode: headline and caption. maps_plan: whether plans can be drawn into the image.
+    step, horizon: present step and T. status, colour: text and colour of the status field.
+    camera: uint8 (height, width, 3). mask, imagined: uint8 (height, width, channels).
+    lookahead: number of steps that the plan looks ahead. path: planned positions of the tool,
+    (points, 2), as fractions of the image's width and height from its top left corner.
+    history: the planner's result of each step so far. notes: (name, value) lines.
     """
 
     title: str = "LS3"
-    maps_plan: bool = True  # whether a path would be known in the image
+    maps_plan: bool = True
     episode: str = ""
     step: int = 0
     horizon: int = 1
@@ -58,7 +68,7 @@ class FilmFrame:
 
 
 def draw(scene: FilmFrame) -> np.ndarray:
-    """The picture, uint8 (720, 1280, 3)."""
+    """Draw the picture, uint8 (720, 1280, 3), RGB."""
     picture = Image.new("RGB", SIZE, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     pen.text((28, 24), scene.title, TEXT, _font(34))
@@ -108,7 +118,7 @@ def _bar(
 
 
 def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: FilmFrame) -> None:
-    """Both probabilities over the steps of the episode; amber marks where the arm held."""
+    """Draw both probabilities over the steps; amber bars mark steps in which the arm held."""
     left, top, right, bottom = box
     pen.rounded_rectangle((left, top - 8, right, bottom + 8), 8, PANEL)
     width = (right - left - 16) / max(scene.horizon, 1)
@@ -116,15 +126,15 @@ def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: Film
     def place(step: int, probability: float) -> tuple[float, float]:
         return left + 8 + (step + 0.5) * width, bottom - probability * (bottom - top)
 
-    for step, thought in enumerate(scene.history):
-        if not thought.feasible:
+    for step, planned in enumerate(scene.history):
+        if not planned.feasible:
             x, _ = place(step, 0)
             pen.rectangle((x - width / 2, top, x + width / 2 - 1, bottom), "#5a4a22")
     for name, colour in (("constraint_probability", RED), ("safe_probability", GREEN)):
         points = [
-            place(step, min(getattr(thought, name), 1.0))
-            for step, thought in enumerate(scene.history)
-            if thought.feasible
+            place(step, min(getattr(planned, name), 1.0))
+            for step, planned in enumerate(scene.history)
+            if planned.feasible
         ]
         if len(points) > 1:
             pen.line(points, colour, 3, joint="curve")
@@ -142,7 +152,7 @@ def _camera(picture: Image.Image, scene: FilmFrame) -> None:
     if not len(scene.path):
         picture.paste(_photograph(scene.camera, side), (x, y))
         return
-    double = 2 * side  # lines drawn twice as large and then reduced have smooth edges
+    double = 2 * side  # drawing at twice the size and then reducing makes edges smooth
     panel = _photograph(scene.camera, double)
     pen = ImageDraw.Draw(panel)
     points = [(u * double, v * double) for u, v in scene.path]
@@ -156,10 +166,7 @@ def _camera(picture: Image.Image, scene: FilmFrame) -> None:
 
 
 def _photograph(pixels: np.ndarray, side: int) -> Image.Image:
-    """A camera frame enlarged without its staircases: renderers for speed draw hard edges.
-
-    What is not square keeps its shape.
-    """
+    """Enlarge a camera frame without visible pixel steps; a frame that is not square is padded."""
     frame = Image.fromarray(np.ascontiguousarray(pixels))
     if frame.width < side / 2:
         frame = frame.filter(ImageFilter.GaussianBlur(0.6))
@@ -169,7 +176,7 @@ def _photograph(pixels: np.ndarray, side: int) -> Image.Image:
 def _image(
     picture: Image.Image, box: tuple[int, int, int], pixels: np.ndarray | None, tint: str = TEXT
 ) -> None:
-    """Paste a colour image, or a grey one with `tint` for white."""
+    """Paste a colour image, or a grey image with `tint` in place of white."""
     x, y, side = box
     if pixels is None:
         ImageDraw.Draw(picture).rectangle((x, y, x + side - 1, y + side - 1), PANEL)
