@@ -1,11 +1,11 @@
-"""Compare the stand-in with a real ROS 2: the same names, and the same processes started.
+"""Compares the stand-in with a real ROS 2: the same names, and the same processes started.
 
     python compare.py --real "COMMAND" [PACKAGE FILE [name:=value ...]]
 
-COMMAND is the real `ros2`, in an environment of its own (see the README). Every executable of
-every package found over AMENT_PREFIX_PATH is replaced by one that writes down how it was
-called, so that a launch file can be compared without a robot, a GPU or a minute of waiting.
-Without PACKAGE, `features.launch.py` is compared, which uses all that the stand-in supports.
+COMMAND is the real `ros2` in an environment of its own (see the README). Every executable of every
+package on AMENT_PREFIX_PATH is replaced by a recorder that writes down how it was called. A launch
+file can thus be compared within seconds and without a robot or a GPU. Without PACKAGE the file
+`features.launch.py` is compared, which uses everything that the stand-in supports.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ MODULES = [
     "launch_ros.substitutions",
 ]
 
-# Run inside a launch, so that it sees the `launch` of that `ros2`: every public class and the
-# keywords of its constructor and those of its bases.
+# Run as a launch file, so that it imports the `launch` of that `ros2`. Writes every public class
+# with the keywords of its constructor and of its bases' constructors.
 SURFACE = """
 import importlib, inspect, json
 from launch import LaunchDescription
@@ -54,7 +54,7 @@ def keywords(thing):
             parameters = inspect.signature(base.__init__).parameters.values()
             found.update(p.name for p in parameters)
             if all(p.kind != p.VAR_KEYWORD for p in parameters):
-                break  # what its bases take cannot be given
+                break  # the base classes' keywords cannot be passed
     return sorted(found - {"kwargs", "left_over", "left_over_kwargs"})
 
 def generate_launch_description():
@@ -68,7 +68,7 @@ def generate_launch_description():
     return LaunchDescription()
 """
 
-# Stands for every executable: writes down its arguments, then ends by itself or by a signal.
+# Replaces every executable: writes down its arguments, then ends by itself or by a signal.
 RECORDER = """#!{python}
 import json, os, sys, time
 words = [word if not os.path.isfile(word) else open(word).read() for word in sys.argv[1:]]
@@ -87,7 +87,7 @@ raise SystemExit(len(sys.argv) if "--fail" in sys.argv else 0)
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads the tuples that the real launch writes."""
+    """A YAML loader that also reads the tuples that the real launch writes."""
 
 
 def _sequence(loader: _Loader, node: yaml.Node) -> list[Any]:
@@ -99,7 +99,13 @@ _Loader.add_constructor("tag:yaml.org,2002:python/tuple", _sequence)
 
 
 def shadow(prefix: Path, folder: Path, ends: list[str]) -> None:
-    """Make `prefix` an ament prefix of all packages there are, with recorders for executables."""
+    """Make `prefix` an ament prefix with all packages, whose executables are recorders.
+
+    Args:
+        prefix: an empty directory.
+        folder: where the recorders write.
+        ends: names of the executables that end by themselves.
+    """
     index = prefix / "share/ament_index/resource_index/packages"
     index.mkdir(parents=True)
     text = RECORDER.format(
@@ -131,7 +137,16 @@ def _record(path: Path, text: str) -> None:
 
 
 def run(command: list[str], words: list[str], ends: list[str]) -> dict[str, Any]:
-    """Launch with recorders; what was started, and how the launch ended."""
+    """Launch with recorders instead of executables.
+
+    Args:
+        command: a `ros2` command.
+        words: arguments of `ros2 launch`.
+        ends: names of the executables that end by themselves.
+
+    Returns:
+        The exit code, the calls of the recorders, the launch's notices and its output.
+    """
     with tempfile.TemporaryDirectory() as place:
         folder, prefix = Path(place, "calls"), Path(place, "prefix")
         folder.mkdir()
@@ -162,7 +177,7 @@ def run(command: list[str], words: list[str], ends: list[str]) -> dict[str, Any]
 
 
 def surface(command: list[str]) -> dict[str, list[str]]:
-    """Public classes of that `ros2`'s launch, with the keywords they take."""
+    """The public classes of that `ros2`'s launch, each with the keywords that it takes."""
     with tempfile.TemporaryDirectory() as place:
         answer, file = Path(place, "surface.json"), Path(place, "surface.launch.py")
         file.write_text(SURFACE % (MODULES, str(answer)))
@@ -172,7 +187,7 @@ def surface(command: list[str]) -> dict[str, list[str]]:
 
 
 def main() -> int:
-    """Print every difference; the exit code is 0 where there is none."""
+    """Print every difference; return 0 if there is none, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--real", required=True, help="the real ros2, e.g. /opt/ros/.../bin/ros2")
     parser.add_argument("words", nargs="*", help="PACKAGE FILE [name:=value ...]")
@@ -181,24 +196,24 @@ def main() -> int:
         action="append",
         default=["node"],
         metavar="EXECUTABLE",
-        help="one that ends by itself after a second, the others wait to be stopped",
+        help="executable that ends by itself after a second; the others wait to be stopped",
     )
     arguments = parser.parse_args()
     real = shlex.split(arguments.real)
     words = arguments.words or ["standin_features", "features.launch.py", "given:=2.5"]
     problems = 0
-    theirs, ours = surface(real), surface(STANDIN)
-    for name, keywords in ours.items():
-        extra = (
-            sorted(set(keywords) - set(theirs.get(name, []))) if name in theirs else ["all of it"]
-        )
+    in_real, in_standin = surface(real), surface(STANDIN)
+    for name, keywords in in_standin.items():
+        known = in_real.get(name)
+        extra = ["all of it"] if known is None else sorted(set(keywords) - set(known))
         if extra:
             problems += 1
             print(f"only the stand-in has {name}: {extra}")
-    print(f"{len(ours)} names compared")
-    real_run, own_run = (run(command, words, arguments.ends) for command in (real, STANDIN))
+    print(f"{len(in_standin)} names compared")
+    real_run, standin_run = (run(command, words, arguments.ends) for command in (real, STANDIN))
     for key in ("exit code", "calls", "told"):
-        left, right = (json.dumps(r[key], indent=1, sort_keys=True) for r in (real_run, own_run))
+        texts = (json.dumps(r[key], indent=1, sort_keys=True) for r in (real_run, standin_run))
+        left, right = texts
         if left != right:
             problems += 1
             print(
@@ -210,7 +225,7 @@ def main() -> int:
             )
     print(f"{len(real_run['calls'])} processes compared, exit code {real_run['exit code']}")
     if problems:
-        print("--- real\n", real_run["output"], "--- stand-in\n", own_run["output"])
+        print("--- real\n", real_run["output"], "--- stand-in\n", standin_run["output"])
         return 1
     return 0
 

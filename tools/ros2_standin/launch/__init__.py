@@ -1,4 +1,4 @@
-"""`launch` as far as this project's launch files use it; see the README of the ROS 2 stand-in."""
+"""The part of `launch` that this project's launch files use; see the stand-in's README."""
 
 from launch.action import Action, LaunchDescriptionEntity
 from launch.event import Event

@@ -1,8 +1,8 @@
-"""A second process that ends what a launch started if the launch itself is killed.
+"""The guardian: a second process that ends what a launch started if the launch itself is killed.
 
-It learns the process ids over a pipe. When the pipe closes while some still run, nobody is
-left to stop them: they get SIGINT, SIGTERM and SIGKILL in turn, with their whole groups.
-It imports nothing of this package, so that it starts in a few milliseconds.
+The launch reports process ids over a pipe. If the pipe closes while some of them still run, the
+guardian sends SIGINT, SIGTERM and SIGKILL in turn to their process groups. The module imports
+nothing of this package, so that the guardian starts within milliseconds.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import sys
 import time
 
 STEPS_S = ((signal.SIGINT, 2.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 0.0))
+"""The signals, each with the wait after it, s."""
 
 
 class Guardian:
-    """The launch's end of the pipe."""
+    """The launch's side: starts the guardian and reports process ids to it."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -26,26 +27,29 @@ class Guardian:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C and kill of the launch's group are not for it
+            start_new_session=True,  # signals to the launch's group must not reach the guardian
         )
 
     def watch(self, pid: int) -> None:
+        """Report a process that has started; it leads a process group."""
         self._tell(f"+{pid}\n")
 
     def forget(self, pid: int) -> None:
+        """Report a process that has ended."""
         self._tell(f"-{pid}\n")
 
     def _tell(self, text: str) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # killed by someone: the launch goes on
+        with contextlib.suppress(BrokenPipeError):  # if the guardian was killed, the launch goes on
             os.write(self._process.stdin.fileno(), text.encode())
 
     def close(self) -> None:
+        """Close the pipe and wait for the guardian to end."""
         self._process.communicate()
 
 
 def _signal(group: int, number: int) -> bool:
-    """Whether there was still something to signal."""
+    """Signal a process group; return whether it still exists."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -54,6 +58,7 @@ def _signal(group: int, number: int) -> bool:
 
 
 def main() -> None:
+    """Read process ids until the pipe closes, then end what still runs."""
     groups: set[int] = set()
     for line in sys.stdin:
         (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))

@@ -1,4 +1,4 @@
-"""Base classes of everything that a launch description holds."""
+"""Base classes of everything that a launch description contains."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ if TYPE_CHECKING:
 
 
 class LaunchDescriptionEntity:
-    """Something that can be visited."""
+    """An entity of a launch description, which a launch visits."""
 
-    # known before launching, so that the arguments among them can be listed
+    # whether sub-entities exist only under a condition; `--show-args` marks their arguments
     sub_entities_are_conditional = False
 
     def get_sub_entities(self) -> Sequence[LaunchDescriptionEntity]:
+        """Return the entities inside this one that are known before launching."""
         return []
 
     def visit(self, context: LaunchContext) -> Any:
-        """Carry it out; entities returned are visited next."""
+        """Carry out the entity; the entities that it returns are visited next."""
         raise NotImplementedError
 
 
 class Action(LaunchDescriptionEntity):
-    """An entity that may hang on a condition."""
+    """An entity with an optional condition."""
 
     def __init__(self, *, condition: IfCondition | None = None) -> None:
         self.condition = condition
 
     def visit(self, context: LaunchContext) -> Any:
+        """Execute the action if its condition is true."""
         if self.condition is None or self.condition.evaluate(context):
             return self.execute(context)
         return None
 
     def execute(self, context: LaunchContext) -> Any:
+        """Carry out the action; may return entities to visit next."""
         return None
 
 
@@ -43,7 +46,11 @@ SomeEntities = LaunchDescriptionEntity | Iterable[LaunchDescriptionEntity] | Non
 
 
 def as_entities(entities: SomeEntities) -> list[LaunchDescriptionEntity]:
-    """What an action or handler returned, as a list; checked, because users return it."""
+    """Make a list of what an action or handler returned.
+
+    Raises:
+        TypeError: something in it is not an entity.
+    """
     if entities is None:
         return []
     items = [entities] if isinstance(entities, LaunchDescriptionEntity) else list(entities)

@@ -1,4 +1,4 @@
-"""When an action is carried out."""
+"""Conditions of actions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 class IfCondition:
-    """True when the expression is `true` or `1`, false when `false` or `0`, else an error."""
+    """True for `true` or `1`, false for `false` or `0`, in any case."""
 
     def __init__(self, predicate_expression: SomeSubstitutionsType) -> None:
         self.expression = predicate_expression
 
     def evaluate(self, context: LaunchContext) -> bool:
+        """Return the value of the expression.
+
+        Raises:
+            ValueError: the expression has another value.
+        """
         text = resolve(context, self.expression).strip().lower()
         if text not in _TRUTH:
             raise ValueError(
@@ -34,4 +39,5 @@ class UnlessCondition(IfCondition):
     """The opposite of IfCondition."""
 
     def evaluate(self, context: LaunchContext) -> bool:
+        """Return the opposite of the expression's value."""
         return not super().evaluate(context)

@@ -1,5 +1,5 @@
-"""Base class of what happens while launching."""
+"""Base class of launch events."""
 
 
 class Event:
-    """Something that event handlers may react to."""
+    """Something that happens during a launch and that event handlers may react to."""

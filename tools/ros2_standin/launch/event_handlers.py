@@ -1,4 +1,4 @@
-"""What to do when something happens."""
+"""Event handlers: reactions to what happens during a launch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Reaction = SomeEntities | Callable[[Any, Any], SomeEntities]
 
 
 class EventHandler:
-    """Reacts to events of one class."""
+    """Reacts to events of one class with entities, or with a function that returns entities."""
 
     event_class: type[Event]
 
@@ -29,19 +29,22 @@ class EventHandler:
         self._reaction = reaction if callable(reaction) else as_entities(reaction)
 
     def matches(self, event: Event) -> bool:
+        """Whether this handler reacts to the event."""
         return isinstance(event, self.event_class)
 
     def handle(self, event: Event, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        """Return the entities to visit because of the event."""
         if callable(self._reaction):
             return as_entities(self._reaction(event, context))
         return self._reaction
 
     def get_sub_entities(self) -> list[LaunchDescriptionEntity]:
+        """Return the entities that are known before launching."""
         return [] if callable(self._reaction) else self._reaction
 
 
 class OnProcessExit(EventHandler):
-    """When a process, or any, has ended."""
+    """Reacts to the end of one process, or of any process."""
 
     event_class = ProcessExited
 
@@ -50,11 +53,12 @@ class OnProcessExit(EventHandler):
         self._target = target_action
 
     def matches(self, event: Event) -> bool:
+        """Whether the event is the end of the target process."""
         return isinstance(event, ProcessExited) and self._target in (None, event.action)
 
 
 class OnShutdown(EventHandler):
-    """When the launch stops."""
+    """Reacts to the end of the launch."""
 
     event_class = Shutdown
 

@@ -1,4 +1,4 @@
-"""A list of entities, and the arguments found in them."""
+"""A launch description: a list of entities, and the launch arguments found in them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,32 @@ LaunchArguments = dict[str, tuple[DeclareLaunchArgument, bool]]
 
 
 class LaunchDescription(LaunchDescriptionEntity):
-    """What `generate_launch_description()` returns."""
+    """The result of `generate_launch_description()` in a launch file."""
 
     def __init__(self, initial_entities: Iterable[LaunchDescriptionEntity] | None = None) -> None:
         self.entities = as_entities(initial_entities)
 
     def add_entity(self, entity: LaunchDescriptionEntity) -> None:
+        """Append an entity."""
         self.entities.append(entity)
 
     def add_action(self, action: Action) -> None:
+        """Append an action."""
         self.add_entity(action)
 
     def visit(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        """Return the entities to visit."""
         return self.entities
 
     def get_sub_entities(self) -> list[LaunchDescriptionEntity]:
+        """Return the entities."""
         return self.entities
 
     def get_launch_arguments(self) -> LaunchArguments:
-        """Those of included files too; of several with one name the first counts."""
+        """Return all launch arguments by name, also of included files.
+
+        If several arguments have the same name, the first counts.
+        """
         found: LaunchArguments = {}
         for argument, conditional in _arguments(self, False):
             found.setdefault(argument.name, (argument, conditional))

@@ -1,4 +1,4 @@
-"""Launch files."""
+"""Reads launch files."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ __all__ = ["PythonLaunchDescriptionSource"]
 
 
 class PythonLaunchDescriptionSource:
-    """A launch file in Python; its path may hang on configurations."""
+    """A launch file in Python, whose path may contain substitutions."""
 
     def __init__(self, launch_file_path: SomeSubstitutionsType) -> None:
         self._path = launch_file_path
         self._description: LaunchDescription | None = None
 
     def get_launch_description(self, context: LaunchContext) -> LaunchDescription:
+        """Load the file and return its description.
+
+        Raises:
+            StandinError: the file does not exist or is not a launch file.
+        """
         if self._description is None:
             self._description = _load(resolve(context, self._path))
         return self._description
 
     def try_get_launch_description_without_context(self) -> LaunchDescription | None:
-        """None where the path is known only when launching."""
+        """Return the description; None if the path is only known during the launch."""
         try:
             return self.get_launch_description(LaunchContext())
         except RuntimeError:

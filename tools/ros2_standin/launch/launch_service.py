@@ -1,4 +1,4 @@
-"""Visits the entities, then dispatches events until nothing runs any more."""
+"""Visits the entities of a launch, then dispatches events until no process runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from launch.launch_description import LaunchDescription
 
 
 class LaunchService:
-    """Runs one launch description to its end."""
+    """Runs launch descriptions to their end."""
 
     def __init__(self, *, argv: Iterable[str] = ()) -> None:
         self.context = LaunchContext(argv=argv)
@@ -25,10 +25,16 @@ class LaunchService:
         self._return_code = 0
 
     def include_launch_description(self, launch_description: LaunchDescription) -> None:
+        """Add a description, before `run`."""
         self._description.add_entity(launch_description)
 
     def run(self) -> int:
-        """0, or 1 after an error in the launch itself or SIGTERM, whatever processes returned."""
+        """Run until everything has ended.
+
+        Returns:
+            0, or 1 after an error in the launch itself or after SIGTERM. The processes' exit codes
+            do not matter, as in the real launch.
+        """
         logging.open_log()
         self.context.guardian = Guardian()
         try:
@@ -95,7 +101,7 @@ class LaunchService:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception in one line; with its class where the text alone says little."""
+    """Describe an exception in one line, with its class if the text alone says too little."""
     text = " ".join(str(error).split())
     plain = isinstance(error, RuntimeError | ImportError | OSError) and text
     return text if plain else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""Where the launch's own lines and those of its processes go: the screen and one log file."""
+"""Writes the lines of the launch and of its processes to the screen and to one log file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["get_logger"]
 
 
 class Where(NamedTuple):
-    """Destinations of one stream."""
+    """Whether a stream goes to the screen, and whether it goes to the log file."""
 
     screen: bool
     file: bool
 
 
-# of stdout and stderr, as the real launch defines the words
+# of stdout and stderr, as the real launch defines these words
 _DESTINATIONS = {
     "screen": (Where(True, False), Where(True, False)),
     "log": (Where(False, True), Where(True, True)),
@@ -35,7 +35,11 @@ log_dir: Path | None = None
 
 
 def destinations(output: str) -> tuple[Where, Where]:
-    """Destinations of stdout and stderr for the `output` of a process."""
+    """Return the destinations of stdout and stderr for the `output` of a process.
+
+    Raises:
+        StandinError: the stand-in does not support this `output`.
+    """
     output = os.environ.get("OVERRIDE_LAUNCH_PROCESS_OUTPUT", output)
     if output not in _DESTINATIONS:
         supported = ", ".join(_DESTINATIONS)
@@ -44,11 +48,11 @@ def destinations(output: str) -> tuple[Where, Where]:
 
 
 def write(line: str, where: Where) -> None:
-    """One line of a process, or of the launch."""
+    """Write one line of a process or of the launch."""
     if where.screen:
         try:
             print(line, flush=True)
-        except BrokenPipeError:  # `ros2 launch ... | head`: nobody reads on
+        except BrokenPipeError:  # `ros2 launch ... | head`: the reader has ended
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if where.file and _file is not None:
         _file.write(f"{time.time():.7f} {line}\n")
@@ -65,7 +69,7 @@ class _Handler(logging.Handler):
 
 
 def get_logger(name: str = "launch") -> logging.Logger:
-    """A logger whose lines look as the real launch's do."""
+    """Return a logger whose lines look like those of the real launch."""
     logger = logging.getLogger(name)
     if not logger.handlers:
         logger.addHandler(_Handler())
@@ -75,7 +79,11 @@ def get_logger(name: str = "launch") -> logging.Logger:
 
 
 def open_log() -> None:
-    """Make this launch's directory under ROS_LOG_DIR, ROS_HOME/log or ~/.ros/log."""
+    """Create this launch's log directory under ROS_LOG_DIR, ROS_HOME/log or ~/.ros/log.
+
+    Raises:
+        StandinError: the directory cannot be created.
+    """
     global _file, log_dir
     home = os.environ.get("ROS_HOME") or "~/.ros"
     base = Path(os.environ.get("ROS_LOG_DIR") or Path(home, "log")).expanduser()

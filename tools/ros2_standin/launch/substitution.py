@@ -1,4 +1,4 @@
-"""Texts that are known only when launching, and how several of them are joined."""
+"""Substitutions: texts that are known only during the launch, and how they are joined."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ if TYPE_CHECKING:
 
 
 class Substitution:
-    """A text to be computed from the launch context."""
+    """A text that is computed from the launch context."""
 
     def perform(self, context: LaunchContext) -> str:
+        """Return the text."""
         raise NotImplementedError
 
     def describe(self) -> str:
+        """Return how `ros2 launch --show-args` shows the substitution."""
         return type(self).__name__
 
 
@@ -35,10 +37,10 @@ def _parts(value: SomeSubstitutionsType) -> list[str | Substitution]:
 
 
 def resolve(context: LaunchContext, value: SomeSubstitutionsType) -> str:
-    """A text, a substitution or a sequence of both, as one text."""
+    """Return a text, a substitution or a sequence of both as one text."""
     return "".join(p if isinstance(p, str) else p.perform(context) for p in _parts(value))
 
 
 def describe(value: SomeSubstitutionsType) -> str:
-    """How `ros2 launch --show-args` prints a default."""
+    """Return how `ros2 launch --show-args` shows a default value."""
     return " + ".join(f"'{p}'" if isinstance(p, str) else p.describe() for p in _parts(value))

@@ -1,4 +1,4 @@
-"""The substitutions that this project uses; Humble, Jazzy and Kilted all have them."""
+"""The substitutions that this project uses; they exist in Humble, Jazzy and Kilted."""
 
 from __future__ import annotations
 
@@ -55,6 +55,11 @@ class LaunchConfiguration(Substitution):
         return f"LaunchConfig({describe(self.variable_name)})"
 
     def perform(self, context: LaunchContext) -> str:
+        """Return the value.
+
+        Raises:
+            SubstitutionFailure: there is no such configuration and no default.
+        """
         name = resolve(context, self.variable_name)
         if name in context.launch_configurations:
             return str(context.launch_configurations[name])
@@ -75,6 +80,11 @@ class EnvironmentVariable(Substitution):
         return f"EnvVar({describe(self.name)})"
 
     def perform(self, context: LaunchContext) -> str:
+        """Return the value.
+
+        Raises:
+            SubstitutionFailure: there is no such variable and no default.
+        """
         name = resolve(context, self.name)
         if name in context.environment:
             return context.environment[name]
@@ -84,7 +94,7 @@ class EnvironmentVariable(Substitution):
 
 
 class PathJoinSubstitution(Substitution):
-    """Path components joined with the separator."""
+    """Parts of a path, joined with the path separator."""
 
     def __init__(self, substitutions: Iterable[str | Substitution]) -> None:
         self.substitutions = list(substitutions)
@@ -97,7 +107,7 @@ class PathJoinSubstitution(Substitution):
 
 
 class PythonExpression(Substitution):
-    """The text of a Python expression's value, with the names of `math` in scope."""
+    """The value of a Python expression, as text; the names of `math` are defined."""
 
     def __init__(self, expression: SomeSubstitutionsType) -> None:
         self.expression = expression

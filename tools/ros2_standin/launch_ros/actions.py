@@ -1,4 +1,4 @@
-"""Start nodes, and set namespace and parameters for all nodes of a scope."""
+"""Actions that start nodes, and that set namespace and parameters for the nodes of a scope."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _names: Counter[str] = Counter()
 
 
 class Node(ExecuteProcess):
-    """A ROS node: an executable of a package, with ROS arguments."""
+    """Starts a ROS node: an executable of a package with ROS arguments, as in `launch_ros`."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Node(ExecuteProcess):
         self._ros_arguments = list(ros_arguments)
 
     def execute(self, context: LaunchContext) -> None:
+        """Find the executable, add the ROS arguments and start the process."""
         if not self._executed:
             if self._package is not None:
                 names = resolve(context, self._package), resolve(context, self.cmd[0])
@@ -57,7 +58,7 @@ class Node(ExecuteProcess):
         super().execute(context)
 
     def _ros_words(self, context: LaunchContext) -> list[Any]:
-        """The ROS arguments, in the real launch's order: what comes later wins."""
+        """The ROS arguments in the real launch's order: later ones take precedence."""
         words: list[Any] = ["--ros-args", *self._ros_arguments] if self._ros_arguments else []
         words.append("--ros-args")
         name = None if self._node_name is None else resolve(context, self._node_name)
@@ -90,7 +91,7 @@ class Node(ExecuteProcess):
 
 
 def _parameter_file(context: LaunchContext, item: Any, node: str) -> Path:
-    """The file given, or one with the values of a dict beside the launch's log."""
+    """The given file; or a file in the log directory, written from the values of a dict."""
     if not isinstance(item, Mapping):
         return (item if isinstance(item, ParameterFile) else ParameterFile(item)).evaluate(context)
     values = evaluate_dict(context, item)
@@ -102,7 +103,11 @@ def _parameter_file(context: LaunchContext, item: Any, node: str) -> Path:
 
 
 def join_namespaces(base: str | None, namespace: str | None) -> str | None:
-    """Absolute `namespace`, below `base` unless it is absolute itself; None when both are."""
+    """Return `namespace` as an absolute name, below `base` unless it is absolute already.
+
+    Returns:
+        None if both are None.
+    """
     if base is None and namespace is None:
         return None
     if namespace is None or (base and not namespace.startswith("/")):
@@ -111,13 +116,14 @@ def join_namespaces(base: str | None, namespace: str | None) -> str | None:
 
 
 class PushRosNamespace(Action):
-    """The namespace of the nodes after it in the same scope."""
+    """Sets the namespace of the nodes that start after it in the same scope."""
 
     def __init__(self, namespace: SomeSubstitutionsType, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.namespace = namespace
 
     def execute(self, context: LaunchContext) -> None:
+        """Set the namespace, below the present one."""
         configurations = context.launch_configurations
         configurations["ros_namespace"] = join_namespaces(
             configurations.get("ros_namespace"), resolve(context, self.namespace)
@@ -125,14 +131,15 @@ class PushRosNamespace(Action):
 
 
 class SetParameter(Action):
-    """A parameter of all nodes after it in the same scope, e.g. use_sim_time."""
+    """Sets a parameter, e.g. use_sim_time, of all nodes that start after it."""
 
     def __init__(self, name: SomeSubstitutionsType, value: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.name, self.value = name, value
 
     def execute(self, context: LaunchContext) -> None:
+        """Set the parameter."""
         pairs = evaluate_dict(context, {resolve(context, self.name): self.value})
-        # the same list in all scopes: what a group adds stays, as in the real launch
+        # one list for all scopes: what a group adds stays set, as in the real launch
         shared = context.launch_configurations.setdefault("global_params", [])
         shared.extend(pairs.items())

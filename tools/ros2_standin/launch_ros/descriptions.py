@@ -1,4 +1,4 @@
-"""Descriptions of parameters, under their other name."""
+"""The descriptions of parameters under their second name, as in `launch_ros`."""
 
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 

@@ -1,4 +1,4 @@
-"""Parameters of nodes: files, typed values, and how launch turns Python values into them."""
+"""Parameters of nodes: files, typed values, and the conversion of Python values."""
 
 from __future__ import annotations
 
@@ -19,23 +19,29 @@ _SCALARS = (bool, int, float, str)
 
 
 class ParameterFile:
-    """The path of a YAML file with parameters, handed to the node as it is."""
+    """The path of a YAML parameter file, which the node reads unchanged."""
 
     def __init__(self, param_file: SomeSubstitutionsType | Path) -> None:
         self.param_file = param_file
 
     def evaluate(self, context: LaunchContext) -> Path:
+        """Return the path."""
         path = self.param_file
         return path if isinstance(path, Path) else Path(resolve(context, path))
 
 
 class ParameterValue:
-    """A value whose type is given, e.g. a text that looks like a number."""
+    """A value with a given type, e.g. a string that looks like a number."""
 
     def __init__(self, value: Any, *, value_type: Any = None) -> None:
         self.value, self.value_type = value, value_type
 
     def evaluate(self, context: LaunchContext) -> Any:
+        """Return the value.
+
+        Raises:
+            TypeError, ValueError: the value is not of the type.
+        """
         kind, value = self.value_type, self.value
         if _is_substitution(value):
             value = resolve(context, value)
@@ -57,7 +63,11 @@ class ParameterValue:
 def evaluate_dict(
     context: LaunchContext, parameters: Mapping[Any, Any], prefix: str = ""
 ) -> dict[str, Any]:
-    """Flat ``{dotted name: value}``; texts computed by substitutions are read as YAML."""
+    """Convert parameters to ``{dotted name: value}``; computed texts are read as YAML.
+
+    Raises:
+        TypeError: a value is not a bool, int, float, str or a list of one of them.
+    """
     flat: dict[str, Any] = {}
     for key, value in parameters.items():
         name = prefix + resolve(context, key)
@@ -79,7 +89,7 @@ def evaluate_dict(
 
 
 def _is_substitution(value: Any) -> bool:
-    """A substitution, or texts and substitutions to be joined, at least one of the latter."""
+    """Whether a value is a substitution, or a sequence of texts with at least one substitution."""
     if isinstance(value, list | tuple):
         return any(isinstance(item, Substitution) for item in value) and all(
             isinstance(item, str | Substitution) for item in value
@@ -98,7 +108,7 @@ def _load(text: str, name: str) -> Any:
 
 
 def _uniform(value: Any, name: str) -> Any:
-    """A scalar, or a list of one type; integers among floats become floats."""
+    """A scalar, or a list of one type; integers beside floats become floats."""
     if isinstance(value, _SCALARS):
         return value
     kinds = {type(item) for item in value} if isinstance(value, list) else set()

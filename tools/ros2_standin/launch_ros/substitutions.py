@@ -1,4 +1,4 @@
-"""Where packages are, over AMENT_PREFIX_PATH."""
+"""Finds packages on AMENT_PREFIX_PATH."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ __all__ = ["FindPackageShare"]
 
 
 class FindPackageShare(Substitution):
-    """The share directory of a package."""
+    """The share directory of a package, as a substitution."""
 
     def __init__(self, package: SomeSubstitutionsType) -> None:
         self.package = package
 
     def describe(self) -> str:
+        """Return how `ros2 launch --show-args` shows the substitution."""
         return f"FindPackageShare(pkg={describe(self.package)})"
 
     def perform(self, context: LaunchContext) -> str:
+        """Return the directory.
+
+        Raises:
+            StandinError: the package is not found.
+        """
         package = resolve(context, self.package)
         return str(package_prefix(package) / "share" / package)

@@ -1,7 +1,7 @@
-"""The `ros2` command line for machines with no ROS install, and what its modules share.
+"""The `ros2` command line for machines without a ROS install, and what its modules share.
 
-This is not ROS. It supplies, under the same names, what this project's launch files and
-README commands use, and refuses everything else by name.
+The stand-in is not ROS. Under the same names it supplies what this project's launch files and
+documents use, and refuses everything else by name.
 """
 
 from __future__ import annotations
@@ -15,22 +15,26 @@ NAME = "ROS 2 stand-in"
 
 
 class StandinError(RuntimeError):
-    """A mistake the user can mend: printed as one line, never with a traceback."""
+    """A mistake that the user can fix: printed as one line, without a traceback."""
 
 
 def sourced_ros(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The prefix of the real ROS 2 that is sourced in `environment`, or None."""
+    """Return the prefix of a real ROS 2 that is sourced in `environment`; None if there is none."""
     for prefix in environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         if environment.get("ROS_DISTRO") and Path(prefix).is_relative_to("/opt/ros"):
             return prefix
-        # wherever it is installed: a prefix that brings the real package `launch`
+        # in any location: a prefix that contains the real package `launch`
         if Path(prefix, "share/ament_index/resource_index/packages/launch").is_file():
             return prefix
     return None
 
 
 def refuse_beside_ros() -> None:
-    """Raise ImportError where a real ROS 2 is sourced, which must never meet this package."""
+    """Refuse to be used beside a real ROS 2.
+
+    Raises:
+        ImportError: a real ROS 2 is sourced.
+    """
     prefix = sourced_ros()
     if prefix is not None:
         raise ImportError(

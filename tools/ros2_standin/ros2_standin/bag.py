@@ -1,4 +1,4 @@
-"""`ros2 bag record` and `ros2 bag info`: bags as Jazzy and later write them."""
+"""`ros2 bag record` and `ros2 bag info`, for bags as Jazzy and later write them."""
 
 from __future__ import annotations
 
@@ -21,27 +21,32 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rosbags.rosbag2 import Writer
 
-FLUSH_S = 1.0  # what kill -9 can cost
+FLUSH_S = 1.0
+"""Time between two writes to disk, s: what `kill -9` loses at most."""
 
 
 def add_commands(commands: Any) -> None:
-    """Register `bag` with an argparse parser."""
+    """Add `bag` and its verbs to an argparse parser."""
     bag = commands.add_parser("bag", help="record topics, describe a recording")
     verbs = bag.add_subparsers(metavar="VERB", required=True)
     record = verbs.add_parser("record", help="record topics until Ctrl-C")
     record.add_argument("-a", "--all", "--all-topics", action="store_true")
-    record.add_argument("-o", "--output", help="directory; by default named after the time")
+    record.add_argument("-o", "--output", help="directory (default: named after the time)")
     record.add_argument("-s", "--storage", choices=["mcap", "sqlite3"], default="mcap")
     record.add_argument("--topics", nargs="+", default=[], metavar="TOPIC")
     record.add_argument("positional", nargs="*", metavar="TOPIC")
     record.set_defaults(command=record_bag)
-    info = verbs.add_parser("info", help="what a bag holds")
+    info = verbs.add_parser("info", help="describe a bag")
     info.add_argument("bag")
     info.set_defaults(command=show_info)
 
 
 def record_bag(arguments: argparse.Namespace) -> int:
-    """Record raw messages as they arrive, stamped with the time of arrival."""
+    """Record the serialised messages of topics with their time of arrival, until a signal.
+
+    Raises:
+        StandinError: no topic is named, or the directory exists already.
+    """
     import rclpy
     from rosbags.rosbag2 import StoragePlugin, Writer
 
@@ -81,7 +86,7 @@ def record_bag(arguments: argparse.Namespace) -> int:
 
 
 class _Recorder:
-    """Subscribes to topics as they appear and hands their bytes to the writer."""
+    """Subscribes to topics as they appear and passes the serialised messages to the writer."""
 
     def __init__(self, node: Node, writer: Writer) -> None:
         from rosbags.typesys import Stores, get_typestore
@@ -122,7 +127,7 @@ class _Recorder:
         print(f"Subscribed to topic '{topic}'", flush=True)
 
     def _add_type(self, msgtype: str) -> None:
-        """The installed definition of a message and of those inside it."""
+        """Register the installed definition of a message type and of the types inside it."""
         from rosbags.typesys import get_types_from_msg
 
         if msgtype in self._types.fielddefs:
@@ -137,7 +142,7 @@ class _Recorder:
         self._types.register(found)
 
     def flush(self) -> None:
-        """Put what has arrived on disk, so that kill -9 costs a second and not a chunk."""
+        """Write what has arrived to disk, so that `kill -9` loses a second and not a chunk."""
         storage: Any = self._writer.storage
         if hasattr(storage, "close_chunk") and storage.chunk.msgs:
             storage.close_chunk()
@@ -145,14 +150,14 @@ class _Recorder:
 
 
 def _inner_types(definition: Any) -> set[str]:
-    """Names of messages in a parsed definition, however deep: the texts with a ``/msg/``."""
+    """Names of the message types inside a parsed definition, at any depth."""
     if isinstance(definition, list | tuple):
         return set().union(*map(_inner_types, definition))
     return {definition} if isinstance(definition, str) and "/msg/" in definition else set()
 
 
 def _qos(profile: Any) -> Any:
-    """An rclpy QoS profile as rosbags writes it; the enumerations share their numbers."""
+    """Convert an rclpy QoS profile to that of rosbags, whose enumerations have the same numbers."""
     from rosbags.interfaces import (
         Qos,
         QosDurability,
@@ -176,7 +181,11 @@ def _qos(profile: Any) -> Any:
 
 
 def show_info(arguments: argparse.Namespace) -> int:
-    """Print what the metadata says; of a recording cut off, what can still be read."""
+    """Print the metadata of a bag; of a recording that was cut off, what is still readable.
+
+    Raises:
+        StandinError: there is no recording, or nothing of it can be read.
+    """
     bag = Path(arguments.bag)
     files = [bag] if bag.is_file() else sorted([*bag.glob("*.mcap"), *bag.glob("*.db3")])
     if not files:
@@ -194,7 +203,7 @@ def show_info(arguments: argparse.Namespace) -> int:
     else:
         distribution = "unknown"
         start, end, topics = _readable(files)
-        print(f"'{bag}' has no metadata.yaml: its recorder was killed. Still readable:")
+        print(f"'{bag}' has no metadata.yaml: the recorder was killed. Still readable:")
     size = sum(file.stat().st_size for file in files)
     print(f"\nFiles:             {', '.join(file.name for file in files)}")
     print(f"Bag size:          {_size(size)}")
@@ -212,7 +221,7 @@ def show_info(arguments: argparse.Namespace) -> int:
 
 
 def _readable(files: list[Path]) -> tuple[int, int, dict[tuple[str, str], int]]:
-    """Start, end (ns since epoch) and counts, up to where the files were cut off."""
+    """First and last time (ns), and message counts by topic and type, of what precedes the cut."""
     from mcap.exceptions import McapError
     from mcap.records import Channel, Message, Schema
     from mcap.stream_reader import StreamReader
@@ -221,9 +230,9 @@ def _readable(files: list[Path]) -> tuple[int, int, dict[tuple[str, str], int]]:
     topics = Counter[tuple[str, str]]()
     for file in files:
         if file.suffix != ".mcap":
-            raise StandinError(f"'{file}' has no metadata.yaml: its recorder was killed")
+            raise StandinError(f"'{file}' has no metadata.yaml: the recorder was killed")
         schemas, channels = dict[int, str](), dict[int, tuple[str, str]]()
-        # what comes before the cut is counted
+        # count the messages before the cut
         with file.open("rb") as stream, contextlib.suppress(McapError, EOFError):
             for record in StreamReader(stream).records:
                 if isinstance(record, Schema):

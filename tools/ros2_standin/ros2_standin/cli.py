@@ -1,4 +1,4 @@
-"""`ros2`: the commands of this project's README, and by name a refusal of all others."""
+"""`ros2`: the commands that this project's documents use; all others are refused by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ros2_standin import NAME, StandinError, __version__, bag, graph, refuse_bes
 
 
 class _Parser(argparse.ArgumentParser):
-    """Refuses other commands and options in one line, exit code 2."""
+    """Refuses unknown commands and options in one line, with exit code 2."""
 
     def error(self, message: str) -> NoReturn:
         if "invalid choice" in message:
@@ -23,11 +23,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands and options there are."""
+    """Return the parser of all commands and options."""
     top = _Parser(
         prog="ros2",
         description=f"{NAME} {__version__}: the few ros2 commands that this project uses, for a "
-        "machine with no ROS install. It is not ROS.",
+        "machine without a ROS install. It is not ROS.",
     )
     top.add_argument("--version", action="version", version=f"{NAME} {__version__} (not ROS)")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -44,8 +44,8 @@ def main(argv: list[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except KeyboardInterrupt:
-        return int(signal.SIGINT)  # as the real one
-    except BrokenPipeError:  # `ros2 topic echo ... | head`: nobody reads on
+        return int(signal.SIGINT)  # as the real command does
+    except BrokenPipeError:  # `ros2 topic echo ... | head`: the reader has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except (StandinError, ImportError, OSError) as error:

@@ -1,4 +1,4 @@
-"""`ros2 topic list|echo` and `ros2 node list`, with a node of their own instead of a daemon."""
+"""`ros2 topic list|echo` and `ros2 node list`, each with a node of its own and no daemon."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Found = TypeVar("Found")
 
 
 def add_commands(commands: Any) -> None:
-    """Register `topic` and `node` with an argparse parser."""
+    """Add `topic` and `node` with their verbs to an argparse parser."""
     topic = commands.add_parser("topic", help="list or print topics")
     verbs = topic.add_subparsers(metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="names of topics")
@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
     listing.set_defaults(command=list_topics)
     echo = verbs.add_parser("echo", help="print messages")
     echo.add_argument("topic")
-    echo.add_argument("type", nargs="?", help="e.g. std_msgs/msg/String; asked of the graph")
+    echo.add_argument("type", nargs="?", help="e.g. std_msgs/msg/String (default: as published)")
     echo.add_argument("--once", action="store_true", help="end after the first message")
     echo.add_argument("--field", help="e.g. pose.position")
     echo.add_argument("-f", "--full-length", action="store_true")
@@ -44,20 +44,24 @@ def add_commands(commands: Any) -> None:
         metavar="VERB", required=True
     )
     nodes = node.add_parser("list", help="names of nodes")
-    nodes.add_argument("-a", "--all", action="store_true", help="hidden nodes as well")
+    nodes.add_argument("-a", "--all", action="store_true", help="also list hidden nodes")
     _add_spin_time(nodes)
     nodes.set_defaults(command=list_nodes)
 
 
 def _add_spin_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--spin-time", type=float, default=4.0, metavar="S", help="seconds to wait for discovery"
+        "--spin-time", type=float, default=4.0, metavar="S", help="longest wait for discovery, s"
     )
 
 
 @contextmanager
 def own_node(name: str) -> Iterator[Node]:
-    """A node for as long as the command runs."""
+    """Create a node for the time of a command.
+
+    Raises:
+        StandinError: rclpy cannot be imported, or the graph cannot be joined.
+    """
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
@@ -65,7 +69,7 @@ def own_node(name: str) -> Iterator[Node]:
         raise StandinError(f"rclpy cannot be imported: {error}") from None
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # e.g. a ROS_DOMAIN_ID that is none
+    except RuntimeError as error:  # e.g. an invalid ROS_DOMAIN_ID
         raise StandinError(f"cannot join the ROS graph: {error}") from error
     node = rclpy.create_node(name, start_parameter_services=False, enable_rosout=False)
     try:
@@ -76,20 +80,20 @@ def own_node(name: str) -> Iterator[Node]:
 
 
 def hidden(name: str) -> bool:
-    """Names with a part that starts with an underscore are not for people."""
+    """Whether a name is hidden: one of its parts begins with an underscore."""
     return any(part.startswith("_") for part in name.split("/"))
 
 
-def _settled(look: Callable[[], Found], patience_s: float) -> Found:
-    """What `look` returns once it has changed and then not changed for a second."""
-    first = seen = look()
+def _settled(look: Callable[[], Found], timeout_s: float) -> Found:
+    """Call `look` until its result has changed and then stayed the same for a second."""
+    first = newest = look()
     start = since = time.monotonic()
-    while time.monotonic() < (start + patience_s if seen == first else since + 1.0):
+    while time.monotonic() < (start + timeout_s if newest == first else since + 1.0):
         time.sleep(0.05)
         now = look()
-        if now != seen:
-            seen, since = now, time.monotonic()
-    return seen
+        if now != newest:
+            newest, since = now, time.monotonic()
+    return newest
 
 
 def list_topics(arguments: argparse.Namespace) -> int:
@@ -114,7 +118,11 @@ def list_nodes(arguments: argparse.Namespace) -> int:
 
 
 def message_class(name: str) -> Any:
-    """The class of ``package/msg/Name``; ``package/Name`` will do."""
+    """Return the class of a message type ``package/msg/Name`` or ``package/Name``.
+
+    Raises:
+        StandinError: the type is not installed.
+    """
     package, *_, kind = name.split("/")
     try:
         return getattr(importlib.import_module(f"{package}.msg"), kind)
@@ -123,7 +131,10 @@ def message_class(name: str) -> Any:
 
 
 def subscription_qos(node: Node, topic: str) -> QoSProfile:
-    """Reliable and latched where every publisher is: else what all of them can serve."""
+    """Return a profile that matches every publisher of the topic.
+
+    The profile is reliable if all publishers are, and latched if all publishers are.
+    """
     from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
     offered = [info.qos_profile for info in node.get_publishers_info_by_topic(topic)]
@@ -137,7 +148,11 @@ def subscription_qos(node: Node, topic: str) -> QoSProfile:
 
 
 def echo_topic(arguments: argparse.Namespace) -> int:
-    """Print messages of one topic as YAML until Ctrl-C."""
+    """Print the messages of one topic as YAML until Ctrl-C.
+
+    Raises:
+        StandinError: the topic's type is unknown, or the field does not exist.
+    """
     import rclpy
 
     with own_node(f"_ros2cli_{os.getpid()}") as node:
@@ -180,11 +195,11 @@ def _text(value: Any, limit: int | None) -> str:
 
 
 def plain(value: Any, limit: int | None) -> Any:
-    """A message as dicts, lists and scalars; texts and lists are cut at `limit`."""
+    """Convert a message to dicts, lists and scalars; texts and lists are cut at `limit`."""
     if hasattr(value, "get_fields_and_field_types"):
         names = value.get_fields_and_field_types()
         return {name: plain(getattr(value, name), limit) for name in names}
-    if hasattr(value, "tolist"):  # array.array and all of NumPy's
+    if hasattr(value, "tolist"):  # array.array and NumPy's types
         value = value.tolist()
     if isinstance(value, bytes):
         value = "".join(map(chr, value))

@@ -14,12 +14,12 @@ from ros2_standin.packages import executable_path, launch_file_path
 if TYPE_CHECKING:
     from launch.launch_description import LaunchArguments
 
-# configurations that need no declaration, see launch/actions/execute_process.py
+# configurations that need no declaration; see launch/actions/execute_process.py
 _ALWAYS = ("sigterm_timeout", "sigkill_timeout")
 
 
 def add_commands(commands: Any) -> None:
-    """Register the two commands with an argparse parser."""
+    """Add `launch` and `run` to an argparse parser."""
     launch = commands.add_parser("launch", help="run a launch file")
     launch.add_argument("-s", "--show-args", "--show-arguments", action="store_true")
     launch.add_argument("-d", "--debug", action="store_true", help="show tracebacks")
@@ -36,13 +36,21 @@ def add_commands(commands: Any) -> None:
 
 
 def run_executable(arguments: argparse.Namespace) -> int:
-    """Become the executable: signals and the exit code are its own, and nothing is orphaned."""
+    """Replace this process by the executable, so that signals and exit code are its own.
+
+    Raises:
+        StandinError: the package or the executable is not found.
+    """
     path = str(executable_path(arguments.package, arguments.executable))
     os.execv(path, [path, *arguments.words])
 
 
 def run_launch(arguments: argparse.Namespace) -> int:
-    """Launch a file of a package, or at a path, once it declares all arguments given."""
+    """Launch a file of a package or at a path.
+
+    Raises:
+        StandinError: the file is not found or faulty, or an argument is malformed or undeclared.
+    """
     from launch import LaunchContext, LaunchDescription, LaunchService
     from launch.actions import IncludeLaunchDescription
     from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -85,12 +93,12 @@ def _parse(words: list[str]) -> dict[str, str]:
             raise StandinError(
                 f"malformed launch argument '{word}', expected format '<name>:=<value>'"
             )
-        given[name] = value  # the last one wins, as in the real launch
+        given[name] = value  # the last value counts, as in the real launch
     return given
 
 
 def _check(given: dict[str, str], declared: LaunchArguments, path: str) -> None:
-    """Refuse what the real launch would ignore."""
+    """Refuse undeclared arguments, which the real launch ignores."""
     for name in given:
         if name not in declared and name not in _ALWAYS:
             close = difflib.get_close_matches(name, declared, n=1)

@@ -1,4 +1,4 @@
-"""The actions that this project's launch files use."""
+"""The launch actions that this project's launch files use. Arguments are those of `launch`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class DeclareLaunchArgument(Action):
-    """An argument `name:=value`; required where it has no default."""
+    """A launch argument `name:=value`, required if it has no default."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class DeclareLaunchArgument(Action):
             self.description = f"{self.description.removesuffix('.')}. Valid choices are: {choices}"
 
     def execute(self, context: LaunchContext) -> None:
+        """Set the default if no value was given, and check the value against the choices."""
         configurations = context.launch_configurations
         if self.name not in configurations:
             if self.default_value is None:
@@ -73,7 +74,7 @@ class DeclareLaunchArgument(Action):
 
 
 class SetLaunchConfiguration(Action):
-    """Set what LaunchConfiguration reads."""
+    """Sets the value that a LaunchConfiguration of this name reads."""
 
     def __init__(
         self, name: SomeSubstitutionsType, value: SomeSubstitutionsType, **kwargs: Any
@@ -82,29 +83,32 @@ class SetLaunchConfiguration(Action):
         self.name, self.value = name, value
 
     def execute(self, context: LaunchContext) -> None:
+        """Set the configuration in the present scope."""
         context.launch_configurations[resolve(context, self.name)] = resolve(context, self.value)
 
 
 class SetEnvironmentVariable(SetLaunchConfiguration):
-    """Set a variable for processes started after it in the same scope."""
+    """Sets an environment variable for the processes that start after it in the same scope."""
 
     def execute(self, context: LaunchContext) -> None:
+        """Set the variable in the present scope."""
         context.environment[resolve(context, self.name)] = resolve(context, self.value)
 
 
 class LogInfo(Action):
-    """Print a line."""
+    """Prints a line on the screen and in the log."""
 
     def __init__(self, *, msg: SomeSubstitutionsType, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.msg = msg
 
     def execute(self, context: LaunchContext) -> None:
+        """Print the line."""
         logging.get_logger("launch.user").info(resolve(context, self.msg))
 
 
 class OpaqueFunction(Action):
-    """Call `function(context, *args, **kwargs)`, which may return entities."""
+    """Calls `function(context, *args, **kwargs)`, which may return entities to visit next."""
 
     def __init__(
         self,
@@ -118,11 +122,12 @@ class OpaqueFunction(Action):
         self.function, self.args, self.kwargs = function, list(args), kwargs or {}
 
     def execute(self, context: LaunchContext) -> Any:
+        """Call the function and return what it returns."""
         return self.function(context, *self.args, **self.kwargs)
 
 
 class GroupAction(Action):
-    """Actions together; what they set is forgotten after them unless `scoped` is False."""
+    """A group of actions; what they set is undone after them, unless `scoped` is False."""
 
     def __init__(
         self, actions: Iterable[LaunchDescriptionEntity], *, scoped: bool = True, **kwargs: Any
@@ -131,9 +136,11 @@ class GroupAction(Action):
         self.actions, self.scoped = as_entities(actions), scoped
 
     def get_sub_entities(self) -> Sequence[LaunchDescriptionEntity]:
+        """Return the actions of the group."""
         return self.actions
 
     def execute(self, context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
+        """Return the actions, between the begin and the end of a scope."""
         if not self.scoped:
             return self.actions
         context.push_scope()
@@ -141,7 +148,7 @@ class GroupAction(Action):
 
 
 class IncludeLaunchDescription(Action):
-    """Visit another launch file, with its arguments set in this scope, as in the real launch."""
+    """Includes another launch file; its arguments are set in this scope, as in the real launch."""
 
     def __init__(
         self,
@@ -159,32 +166,36 @@ class IncludeLaunchDescription(Action):
         self.source, self.launch_arguments = launch_description_source, list(launch_arguments)
 
     def get_sub_entities(self) -> Sequence[LaunchDescriptionEntity]:
+        """Return the included description if its path is known before launching."""
         found = self.source.try_get_launch_description_without_context()
         return [] if found is None else [found]
 
     def execute(self, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        """Return the included description, after actions that set its arguments."""
         settings = [SetLaunchConfiguration(name, value) for name, value in self.launch_arguments]
         return [*settings, self.source.get_launch_description(context)]
 
 
 class EmitEvent(Action):
-    """Tell event handlers; `launch.events.Shutdown` is the event to emit."""
+    """Emits an event to the event handlers, e.g. `launch.events.Shutdown`."""
 
     def __init__(self, *, event: Event, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event = event
 
     def execute(self, context: LaunchContext) -> None:
+        """Emit the event."""
         context.emit_event_sync(self.event)
 
 
 class Shutdown(EmitEvent):
-    """Stop everything."""
+    """Stops everything that the launch started, and the launch."""
 
     def __init__(self, *, reason: str = "reason not given", **kwargs: Any) -> None:
         super().__init__(event=ShutdownEvent(reason=reason), **kwargs)
 
     def execute(self, context: LaunchContext) -> None:
+        """Emit the event, after a notice if the end of a process is the cause."""
         event = getattr(context.locals, "event", None)
         if isinstance(event, ProcessExited):
             logging.get_logger().info(
@@ -194,7 +205,7 @@ class Shutdown(EmitEvent):
 
 
 class RegisterEventHandler(Action):
-    """From now on, react to events."""
+    """Registers an event handler, which reacts to events from then on."""
 
     sub_entities_are_conditional = True
 
@@ -203,7 +214,9 @@ class RegisterEventHandler(Action):
         self.event_handler = event_handler
 
     def get_sub_entities(self) -> Sequence[LaunchDescriptionEntity]:
+        """Return the handler's entities, which are visited only if the event occurs."""
         return self.event_handler.get_sub_entities()
 
     def execute(self, context: LaunchContext) -> None:
+        """Register the handler."""
         context.register_event_handler(self.event_handler)

@@ -1,4 +1,4 @@
-"""Run a program, show its output, and stop it and what it left behind."""
+"""Runs a program, shows its output, and stops the program and what it left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from launch.substitutions import LaunchConfiguration
 if TYPE_CHECKING:
     from launch.launch_context import LaunchContext
 
-# seconds; the real launch waits 5 and 5, but here all are gone within 5 of Ctrl-C
+# Seconds. The real launch waits 5 and 5; here everything ends within 5 s of Ctrl-C.
 SIGTERM_TIMEOUT = LaunchConfiguration("sigterm_timeout", default=2.0)
 SIGKILL_TIMEOUT = LaunchConfiguration("sigkill_timeout", default=1.0)
 
@@ -29,7 +29,10 @@ _counter = itertools.count(1)
 
 
 class ExecuteProcess(Action):
-    """A program and its arguments; in a session of its own, so that Ctrl-C reaches it once."""
+    """Runs a program in a session of its own, so that Ctrl-C reaches it only once.
+
+    The arguments are those of `launch`; see the stand-in's README for the differences.
+    """
 
     def __init__(
         self,
@@ -58,13 +61,15 @@ class ExecuteProcess(Action):
 
     @property
     def return_code(self) -> int | None:
-        """None until the process has ended."""
+        """Exit code of the process; None until it has ended."""
         return self._popen.returncode if self._popen else None
 
     def get_sub_entities(self) -> list[LaunchDescriptionEntity]:
+        """Return the entities that are visited when the process has ended."""
         return [] if callable(self._on_exit) else self._on_exit
 
     def execute(self, context: LaunchContext) -> None:
+        """Start the process and register its event handlers."""
         if self._executed:
             raise RuntimeError(f"action executed more than once: {self.cmd}")
         self._executed = True
@@ -75,7 +80,7 @@ class ExecuteProcess(Action):
         context.create_task(self._run(context))
 
     def _prepare(self, context: LaunchContext) -> None:
-        """Compute all texts now: the scope's configurations are gone when the process starts."""
+        """Resolve all texts now: when the process starts, the scope may have ended."""
         self._words = [resolve(context, word) for word in self.cmd]
         label = os.path.basename(self._words[0]) if self._name is None else self._name
         self.process_name = f"{resolve(context, label)}-{next(_counter)}"
@@ -151,7 +156,7 @@ class ExecuteProcess(Action):
         steps = ((signal.SIGINT, "SIGTERM"), (signal.SIGTERM, "SIGKILL"))
         for (number, worse), timeout in zip(steps, self._timeouts_s, strict=True):
             self._log.info(f"sending signal '{number.name}' to process[{self.process_name}]")
-            send = os.killpg if self._shell else os.kill  # a shell passes signals on to nobody
+            send = os.killpg if self._shell else os.kill  # a shell does not pass signals on
             with contextlib.suppress(ProcessLookupError):
                 send(popen.pid, number)
             try:
@@ -167,7 +172,7 @@ class ExecuteProcess(Action):
 
 
 class _Output:
-    """Shows one stream line by line, each line behind the name of its process."""
+    """Shows one stream of a process line by line, each line after the name of the process."""
 
     def __init__(self, stream: IO[bytes] | None, prefix: str, where: logging.Where) -> None:
         assert stream is not None
@@ -177,7 +182,7 @@ class _Output:
         asyncio.get_running_loop().add_reader(stream.fileno(), self._read)
 
     def _read(self) -> bool:
-        """Show what there is; False when there is no more, for now or for ever."""
+        """Show the available data; return False if there is none, for now or for good."""
         try:
             data = os.read(self._stream.fileno(), 65536)
         except BlockingIOError:
@@ -203,10 +208,10 @@ class _Output:
 
 
 async def _end_group(group: int) -> None:
-    """End what an ended process left behind in its session, within half a second."""
+    """End what a finished process left behind in its session, within half a second."""
     for number in (signal.SIGTERM, *[0] * 10, signal.SIGKILL):
         try:
             os.killpg(group, number)
-        except (ProcessLookupError, PermissionError):  # none left, or no longer ours
+        except (ProcessLookupError, PermissionError):  # nothing left, or not this user's any more
             return
         await asyncio.sleep(0.05)

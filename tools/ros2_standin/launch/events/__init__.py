@@ -1,4 +1,4 @@
-"""What happens while launching, and is told to event handlers."""
+"""Launch events for event handlers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Shutdown"]
 
 
 class Shutdown(Event):
-    """Everything that was started is to be stopped."""
+    """The launch ends: every process is to be stopped."""
 
     def __init__(self, *, reason: str = "reason not given", due_to_sigint: bool = False) -> None:
         self.reason, self.due_to_sigint = reason, due_to_sigint

@@ -13,7 +13,7 @@ __all__ = ["ProcessExited"]
 
 
 class ProcessExited(Event):
-    """The process ended; `returncode` is -N where signal N ended it."""
+    """A process has ended; `returncode` is -N if signal N ended it."""
 
     def __init__(
         self, *, action: ExecuteProcess, name: str, cmd: list[str], pid: int, returncode: int

@@ -1,4 +1,4 @@
-"""Uses all that the stand-in supports; `compare.py` launches it with it and with a real ROS 2."""
+"""Uses everything that the stand-in supports; compare.py launches it with both ROS 2s."""
 
 from launch import LaunchDescription
 from launch.actions import (
