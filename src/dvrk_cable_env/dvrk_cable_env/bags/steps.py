@@ -140,22 +140,19 @@ class CommandSteps:
 
 
 class SetpointSteps:
-    """States of an episode at a fixed period, actions from the setpoint between them.
-
-    complete: always False: any later frame of the segment may be a state.
-    """
+    """States of an episode at a fixed period, actions from the setpoint between them."""
 
     kind = "setpoints"
 
     def __init__(self, segment: Segment, streams: Streams, rules: Rules) -> None:
-        """Choose states every `rules.period` seconds between begin and end of the segment."""
+        """Choose a state every `rules.period` seconds of the segment."""
         self._segment, self._streams, self._rules = segment, streams, rules
         self._period = int(rules.period * 1e9)
         self._due = 0  # stamp at which the next state is due; 0 before s_0
         self._last = 0  # stamp of the newest frame outside a pause
         self._paused = False
         self.unfinished = segment.unfinished
-        self.complete = False
+        self.complete = False  # any later frame of the segment may be a state
 
     def wants(self, frame: CameraFrame) -> bool:
         """Whether this frame is the next state. Time stands still while the operator is clutched.
@@ -185,10 +182,7 @@ class SetpointSteps:
             self._due = frame.stamp + self._period
 
     def actions(self, frames: list[tuple[int, int]]) -> tuple[np.ndarray, float]:
-        """Return the actions, float32 (T, 2), m, and the longest time to a setpoint (s).
-
-        Args:
-            frames: (stamp, log) of the T + 1 states, ns.
+        """As in `CommandSteps`, but with the longest time from a frame to a setpoint (s).
 
         Raises:
             BagFault: setpoints are missing, in another frame, out of the plane or too far apart,
@@ -299,7 +293,5 @@ def _nearest(stamps: np.ndarray, times: np.ndarray) -> float:
 
 
 def _late(state: int, late: int) -> BagFault:
-    where = f" for state {state}" if state else ""
-    return BagFault(
-        f"no frame{where} for {late / 1e9:.3g} s: frames were lost, or the clock jumped forward"
-    )
+    gap = f"{f'for state {state} ' if state else ''}for {late / 1e9:.3g} s"
+    return BagFault(f"no frame {gap}: frames were lost, or the clock jumped forward")

@@ -271,12 +271,9 @@ def task_state(
 
 
 def in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> Mask:
-    """Select the pixels of an HSV picture between two bounds (hue, saturation, value), inclusive.
+    """Select pixels between two bounds (hue, saturation, value), inclusive; bool (height, width).
 
     A lower hue above the upper hue wraps through red.
-
-    Returns:
-        bool (height, width).
     """
     if low[0] <= high[0]:
         return cv2.inRange(hsv, np.array(low), np.array(high)) > 0
