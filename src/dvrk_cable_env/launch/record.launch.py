@@ -61,6 +61,7 @@ ARGUMENTS = [
 
 
 def generate_launch_description():
+    """Describe the launch; `ros2 launch` calls this."""
     return LaunchDescription(
         [
             *ARGUMENTS,

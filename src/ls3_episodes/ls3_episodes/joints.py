@@ -19,7 +19,7 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class JointLimits:
-    """Limits of a set of joints, in the unit of the controller (N m or rad/s)."""
+    """Limits of a set of joints, in the unit of the controller (N m or rad/s); times in s."""
 
     low: tuple[float, ...] = parameter(description="smallest command of each joint")
     high: tuple[float, ...] = parameter(description="largest command of each joint")

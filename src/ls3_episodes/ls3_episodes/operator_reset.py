@@ -38,7 +38,7 @@ StepBack = Callable[[int, Point], Awaitable[None]]
 
 @dataclass(frozen=True)
 class OperatorResetConfig:
-    """Parameters of a reset by an operator."""
+    """Parameters `operator.*` of episode_node: how a person resets the scene, in m and s."""
 
     arm: str = parameter("PSM1", description="CRTK name of the arm that returns to its start")
     timeout: float = parameter(

@@ -12,6 +12,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 
 
 def generate_launch_description():
+    """Describe the launch; `ros2 launch` calls this."""
     share = get_package_share_directory("ls3_planner")
     path = os.path.join(share, "launch", "cable_routing.launch.py")
     return LaunchDescription([IncludeLaunchDescription(PythonLaunchDescriptionSource(path))])

@@ -7,4 +7,5 @@ from ls3_launch.gym_graph import domain_graph
 
 
 def generate_launch_description():
+    """Describe the launch; `ros2 launch` calls this."""
     return domain_graph("pushing")

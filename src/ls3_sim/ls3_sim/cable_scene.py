@@ -30,7 +30,10 @@ SETTLE = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class CableLayout:
-    """Positions and sizes in the scene; this project's choice (docs/decisions/domains.md, 33)."""
+    """Positions (x, y) and sizes in the scene, m: this project's choice.
+
+    docs/decisions/domains.md, record 33, gives the reasons.
+    """
 
     start: tuple[float, ...] = parameter(
         (-0.090, 0.005), description="Tool, and the cable's held end, at reset", unit="m"

@@ -135,6 +135,7 @@ class GymNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
+    """Entry point of the process; `args` by default those of the command line."""
     sys.exit(run(GymNode, args))
 
 

@@ -67,7 +67,14 @@ def inverse(pose: Pose, near: Vector | None = None) -> Vector:
 
 
 def forward(joints: Vector) -> tuple[Vector, Vector]:
-    """Return the tip's position (3,), m, and rotation matrix (3, 3), for joint positions (6,)."""
+    """Solve the forward kinematics.
+
+    Args:
+        joints: joint positions (6,), rad, insertion m.
+
+    Returns:
+        The tip's position (3,), m, and rotation matrix (3, 3), in the base frame.
+    """
     yaw, pitch, insertion, roll, wrist_pitch, wrist_yaw = joints
     shaft = _shaft(yaw, pitch)
     rotation = shaft @ _turn(2, roll) @ _turn(0, wrist_pitch) @ _turn(1, wrist_yaw)
@@ -75,7 +82,7 @@ def forward(joints: Vector) -> tuple[Vector, Vector]:
 
 
 def pose_of(joints: Vector) -> Pose:
-    """Return the tip's pose for joint positions (6,)."""
+    """Return the tip's pose for joint positions (6,), rad, insertion m."""
     position, rotation = forward(joints)
     return Pose(tuple(position.tolist()), quaternion(rotation))
 

@@ -25,7 +25,10 @@ RENDERED = (360, 300)
 
 @dataclasses.dataclass(frozen=True)
 class NavigationLayout:
-    """Positions and sizes. Start, goal and noise are the paper's, the rest the authors' code's."""
+    """Positions (x, y) and sizes in the window's units, of which the window has 180 x 150.
+
+    Start, goal and noise are the paper's, the rest the authors' code's.
+    """
 
     window: tuple[float, ...] = parameter(
         (180.0, 150.0), description="Width and height of the window"

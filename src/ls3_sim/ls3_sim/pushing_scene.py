@@ -32,7 +32,7 @@ GOAL_GROUP = 3
 
 @dataclasses.dataclass(frozen=True)
 class PushingLayout:
-    """Positions and sizes.
+    """Positions (x, y) and sizes in the scene, m.
 
     The paper gives no dimensions. Goal and blocks are those of the authors' code, with the blocks
     where its physics puts them: the code places them 5 cm apart although they are 8 cm wide, and

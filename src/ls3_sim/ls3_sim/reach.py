@@ -24,7 +24,7 @@ ROUNDING = 1e-9
 
 
 def refuse_joints(joints: Vector) -> str:
-    """Check joint positions (6,), rad, insertion m."""
+    """Return why joint positions (6,), rad, insertion m, are out of reach, or an empty text."""
     if not np.isfinite(joints).all():
         return "the joint positions are not finite"
     beyond = np.flatnonzero((joints < LOW - ROUNDING) | (joints > HIGH + ROUNDING))
@@ -32,7 +32,12 @@ def refuse_joints(joints: Vector) -> str:
 
 
 def refuse_pose(pose: Pose, near: Vector | None = None) -> str:
-    """Check a pose of the tip; `near` (6,) are the present joint positions, see `inverse`."""
+    """Return why a pose of the tip is out of reach; empty if it is not.
+
+    Args:
+        pose: position in m and unit quaternion.
+        near: present joint positions (6,), which choose the solution, see `kinematics.inverse`.
+    """
     if not all(map(math.isfinite, (*pose.position, *pose.orientation))):
         return "the pose is not finite"
     if abs(math.hypot(*pose.orientation) - 1) > UNIT:
@@ -43,7 +48,14 @@ def refuse_pose(pose: Pose, near: Vector | None = None) -> str:
 
 
 def refuse_path(path: TimedPath[Pose], near: Vector) -> str:
-    """Check the points of a straight path, which may leave the range between its reachable ends."""
+    """Return why a straight path is out of reach; empty if it is not.
+
+    The path may leave the range between reachable ends, so that points on it are checked.
+
+    Args:
+        path: of the tip.
+        near: present joint positions (6,), see `refuse_pose`.
+    """
     length = math.dist(path.at(0.0).position, path.at(1.0).position)
     parts = math.ceil(max(length / SPACING, path.duration / TIME_SPACING, 1.0))
     for share in np.linspace(0, 1, parts + 1)[1:-1]:
@@ -54,7 +66,7 @@ def refuse_path(path: TimedPath[Pose], near: Vector) -> str:
 
 
 def refuse_jaw(angle: Sequence[float]) -> str:
-    """Check an angle (1,) of the jaw, rad."""
+    """Return why an angle (1,) of the jaw, rad, is out of reach; empty if it is not."""
     if len(angle) != 1 or not math.isfinite(angle[0]):
         return "the jaw takes one finite angle"
     if not JAW_LOW - ROUNDING <= angle[0] <= JAW_HIGH + ROUNDING:

@@ -26,7 +26,10 @@ ANYWHERE = (np.pi, 0.85 * np.pi)
 
 @dataclasses.dataclass(frozen=True)
 class ReacherLayout:
-    """Positions and sizes; the paper gives none, so these are those of the authors' code."""
+    """Start angles (rad), positions (x, y) and sizes (m) in the scene.
+
+    The paper gives none, so these are those of the authors' code.
+    """
 
     start: tuple[float, ...] = parameter(
         (0.53 * np.pi, 0.85 * np.pi), description="Angles (shoulder, wrist) at reset", unit="rad"

@@ -44,7 +44,7 @@ CATCH_UP = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class SimConfig:
-    """Parameters of sim_node."""
+    """Parameters of sim_node; the description of a field says what it means and in which unit."""
 
     arm: str = parameter("PSM1", description="CRTK name of the arm")
     real_time_factor: float = parameter(
@@ -93,7 +93,10 @@ class SimConfig:
 
 
 class SimNode(Node):
-    """Runs physics, rendering (EGL requires one thread) and callbacks in one thread."""
+    """Simulates the scene, its camera and the arm, and publishes them as a robot would.
+
+    Physics, rendering and callbacks share one thread, because EGL requires it for rendering.
+    """
 
     def __init__(self) -> None:
         # the node that publishes the clock must not follow it
@@ -188,6 +191,7 @@ class SimNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
+    """Entry point of the process; `args` by default those of the command line."""
     sys.exit(run(SimNode, args))
 
 

@@ -49,7 +49,7 @@ class Arm(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class ArmConfig:
-    """Parameters of arm_node."""
+    """Parameters of arm_node; the description of a field says what it means and in which unit."""
 
     arm: str = parameter("PSM1", description="CRTK name of the arm")
     backend: str = parameter(

@@ -174,6 +174,7 @@ class ArmNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> None:
+    """Entry point of the process; `args` by default those of the command line."""
     sys.exit(run(ArmNode, args))
 
 

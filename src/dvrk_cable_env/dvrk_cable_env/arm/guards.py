@@ -19,7 +19,7 @@ DOWN = 1
 
 @dataclasses.dataclass(frozen=True)
 class GuardConfig:
-    """Topics and time limits of the guards."""
+    """Parameters `guards.*` of arm_node: topics and time limits of the guards."""
 
     pedal_topic: str = parameter(
         "",
@@ -59,7 +59,7 @@ class Objection:
 
 
 class Guard(Protocol):
-    """A condition that must hold before the arm may move."""
+    """A condition that must hold before the arm may move, e.g. that a pedal is pressed."""
 
     def objection(self) -> Objection | None:
         """Return why the arm may not move now; None if it may."""

@@ -20,7 +20,10 @@ ROUNDING = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class ArmLimits:
-    """Limits of one arm, in the arm's base frame. All parameters of `limits.*` of arm_node."""
+    """Parameters `limits.*` of arm_node: what may be sent to the arm, in the arm's base frame.
+
+    The description of a field says what it means and in which unit.
+    """
 
     frame: str = parameter(
         "", description="frame in which the arm must report its pose; empty: <arm>_base"

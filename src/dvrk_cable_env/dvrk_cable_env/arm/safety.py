@@ -82,7 +82,7 @@ def not_ready(limits: ArmLimits, arm: ArmState, now: int) -> str:
 
 
 def timed_out(limits: ArmLimits, arm: ArmState, now: int) -> str:
-    """Return why an arm that has reported before counts as lost; empty if it does not."""
+    """Return why the arm's state is too old at time `now` (ns) to rely on; empty if it is not."""
     if arm.stamp <= 0:
         return "no valid robot pose (stamp 0)"
     if now - arm.stamp > limits.max_state_age * 1e9:

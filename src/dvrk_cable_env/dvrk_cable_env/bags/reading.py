@@ -39,12 +39,13 @@ class Raw(NamedTuple):
 
 
 class Bag:
-    """One recording, read in the order in which it was recorded.
+    """A bag on disk: the recorded messages of a robot, read in the order of recording.
 
+    path, files: of the bag.
     topics: type of each topic, by full name.
     cut: why the recording is incomplete; empty if complete. Damage inside a file is known only
         once `messages` has reached it.
-    name: of the directory, or of the file without its suffix.
+    name: of the bag's directory, or of its file without the suffix.
     """
 
     def __init__(self, path: Path) -> None:
@@ -167,7 +168,7 @@ class Bag:
 
 
 def sample(digest: Any, file: Path) -> None:
-    """Update a hash with a file's name, its size and `SAMPLE` bytes from each end."""
+    """Update a hash (hashlib) with a file's name, its size and `SAMPLE` bytes from each end."""
     size = file.stat().st_size
     digest.update(f"{file.name} {size} ".encode())
     with file.open("rb") as stream:

@@ -54,7 +54,10 @@ class RecordedCommand(NamedTuple):
 
 
 class RecordedMotion(NamedTuple):
-    """One MOTION_STATE: the arm began (`moving`) or ended a motion at `stamp`."""
+    """One MOTION_STATE: the arm began (`moving`) or ended the motion of this step.
+
+    log: time of recording, ns. stamp: when the motion began or ended, ns.
+    """
 
     log: int
     stamp: int
@@ -64,7 +67,10 @@ class RecordedMotion(NamedTuple):
 
 
 class RecordedRequest(NamedTuple):
-    """One STEP_REQUEST: episode_node asked for the action of a step."""
+    """One STEP_REQUEST: episode_node requested the action of this step.
+
+    log: time of recording, ns. stamp: from which a frame may answer the request, ns.
+    """
 
     log: int
     stamp: int
@@ -73,7 +79,10 @@ class RecordedRequest(NamedTuple):
 
 
 class RecordedTaskState(NamedTuple):
-    """One TASK_STATE: whether a frame shows success, or violates a constraint."""
+    """One TASK_STATE: whether a frame shows success, and whether it shows a violation.
+
+    log: time of recording, ns.
+    """
 
     log: int
     success: bool
@@ -81,7 +90,10 @@ class RecordedTaskState(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """One mark of the operator: one of `MARKS`, and the text after it. A mark has no stamp."""
+    """One mark of the operator, which has no stamp.
+
+    log: time of recording, ns. word: one of `MARKS`. rest: the text after it.
+    """
 
     log: int
     word: str
@@ -146,10 +158,10 @@ class Streams:
 
 
 def nanoseconds(time: Any) -> int:
-    """Nanoseconds of a builtin_interfaces/Time."""
+    """Convert a builtin_interfaces/Time to nanoseconds."""
     return int(time.sec) * 10**9 + int(time.nanosec)
 
 
 def stamp_of(message: Any) -> int:
-    """Stamp (ns) of a message with a header."""
+    """Return the stamp (ns) in the header of a message."""
     return nanoseconds(message.header.stamp)

@@ -52,7 +52,10 @@ class Rules:
 
 
 class CommandSteps:
-    """States and actions of an episode from the commands and the ends of their motions.
+    """Finds states and actions of an episode from the commands and the ends of their motions.
+
+    The caller offers frames in order: `wants` says whether a frame is the next state, `take`
+    confirms it, and `actions` returns the actions between the states.
 
     unfinished: whether the episode's last step may be missing.
     """
@@ -140,7 +143,7 @@ class CommandSteps:
 
 
 class SetpointSteps:
-    """States of an episode at a fixed period, actions from the setpoint between them."""
+    """As `CommandSteps`, but with states at a fixed period and actions from the setpoint."""
 
     kind = "setpoints"
 

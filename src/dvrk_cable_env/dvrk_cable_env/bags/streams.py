@@ -34,7 +34,15 @@ smaller difference means that messages are out of order."""
 
 
 def read_streams(bag: Bag, names: TopicNames) -> Streams:
-    """Read all streams except the pictures; `Streams.faults` names the topics that are missing."""
+    """Read all streams of a bag except the pictures.
+
+    Args:
+        bag: the recording.
+        names: which topics to read if the bag leaves a choice.
+
+    Returns:
+        The streams; `Streams.faults` says why a topic could not be read.
+    """
     return _FirstPass(bag, names).run()
 
 

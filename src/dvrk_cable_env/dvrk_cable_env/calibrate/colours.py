@@ -96,7 +96,7 @@ def propose_range(
 
 
 def ranges_of(config: SegmentationConfig) -> dict[str, Range]:
-    """The colour range of each target in a configuration."""
+    """Return the colour range of each of `TARGETS` in a configuration."""
     return {
         target: Range(getattr(config, f"{target}_low"), getattr(config, f"{target}_high"))
         for target in TARGETS
@@ -104,12 +104,16 @@ def ranges_of(config: SegmentationConfig) -> dict[str, Range]:
 
 
 def parameters_of(target: str, chosen: Range) -> dict[str, tuple[int, ...]]:
-    """A target's range as parameters of segmentation_node, by parameter name."""
+    """Convert a target's range to parameters of segmentation_node, by parameter name."""
     return {f"{target}_low": chosen.low, f"{target}_high": chosen.high}
 
 
 def overlapping_ranges(config: SegmentationConfig) -> list[str]:
-    """Pairs of targets whose ranges overlap, e.g. ``cable and goal``; one pixel could be both."""
+    """List the pairs of targets whose colour ranges overlap, so that one pixel could be both.
+
+    Returns:
+        One text for each pair, e.g. ``cable and goal``.
+    """
     found = []
     ranges = ranges_of(config)
     for index, target in enumerate(TARGETS):

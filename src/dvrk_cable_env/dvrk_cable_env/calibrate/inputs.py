@@ -58,10 +58,16 @@ def wants_undistortion(arguments: argparse.Namespace, given: Values) -> bool:
 
 
 def size_and_crop(given: Values, rgb: Image, crop: Sequence[int] | None) -> Values:
-    """Return the parameters `KEPT` for a frame.
+    """Choose frame size and square crop, as parameters of segmentation_node (`KEPT`, all in px).
 
-    The crop is `crop` (left, top, side, px) if given, else that of the file, else the largest
-    square in the middle of the frame.
+    Args:
+        given: parameters in the file.
+        rgb: the frame, uint8 (height, width, 3).
+        crop: (left, top, side), px; None for the file's crop if it is for frames of this size, else
+            the largest square in the middle.
+
+    Returns:
+        width, height, crop_left, crop_top and crop_side by name.
 
     Raises:
         UserError: the workspace was calibrated with frames of another size.

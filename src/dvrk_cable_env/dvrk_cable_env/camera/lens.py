@@ -73,7 +73,7 @@ class Calibration:
 
 
 def calibration_of(message: Any) -> Calibration:
-    """The calibration in a sensor_msgs/CameraInfo, from rclpy or from a bag."""
+    """Convert a sensor_msgs/CameraInfo, from rclpy or from a bag, to a calibration."""
     width, height, roi = int(message.width), int(message.height), message.roi
     whole = (0, 0, 0, 0), (0, 0, width, height)
     seen = (roi.x_offset, roi.y_offset, roi.width, roi.height)

@@ -128,7 +128,7 @@ class SegmentationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class NodeConfig(SegmentationConfig):
-    """Parameters of segmentation_node."""
+    """Parameters of segmentation_node; the description of a field says meaning and unit."""
 
     publish_task_state: bool = parameter(
         False,

@@ -12,7 +12,7 @@ from ls3_common.images import to_array
 
 
 def camera_topic(compressed: bool) -> tuple[type, str]:
-    """Message type and name of the camera's topic, following image_transport's naming."""
+    """Return message type and name of the camera's topic, named as in image_transport."""
     if compressed:
         return CompressedImage, f"{topics.CAMERA_IMAGE}/compressed"
     return Image, topics.CAMERA_IMAGE

@@ -93,6 +93,7 @@ class SegmentationNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
+    """Entry point of the process; `args` by default those of the command line."""
     sys.exit(run(SegmentationNode, args))
 
 

@@ -21,7 +21,7 @@ from dvrk_cable_env.preflight.findings import (
 
 
 def arm_state(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """The arm is enabled, homed and at rest."""
+    """Check that the arm is enabled, homed and at rest."""
     topic = f"{findings.arm_name}/operating_state"
     home = "call ~/home of arm_node, which moves the arm"
     if not findings.state:
@@ -40,7 +40,7 @@ def arm_state(findings: Findings, _config: PreflightConfig) -> CheckResult:
 
 
 def arm_pose(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """The arm's poses are in the right frame, recent, close together and inside the workspace."""
+    """Check that the arm's poses are recent, close together, and inside the workspace."""
     if findings.arm is None:
         return CheckResult("arm pose", FAILED, "arm_node does not answer", START)
     limits = findings.arm.limits
@@ -81,7 +81,7 @@ def _pose_fault(pose: PoseStream, frame: str, limits: ArmLimits) -> tuple[str, s
 
 
 def commander(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """No node except arm_node can move the arm."""
+    """Check that no node except arm_node can move the arm."""
     if findings.commanders or findings.teleoperation:
         others = [f"also commanded by {node}" for node in findings.commanders]
         what = "; ".join((*others, *findings.teleoperation))
@@ -94,7 +94,7 @@ def commander(findings: Findings, _config: PreflightConfig) -> CheckResult:
 
 
 def pedal(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """A dead-man pedal is configured, and its messages arrive."""
+    """Check that a dead-man pedal is configured and that its messages arrive."""
     if findings.arm is None:
         return CheckResult("pedal", FAILED, "arm_node does not answer", START)
     guards = findings.arm.guards

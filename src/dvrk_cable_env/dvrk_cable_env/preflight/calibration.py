@@ -19,7 +19,7 @@ from dvrk_cable_env.preflight.findings import (
 
 
 def calibration(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """With `undistort` the lens is known, and the camera sees the arm's whole workspace box."""
+    """Check that the camera sees the arm's whole workspace box, through a known lens."""
     segmentation = findings.segmentation
     if segmentation is not None and segmentation.undistort and findings.lens_fault:
         do = "have the driver publish camera_info, or set undistort: false and calibrate again"

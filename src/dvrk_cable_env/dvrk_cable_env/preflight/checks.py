@@ -32,7 +32,7 @@ Check = Callable[[Findings, PreflightConfig], CheckResult]
 
 
 def clock(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """The clock by which all stamps are judged advances."""
+    """Check that the clock by which all stamps are judged advances."""
     begin, end = findings.clock
     name = "/clock" if findings.simulated else "the system's clock"
     if begin <= 0 or end <= begin:
@@ -45,7 +45,7 @@ def clock(findings: Findings, _config: PreflightConfig) -> CheckResult:
 
 
 def camera(findings: Findings, config: PreflightConfig) -> CheckResult:
-    """Frames arrive fast and recent enough, in the size that segmentation_node expects."""
+    """Check rate, age and size of the camera frames."""
     stream, frame = findings.camera, findings.frame
     fault = stream.fault(config.max_camera_age, SKEW)
     if fault:
@@ -67,7 +67,7 @@ def camera(findings: Findings, config: PreflightConfig) -> CheckResult:
 
 
 def segmentation(findings: Findings, config: PreflightConfig) -> CheckResult:
-    """The mask shows a cable: enough pixels, and not too many."""
+    """Check that the mask shows a cable: enough pixels, and not too many."""
     if findings.segmentation is None:
         what = "segmentation_node does not answer"
         do = "start segmentation_node with the parameter file"
@@ -91,7 +91,7 @@ def segmentation(findings: Findings, config: PreflightConfig) -> CheckResult:
 
 
 def reference(findings: Findings, config: PreflightConfig) -> CheckResult:
-    """Success and constraint are judged, and neither is true before the first step."""
+    """Check that success and constraint are judged, and that both are false before the start."""
     fault = findings.task.fault(config.max_camera_age, SKEW)
     if fault:
         do = "set publish_task_state; show goal and obstacle, call ~/reference of segmentation_node"
@@ -107,7 +107,7 @@ def reference(findings: Findings, config: PreflightConfig) -> CheckResult:
 
 
 def parameters(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """The nodes run with the values of the parameter file."""
+    """Check that the nodes run with the values of the parameter file."""
     if findings.arm is None:
         return CheckResult("parameters", FAILED, "arm_node does not answer", START)
     if findings.arm.arm != findings.arm_name:
@@ -128,7 +128,7 @@ def parameters(findings: Findings, _config: PreflightConfig) -> CheckResult:
 
 
 def arm_limits(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """Values that are only fit for a simulation are not used on a robot."""
+    """Check that no value that is only fit for a simulation is used on a robot."""
     if findings.arm is None:
         return CheckResult("limits", FAILED, "arm_node does not answer", START)
     limits, default = findings.arm.limits, ArmLimits()
@@ -153,7 +153,7 @@ def arm_limits(findings: Findings, _config: PreflightConfig) -> CheckResult:
 
 
 def model(findings: Findings, config: PreflightConfig) -> CheckResult:
-    """The trained model fits the task, the masks and the largest step of arm_node."""
+    """Check that the trained model fits the task, the masks and the largest step of arm_node."""
     if not findings.models:
         do = "start encoder_node and planner_node, or give -p model:=DIRECTORY"
         return CheckResult("model", WARNING, "no running node uses a model", do)
@@ -203,7 +203,7 @@ def _finite(*rows: Sequence[float]) -> bool:
 
 
 def health(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """No node reports a problem on /diagnostics."""
+    """Check that no node reports a problem on /diagnostics."""
     if findings.complaints:
         what = "; ".join(f"{node}: {text}" for node, text in findings.complaints.items())
         return CheckResult("diagnostics", FAILED, what, "fix what the node reports")

@@ -39,7 +39,7 @@ class CheckResult:
 
 @dataclasses.dataclass(frozen=True)
 class PreflightConfig:
-    """Parameters of preflight."""
+    """Parameters of preflight; the description of a field says what it means and in which unit."""
 
     arm: str = parameter(
         "", description="CRTK name of the arm; empty: as arm_node in the parameter file, or PSM1"
@@ -134,8 +134,8 @@ class Picture:
 class PoseStream:
     """One of the arm's pose topics with its newest pose.
 
-    frame: of the pose. position: tip (x, y, z) in that frame, m. is_rotation: whether the
-    orientation is a unit quaternion.
+    stream: the topic's messages. frame: of the pose. position: tip (x, y, z) in that frame, m.
+    is_rotation: whether the orientation is a unit quaternion.
     """
 
     stream: WatchedTopic

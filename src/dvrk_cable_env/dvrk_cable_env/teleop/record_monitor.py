@@ -34,7 +34,10 @@ CHECK_PERIOD = 0.5
 
 
 class RecordMonitor(Node):
-    """Subscribes to what is recorded as the recorder does: to each topic once it is published."""
+    """Measures and reports the topics of a recording.
+
+    Like the recorder, it subscribes to each topic once the topic is published.
+    """
 
     def __init__(self) -> None:
         super().__init__("record_monitor")
@@ -129,6 +132,7 @@ def _message(stream: RecordedTopic) -> Any:
 
 
 def main(args: list[str] | None = None) -> None:
+    """Entry point of the process; `args` by default those of the command line."""
     sys.exit(run(RecordMonitor, args))
 
 

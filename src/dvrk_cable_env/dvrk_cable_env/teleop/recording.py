@@ -97,7 +97,7 @@ def streams(config: RecordingConfig) -> list[RecordedTopic]:
 
 
 def header_stamp(data: bytes) -> int:
-    """Stamp (ns) of a serialised message that begins with a header; 0 if it is too short."""
+    """Return the stamp (ns) of a serialised message with a header; 0 if it is too short."""
     if len(data) < 12:
         return 0
     order = "<" if data[1] & 1 else ">"  # the encapsulation of CDR states the byte order
@@ -106,7 +106,7 @@ def header_stamp(data: bytes) -> int:
 
 
 class Meter:
-    """Measures how one topic arrives. Times are seconds of a steady clock."""
+    """Measures at which rate one topic arrives, and warns. Times are seconds of a steady clock."""
 
     def __init__(self, stream: RecordedTopic, now: float) -> None:
         """Begin to measure `stream` at time `now`."""

@@ -26,7 +26,7 @@ MARK_TIMEOUT = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class TeleopConfig:
-    """Parameters of teleop_node."""
+    """Parameters of teleop_node; the description of a field says meaning and unit."""
 
     drive: bool = parameter(True, description="move the arm; false: only publish marks")
     keyboard: bool = parameter(True, description="read keys, if there is a terminal")
@@ -67,7 +67,11 @@ class TeleopStep:
 
 @dataclasses.dataclass(frozen=True)
 class MotionStatus:
-    """The content of MOTION_STATE; `stamp` in ns."""
+    """The content of a MOTION_STATE message.
+
+    moving: whether the arm moves. ready: whether it accepts plans. reason: why it does not.
+    stamp: when the motion began or ended, ns. episode, step: of that motion.
+    """
 
     moving: bool
     ready: bool

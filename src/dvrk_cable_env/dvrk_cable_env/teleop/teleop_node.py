@@ -220,6 +220,7 @@ class TeleopNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
+    """Entry point of the process; `args` by default those of the command line."""
     sys.exit(run(TeleopNode, args))
 
 

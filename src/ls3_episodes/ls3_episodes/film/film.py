@@ -51,7 +51,11 @@ class FilmConfig:
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture, the number of frames for which it is shown, and the imagined latent to decode."""
+    """What is shown for some frames of the video.
+
+    scene: the picture's contents. frames: for how many frames. latent: imagined latent (latent,) to
+    decode into the picture; None to show none.
+    """
 
     scene: FilmFrame
     frames: int

@@ -68,7 +68,7 @@ class FilmFrame:
 
 
 def draw(scene: FilmFrame) -> np.ndarray:
-    """Draw the picture, uint8 (720, 1280, 3), RGB."""
+    """Draw one picture of the video, uint8 (720, 1280, 3), RGB."""
     picture = Image.new("RGB", SIZE, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     pen.text((28, 24), scene.title, TEXT, _font(34))
