@@ -29,7 +29,7 @@ from ls3_common.errors import UserError  # noqa: E402
 from ls3_common.files import replacing, write_json  # noqa: E402
 from ls3_models import benchmark  # noqa: E402
 from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
-from ls3_models.offline import Spec  # noqa: E402
+from ls3_models.offline_data import Spec  # noqa: E402
 
 SECTIONS = ("plans", "graph", "scaling", "training")
 """In the order in which they are measured: training changes how the threads of later ones wait."""

@@ -17,7 +17,8 @@ from ls3.cli.cli import main
 from ls3.learning import environment
 from ls3.learning.algorithm import OnlineLearning, in_process, training_rates
 from ls3.learning.collect import collect
-from ls3.learning.model_files import write_bundle
+from ls3.learning.ls3_agent import Ls3Agent
+from ls3.learning.model_files import write_model
 from ls3.learning.policy import demonstrate, summarise
 from ls3.runs.domains import domain_names, load_domain
 from ls3_common import parameters
@@ -25,6 +26,7 @@ from ls3_common.errors import ConfigError, UserError
 from ls3_common.progress import Interrupted
 from ls3_models.episodes import list_episodes, read_episode, read_episodes
 from ls3_models.offline import OfflineTraining
+from ls3_models.offline_data import OfflineData
 
 pytestmark = pytest.mark.background
 
@@ -97,16 +99,17 @@ def test_collecting_fills_gaps_with_the_same_episodes(domain, env, data):
 
 def offline(domain, env, data, directory):
     spec = environment.spec_of(env, domain.name)
-    training = OfflineTraining(
-        domain.learner, spec, read_episodes(data), directory, seed=0, data_hash="x"
-    )
+    chosen = OfflineData.split(spec, read_episodes(data), "x")
+    agent = Ls3Agent(domain.learner, domain.planner, chosen, 0)
+    training = OfflineTraining(agent, chosen, directory, seed=0)
     training.run()
-    return training
+    return agent, training
 
 
 def learn(domain, env, data, directory):
-    training = offline(domain, env, data, directory)
-    return OnlineLearning(domain, in_process(env, domain), training, directory / "online", seed=0)
+    agent, training = offline(domain, env, data, directory)
+    source = in_process(env, stop_on_success=True)
+    return OnlineLearning(agent, domain.algorithm, source, training, directory / "online", seed=0)
 
 
 def test_online_learning_resumes_to_the_same_weights_and_curve(
@@ -129,7 +132,7 @@ def test_online_learning_resumes_to_the_same_weights_and_curve(
             self.sent = True
             return super().step(action)
 
-    first.source = in_process(Signalling(env), domain)
+    first.source = in_process(Signalling(env), stop_on_success=True)
     with pytest.raises(Interrupted):
         first.run()
     assert len(list_episodes(tmp_path / "parts" / "online" / "episodes")) == 1
@@ -142,8 +145,8 @@ def test_online_learning_resumes_to_the_same_weights_and_curve(
     assert capsys.readouterr().out.startswith("learn: 1/2, ETA unknown")
     assert second.curve() == whole.curve()
     pairs = zip(
-        whole.learner.models.state_dict().items(),
-        second.learner.models.state_dict().values(),
+        whole.agent.learner.models.state_dict().items(),
+        second.agent.learner.models.state_dict().values(),
         strict=True,
     )
     for (name, one), other in pairs:
@@ -224,8 +227,8 @@ def test_ctrl_c_while_collecting_keeps_whole_episodes(tmp_path):
 
 
 def test_evaluate_prints_json(tmp_path, domain, env, data, capsys):
-    training = offline(domain, env, data, tmp_path)
-    write_bundle(tmp_path / "model", domain, training, [], 0)
+    agent, training = offline(domain, env, data, tmp_path)
+    write_model(tmp_path / "model", agent, training, [], 0)
     options = [option for text in SMALL for option in ("--set", text)]
     arguments = ["--model", str(tmp_path / "model"), "--episodes", "1"]
     capsys.readouterr()

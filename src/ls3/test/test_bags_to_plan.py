@@ -16,7 +16,7 @@ from tiny_runs import SETTINGS
 
 from ls3.cli.commands import run
 from ls3.learning import environment
-from ls3.learning.policy import PlannerPolicy
+from ls3.learning.ls3_agent import PlannerPolicy
 from ls3.runs.domains import load_domain
 from ls3_models.bundle import load_bundle
 from ls3_models.episodes import Episode, list_episodes, read_episode
@@ -76,9 +76,9 @@ def test_bags_of_a_killed_recorder_teach_a_model_that_plans(
     bundle = load_bundle(tmp_path / "run" / "offline_model")
     planner = make_planner(bundle, load_domain("cable_routing", overrides=TINY).planner)
     policy = PlannerPolicy(bundle, planner)
-    policy.reset(0)
+    policy.begin(0)
     observation, info = env.reset(seed=0)
-    action = policy(observation, info)
+    action = policy.act(observation, info)
     assert action is not None
     assert env.action_space.contains(np.asarray(action, np.float32))
     env.close()

@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from ls3.learning import environment
-from ls3.learning.algorithm import OnlineLearning, in_process, live_bundle
+from ls3.learning.algorithm import OnlineLearning, in_process
 from ls3.learning.collect import collect
-from ls3.learning.policy import PlannerPolicy, evaluate
+from ls3.learning.ls3_agent import Ls3Agent
+from ls3.learning.policy import evaluate
 from ls3.runs.domains import Domain, load_domain
 from ls3_models.episodes import read_episodes
 from ls3_models.offline import OfflineTraining
-from ls3_planner.plan import make_planner
+from ls3_models.offline_data import OfflineData
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.navigation_env import MAX_STEP, NavigationEnv
 from ls3_sim.navigation_scene import NavigationLayout
@@ -86,11 +87,9 @@ def domain() -> Iterator[Domain]:
     del gymnasium.registry[NAME]
 
 
-def succeeded(domain: Domain, training: OfflineTraining, env: gymnasium.Env) -> int:
+def succeeded(agent: Ls3Agent, env: gymnasium.Env) -> int:
     """Of EPISODES with the models as they are."""
-    bundle = live_bundle(training.learner, training.spec)
-    policy = PlannerPolicy(bundle, make_planner(bundle, domain.planner))
-    episodes = evaluate(env, policy, range(EPISODES))
+    episodes = evaluate(env, agent.policy(), range(EPISODES))
     assert not any(episode.violated for episode in episodes if episode.succeeded)
     return sum(episode.succeeded for episode in episodes)
 
@@ -100,17 +99,15 @@ def test_success_rises_above_the_untrained_planners(domain: Domain, tmp_path: Pa
     env = environment.make(NAME)
     collect(env, domain.algorithm, tmp_path / "data", seed=0)
     spec = environment.spec_of(env, domain.name)
-    training = OfflineTraining(
-        domain.learner,
-        spec,
-        read_episodes(tmp_path / "data"),
-        tmp_path,
-        seed=0,
-        data_hash="",
-    )
-    assert succeeded(domain, training, env) == 0
+    data = OfflineData.split(spec, read_episodes(tmp_path / "data"), "")
+    agent = Ls3Agent(domain.learner, domain.planner, data, 0)
+    training = OfflineTraining(agent, data, tmp_path, seed=0)
+    assert succeeded(agent, env) == 0
     training.run()
-    online = OnlineLearning(domain, in_process(env, domain), training, tmp_path / "online", seed=0)
+    source = in_process(env, stop_on_success=True)
+    online = OnlineLearning(
+        agent, domain.algorithm, source, training, tmp_path / "online", seed=0
+    )
     online.run()
-    assert succeeded(domain, training, env) >= 3
+    assert succeeded(agent, env) >= 3
     env.close()

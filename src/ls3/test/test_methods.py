@@ -19,7 +19,8 @@ from ls3_models import checkpoint
 from ls3_models.bundle import load_bundle, save_bundle
 from ls3_models.data_hash import data_hash
 from ls3_models.episodes import read_episode, write_episode
-from ls3_models.offline import Spec, read_curves
+from ls3_models.offline import read_curves
+from ls3_models.offline_data import Spec
 
 pytestmark = pytest.mark.background
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ls3.learning import environment
-from ls3.learning.policy import PlannerPolicy
+from ls3.learning.ls3_agent import PlannerPolicy
 from ls3.runs.domains import find_shared, load_domain
 from ls3_models.bundle import load_bundle
 from ls3_planner.plan import make_planner
@@ -38,9 +38,11 @@ def test_a_model_reaches_its_domain_s_goal_in_one_of_three_episodes(name):
     env = environment.make(domain.algorithm.environment)
     tried = []
     for seed in range(3):
-        policy.reset(seed)
+        policy.begin(seed)
         tried.append(
-            environment.run_episode(env, policy, source="online", seed=seed, stop_on_success=True)
+            environment.run_episode(
+                env, policy.act, source="online", seed=seed, stop_on_success=True
+            )
         )
         if tried[-1].succeeded:
             break
@@ -89,14 +91,14 @@ def test_the_safe_set_is_where_demonstrations_were(scene):
 def test_the_planner_reaches_the_goal_from_near_it(scene):
     bundle = shipped("navigation")
     policy = PlannerPolicy(bundle, make_planner(bundle, load_domain("navigation").planner))
-    policy.reset(0)
+    policy.begin(0)
     rng = np.random.default_rng(0)
     scene.reset(np.array([149.0, 55.0]))
     for _ in range(14):  # 20 units away, at most 3 a step
         image = scene.draw(64, 64, show_goal=False)
-        action = policy(image, {"constraint": scene.violated})
+        action = policy.act(image, {"constraint": scene.violated})
         scene.move(np.zeros(2) if action is None else action, rng)
         if scene.at_goal:
             break
     assert scene.at_goal
-    assert policy.holds == 0
+    assert policy.record()["holds"] == 0

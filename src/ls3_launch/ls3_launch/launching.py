@@ -107,6 +107,12 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             description="mode:=learn: run of `ls3 train` to start from; empty: train first",
         ),
         DeclareLaunchArgument(
+            "method",
+            default_value="ls3",
+            description="mode:=learn: what learns, as `ls3 learn --method`; methods that must not "
+            "move an arm are refused",
+        ),
+        DeclareLaunchArgument(
             "updates",
             default_value="0",
             description="mode:=learn: U, after K episodes each; 0: the parameter file's",
@@ -184,7 +190,8 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
     if given["mode"] == "learn":
         paths = {name: text(os.path.abspath(given[name])) for name in ("run", "data", "config")}
         offline = os.path.abspath(given["offline"]) if given["offline"] else ""
-        settings = {"domain": domain, "seed": learning_seed, "updates": updates}
+        settings = {"domain": domain, "method": text(given["method"])}
+        settings |= {"seed": learning_seed, "updates": updates}
         return [
             Node(
                 package="ls3",

@@ -14,8 +14,9 @@ from torch import Generator, Tensor
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.learner import Learner
+from ls3_models.ls3_learning import make_replay
 from ls3_models.memory import keep_freed_memory
-from ls3_models.offline import Spec, make_replay
+from ls3_models.offline_data import Spec
 from ls3_models.plain import make_plain
 from ls3_models.replay import Replay
 

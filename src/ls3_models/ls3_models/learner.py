@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from ls3_common.errors import ConfigError, UserError
+from ls3_common.errors import ConfigError
+from ls3_models.agent import NonFiniteLoss
 from ls3_models.augment import augment
 from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.config import LearnerConfig
@@ -16,15 +17,6 @@ from ls3_models.frame_stack import reverse_some, to_changes
 from ls3_models.heads import Data, Head, heads_of
 from ls3_models.networks import Decoder, Dynamics, Encoder, StackedMLP
 from ls3_models.replay import Replay
-
-
-class NonFiniteLoss(UserError):
-    """A loss became NaN or infinite; names the module."""
-
-    exit_code = 1
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what, do="lower the rate, or go on from there")
 
 
 class Models(nn.Module):

@@ -1,176 +1,136 @@
-"""Offline training (lines 1 and 2 of Algorithm 1): first the VAE, then everything on latents.
+"""Offline training (lines 1 and 2 of Algorithm 1): the stages of an agent, one after the other.
 
 The run's directory holds ``checkpoint.safetensors``, from which an interrupted run goes on to the
-very same weights, TensorBoard events, ``curves.jsonl`` and pictures of reconstructions.
+very same weights, TensorBoard events, ``curves.jsonl`` and the stages' pictures.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import imageio.v3 as imageio
-import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ls3_common import parameters
-from ls3_common.errors import DataError
-from ls3_common.files import read_rows, replacing, write_rows
+from ls3_common.files import read_rows, replacing, write_json, write_rows
 from ls3_common.progress import Interrupted, StopRequest, bar
 from ls3_models import resume
-from ls3_models.config import LearnerConfig
-from ls3_models.episodes import Episode
-from ls3_models.learner import Learner
+from ls3_models.agent import NonFiniteLoss, TakenOver, Trainable, TrainingStage
 from ls3_models.memory import keep_freed_memory
-from ls3_models.replay import Replay
-from ls3_models.validation import HELD_OUT_EVERY, Validation
+from ls3_models.offline_data import OfflineData
 
 CURVES = "curves.jsonl"
-STAGES = {"vae": "vae_iterations", "heads": "offline_iterations"}
-"""The stages in their order, each with the learner's parameter that is its number of steps."""
-
-
-def stage_totals(learner: Mapping[str, Any]) -> dict[str, int]:
-    """Gradient steps of every stage, from the parameters of a `LearnerConfig`."""
-    return {stage: int(learner[name]) for stage, name in STAGES.items()}
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What the data look like: set by the domain, checked against every episode.
-
-    observation_shape: (height, width, channel); action_low, action_high: bounds per dimension.
-    """
-
-    domain: str
-    observation_shape: tuple[int, int, int]
-    action_low: tuple[float, ...]
-    action_high: tuple[float, ...]
-
-    def check(self, episodes: Sequence[Episode]) -> None:
-        """Refuse data of another image or action size.
-
-        Raises:
-            DataError: naming both sizes.
-        """
-        for episode in episodes:
-            found = episode.observations.shape[1:], episode.actions.shape[1]
-            if found != (self.observation_shape, len(self.action_low)):
-                raise DataError(
-                    f"an episode has images {found[0]} and {found[1]}-D actions, domain "
-                    f"'{self.domain}' has {self.observation_shape} and {len(self.action_low)}-D",
-                    do="check that --data belongs to this domain",
-                )
-
-
-def make_replay(learner: Learner, spec: Spec, episodes: Sequence[Episode]) -> Replay:
-    """Encode every frame of `episodes` once."""
-    replay = Replay(learner.config, torch.tensor(spec.action_low), torch.tensor(spec.action_high))
-    for episode in episodes:
-        replay.add(episode, *learner.encode(torch.from_numpy(episode.observations)))
-    return replay
+TAKEN_OVER = "offline.json"
 
 
 class OfflineTraining:
-    """Trains on `episodes`; every 20th episode is kept out to measure what was learned."""
+    """Trains an agent on the offline data; `directory` holds its state and curves."""
 
-    def __init__(
-        self,
-        config: LearnerConfig,
-        spec: Spec,
-        episodes: Sequence[Episode],
-        directory: Path,
-        *,
-        seed: int,
-        data_hash: str,
-    ) -> None:
-        spec.check(episodes)
-        if len(episodes) < 2:
-            raise DataError(
-                f"{len(episodes)} episode: the first of every {HELD_OUT_EVERY} is kept out to "
-                "measure what was learned, and none is left to learn from",
-                where=f"data of '{spec.domain}'",
-                do="give more episodes: `ls3 collect`, or `ls3 data import`",
-            )
-        self.config, self.spec, self.directory = config, spec, directory
-        self.training = [e for i, e in enumerate(episodes) if i % HELD_OUT_EVERY]
-        self.held_out = [e for i, e in enumerate(episodes) if i % HELD_OUT_EVERY == 0]
-        self.learner = Learner(config, spec.observation_shape[2], len(spec.action_low), seed)
+    def __init__(self, agent: Trainable, data: OfflineData, directory: Path, *, seed: int) -> None:
+        """Go on from the directory's checkpoint, if there is one.
+
+        Raises:
+            DataError: the checkpoint is damaged, or was begun with other settings, data or seed.
+        """
+        self.agent, self.data, self.directory = agent, data, directory
         self.identity = {
-            "config": parameters.to_dict(config),
-            "domain": spec.domain,
+            "agent": agent.name,
+            **{name: parameters.to_dict(config) for name, config in agent.offline_settings.items()},
+            "domain": data.spec.domain,
             "seed": seed,
-            "data_hash": data_hash,
+            "data_hash": data.digest,
         }
-        self.totals = stage_totals(parameters.to_dict(config))
-        self.done = dict.fromkeys(STAGES, 0)
+        self.defaults: Mapping[str, Any] = {
+            **resume.DEFAULTS,
+            **{
+                name: parameters.defaults(type(config))
+                for name, config in agent.offline_settings.items()
+            },
+        }
+        self.done = dict.fromkeys(agent.stages, 0)
         self.seconds = 0.0
         self._resume()
+
+    def start_from(
+        self, source: Path, take_over: Callable[[Any, Path, Mapping[str, Any]], TakenOver]
+    ) -> None:
+        """Take over from `source` what would be trained to the same (`AgentKind.take_over`).
+
+        A training that has begun goes on from its own state and does not look there.
+
+        Raises:
+            DataError: what is there does not fit.
+        """
+        if (self.directory / resume.CHECKPOINT).exists():
+            return
+        taken = take_over(self.agent, source, self.identity)
+        self.seconds = taken.seconds
+        self.done |= {stage: self.agent.stages[stage] for stage in taken.stages}
+        write_rows(self.directory / CURVES, taken.curves)
+        record: dict[str, Any] = {"from": str(source), "stages": list(taken.stages)}
+        write_json(self.directory / TAKEN_OVER, record)
+        self.save()
 
     def run(self) -> None:
         """Train until done; from then on the process keeps memory that it frees.
 
         Raises:
             Interrupted: on SIGINT or SIGTERM, after saving.
+            NonFiniteLoss: names the module, the step and the last good checkpoint.
         """
         keep_freed_memory()
         self.directory.mkdir(parents=True, exist_ok=True)
         with StopRequest() as stop:
-            while (stage := self.stage) is not None:
-                self._run_stage(stage, self.totals[stage], stop)
+            for stage, total in self.agent.stages.items():
+                if self.done[stage] < total:
+                    self._run_stage(stage, total, stop)
 
-    @property
-    def stage(self) -> str | None:
-        """The first stage that is not finished, None where all are."""
-        return next((s for s, total in self.totals.items() if self.done[s] < total), None)
-
-    def _run_stage(self, stage: str, total: int, stop: StopRequest) -> None:
-        learner = self.learner
-        validation = Validation(learner, self.spec.domain, self.held_out)
-        if stage == "vae":
-            frames = torch.from_numpy(np.concatenate([e.observations for e in self.training]))
-        else:
-            replay = make_replay(learner, self.spec, self.training)
-            validation.replay = make_replay(learner, self.spec, self.held_out)
-        writer = SummaryWriter(str(self.directory), purge_step=self.done[stage] + 1)
+    def _run_stage(self, name: str, total: int, stop: StopRequest) -> None:
+        stage = self.agent.stage(name)
+        writer = SummaryWriter(str(self.directory), purge_step=self.done[name] + 1)
         started = time.monotonic() - self.seconds
         sums: dict[str, float] = {}
         since = 0
         try:
-            with bar(stage, total, self.done[stage]) as progress:
-                while self.done[stage] < total:
-                    if stage == "vae":
-                        losses = learner.vae_step(_draw(frames, learner))
-                    else:
-                        losses = learner.head_step(replay)
-                        losses |= learner.value_step(replay, monte_carlo=True)
-                    self.done[stage] += 1
+            with bar(name, total, self.done[name]) as progress:
+                while self.done[name] < total:
+                    losses = self._step(name, stage)
+                    self.done[name] += 1
                     since += 1
-                    for name, value in losses.items():
-                        sums[name] = sums.get(name, 0.0) + value
+                    for key, value in losses.items():
+                        sums[key] = sums.get(key, 0.0) + value
                     progress.advance(", ".join(f"{k} {v:.3g}" for k, v in losses.items()))
-                    step = self.done[stage]
+                    step = self.done[name]
                     self.seconds = time.monotonic() - started
-                    if step % self.config.checkpoint_interval == 0 or step == total:
+                    if step % self.agent.checkpoint_interval == 0 or step == total:
                         means = {f"train/{k}": v / since for k, v in sums.items()}
                         sums, since = {}, 0
-                        self._log(writer, stage, step, means | validation.measure(stage))
-                        if stage == "vae":
-                            picture = validation.reconstructions()
-                            with replacing(self.directory / "reconstructions.png") as part:
+                        self._log(writer, name, step, {**means, **stage.measure()})
+                        for title, draw in stage.pictures.items():
+                            picture = draw()
+                            with replacing(self.directory / f"{title}.png") as part:
                                 imageio.imwrite(part, picture)
-                            writer.add_image("reconstructions", picture, step, dataformats="HWC")
+                            writer.add_image(title, picture, step, dataformats="HWC")
                         self.save()
                     if stop.requested:
                         self.save()
                         raise Interrupted
         finally:
             writer.close()
+
+    def _step(self, name: str, stage: TrainingStage) -> Mapping[str, float]:
+        try:
+            return stage.step()
+        except NonFiniteLoss as error:
+            checkpoint = self.directory / resume.CHECKPOINT
+            kept = f"the last good checkpoint is {checkpoint}"
+            raise NonFiniteLoss(
+                f"{error.what} at step {self.done[name] + 1} of stage '{name}'; "
+                f"{kept if checkpoint.exists() else 'no checkpoint'}"
+            ) from None
 
     def _log(self, writer: SummaryWriter, stage: str, step: int, row: dict[str, float]) -> None:
         for name, value in row.items():
@@ -181,10 +141,10 @@ class OfflineTraining:
     def save(self) -> None:
         """Write the checkpoint."""
         progress = {"done": self.done, "seconds": self.seconds}
-        resume.save(self.directory, self.learner, self.identity, **progress)
+        resume.save(self.directory, self.agent, self.identity, **progress)
 
     def _resume(self) -> None:
-        description = resume.restore(self.directory, self.learner, self.identity)
+        description = resume.restore(self.directory, self.agent, self.identity, self.defaults)
         if description is not None:
             self.done = dict(description["done"])
             self.seconds = float(description["seconds"])
@@ -210,8 +170,3 @@ def read_curves(directory: Path) -> list[dict[str, Any]]:
     path = directory / CURVES
     do = "delete it: only the drawing of the curves is lost"
     return read_rows(path, do=do) if path.exists() else []
-
-
-def _draw(frames: Tensor, learner: Learner) -> Tensor:
-    size = (learner.config.vae_batch_size,)
-    return frames[torch.randint(len(frames), size, generator=learner.generator)]

@@ -16,7 +16,6 @@ from ls3_models.heads import Data
 from ls3_models.learner import Learner
 from ls3_models.replay import Replay
 
-HELD_OUT_EVERY = 20  # one episode of so many is kept out of training
 SAMPLE = 4096  # frames or transitions per measurement
 PICTURES = 8
 

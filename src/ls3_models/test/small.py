@@ -4,7 +4,7 @@ import numpy as np
 
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
-from ls3_models.offline import Spec
+from ls3_models.offline_data import Spec
 
 SPEC = Spec("tiny", (64, 64, 1), (-0.01, -0.01), (0.01, 0.01))
 

@@ -8,8 +8,8 @@ from small import SPEC, config, episodes
 
 from ls3_models import benchmark
 from ls3_models.learner import Learner
+from ls3_models.ls3_learning import make_replay
 from ls3_models.memory import keep_freed_memory
-from ls3_models.offline import make_replay
 from ls3_models.plain import make_plain
 
 pytestmark = pytest.mark.background

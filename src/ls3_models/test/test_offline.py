@@ -18,8 +18,11 @@ from small import SPEC, config, episode, episodes
 from ls3_common.errors import DataError
 from ls3_common.progress import Interrupted
 from ls3_models import checkpoint
-from ls3_models.learner import Learner, NonFiniteLoss
-from ls3_models.offline import OfflineTraining, make_replay
+from ls3_models.agent import NonFiniteLoss
+from ls3_models.learner import Learner
+from ls3_models.ls3_learning import Ls3Learning, make_replay
+from ls3_models.offline import OfflineTraining
+from ls3_models.offline_data import OfflineData
 from ls3_models.resume import CHECKPOINT
 from ls3_models.validation import Validation
 
@@ -27,13 +30,12 @@ pytestmark = pytest.mark.background
 
 
 def train(directory, **changes):
-    return OfflineTraining(
-        config(**changes), SPEC, episodes(), directory, seed=0, data_hash="of small.py"
-    )
+    data = OfflineData.split(SPEC, episodes(), "of small.py")
+    return OfflineTraining(Ls3Learning(config(**changes), data, 0), data, directory, seed=0)
 
 
 def weights(training):
-    return training.learner.models.state_dict()
+    return training.agent.learner.models.state_dict()
 
 
 def assert_equal(one, other):
@@ -65,14 +67,14 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path):
     whole.run()
 
     first = train(tmp_path / "parts")
-    step = first.learner.vae_step
+    step = first.agent.learner.vae_step
 
     def interrupt(images):
         if first.done["vae"] == 3:
             os.kill(os.getpid(), signal.SIGINT)
         return step(images)
 
-    first.learner.vae_step = interrupt
+    first.agent.learner.vae_step = interrupt
     with pytest.raises(Interrupted):
         first.run()
     assert 0 < first.done["vae"] < 6
@@ -122,9 +124,9 @@ def test_a_run_of_other_data_is_not_continued(tmp_path):
         train(tmp_path, latent_dim=5)
 
 
-def test_a_single_episode_leaves_none_to_learn_from(tmp_path):
+def test_a_single_episode_leaves_none_to_learn_from():
     with pytest.raises(DataError, match=r"1 episode: .* is kept out .*\n.*give more episodes"):
-        OfflineTraining(config(), SPEC, episodes()[:1], tmp_path, seed=0, data_hash="one")
+        OfflineData.split(SPEC, episodes()[:1], "one")
 
 
 def test_a_run_begun_before_a_parameter_existed_goes_on_with_its_default(tmp_path):

@@ -24,6 +24,7 @@ from ls3_common.progress import Interrupted
 if TYPE_CHECKING:
     from ls3.learning.algorithm import Source
     from ls3.runs.domains import Domain
+    from ls3_models.agent import Agent
     from ls3_models.offline import OfflineTraining
 
 
@@ -49,7 +50,7 @@ class Common:
 @dataclass(kw_only=True)
 class MethodOption(Common):
     method: str = "ls3"
-    """ls3, no_safe_set, bc_safe_set or no_constraint."""
+    """Which agent, and with which settings: ls3, or another of ls3/runs/methods.py."""
 
     def load(self) -> Domain:
         from ls3.runs.methods import load_method
@@ -98,14 +99,14 @@ class Train(MethodOption, DataOption):
     only read. Or a model's: its VAE is. A run that has begun does not look there again."""
 
     def execute(self) -> None:
-        from ls3.learning.model_files import write_bundle
+        from ls3.learning.model_files import write_model
         from ls3.runs.run_directory import exclusive
 
         domain = self.load()
         directory = self.run_directory(domain)
         with exclusive(directory):
-            training = self.train(domain, directory)
-            write_bundle(directory / "offline_model", domain, training, [], self.seed)
+            agent, training = self.train(domain, directory)
+            write_model(directory / "offline_model", agent, training, [], self.seed)
         print(f"{directory / 'offline_model'}: trained in {training.seconds:.0f} s")
 
     def run_directory(self, domain: Domain) -> Path:
@@ -113,40 +114,42 @@ class Train(MethodOption, DataOption):
 
         return self.run or default_run(domain, self.method, self.seed, self.config)
 
-    def train(self, domain: Domain, directory: Path) -> OfflineTraining:
+    def train(self, domain: Domain, directory: Path) -> tuple[Agent, OfflineTraining]:
         """Offline training, taken over or gone on with as far as there is any."""
-        from ls3.learning import environment, shared_offline
+        from ls3.learning import environment
         from ls3.runs import dataset
-        from ls3.runs.methods import run_name
+        from ls3.runs.methods import find_method, run_name
         from ls3.runs.run_directory import describe_run
         from ls3_models.data_hash import data_hash
-        from ls3_models.learner import NonFiniteLoss
         from ls3_models.offline import OfflineTraining
+        from ls3_models.offline_data import OfflineData
 
+        kind = find_method(self.method).kind
+        if self.offline is not None and kind.take_over is None:
+            raise UserError(
+                f"method '{self.method}' takes nothing over from another run",
+                do="leave --offline out",
+            )
         env = environment.make(domain.algorithm.environment)
         spec = environment.spec_of(env, domain.name)
         env.close()
         episodes = dataset.read_data(self.data_directory, spec)
-        digest = data_hash(self.data_directory)
-        training = OfflineTraining(
-            domain.learner, spec, episodes, directory, seed=self.seed, data_hash=digest
-        )
+        data = OfflineData.split(spec, episodes, data_hash(self.data_directory))
+        agent = kind.make(domain.settings(kind.sections), data, self.seed)
+        training = OfflineTraining(agent, data, directory, seed=self.seed)
         describe_run(
             directory,
             domain,
             name=run_name(domain, self.method, self.config),
             method=self.method,
             seed=self.seed,
-            data_hash=digest,
+            data_hash=data.digest,
             demonstrations=[e for e in episodes if e.source == "demonstration"],
         )
-        if self.offline is not None:
-            shared_offline.take_over(training, self.offline)
-        try:
-            training.run()
-        except NonFiniteLoss as error:
-            raise NonFiniteLoss(f"{error.what} {_whereabouts(training)}") from None
-        return training
+        if self.offline is not None and kind.take_over is not None:
+            training.start_from(self.offline, kind.take_over)
+        training.run()
+        return agent, training
 
 
 @dataclass(kw_only=True)
@@ -158,23 +161,24 @@ class Learn(Train):
 
         domain = self.load()
         env = environment.make(domain.algorithm.environment)
-        self.learn(domain, algorithm.in_process(env, domain))
+        stop_on_success = domain.algorithm.stop_on_success
+        self.learn(domain, algorithm.in_process(env, stop_on_success=stop_on_success))
         env.close()
 
     def learn(self, domain: Domain, source: Source) -> None:
         """All of Algorithm 1, with online episodes from `source`."""
         from ls3.learning import algorithm
-        from ls3.learning.model_files import write_bundle
+        from ls3.learning.model_files import write_model
         from ls3.runs.run_directory import exclusive
 
         directory = self.run_directory(domain)
         with exclusive(directory):
-            training = self.train(domain, directory)
+            agent, training = self.train(domain, directory)
             online = algorithm.OnlineLearning(
-                domain, source, training, directory / "online", seed=self.seed
+                agent, domain.algorithm, source, training, directory / "online", seed=self.seed
             )
             online.run()
-            write_bundle(directory / "model", domain, training, online.curve(), self.seed)
+            write_model(directory / "model", agent, training, online.curve(), self.seed)
         print(json.dumps(algorithm.training_rates(online.rows), indent=1))
 
 
@@ -190,24 +194,25 @@ class Evaluate(MethodOption):
 
     def execute(self) -> None:
         from ls3.learning import environment
-        from ls3.learning.model_files import shipped_or
-        from ls3.learning.policy import PlannerPolicy, evaluate, summarise
-        from ls3.studies.stats import intervals, spread
+        from ls3.learning.model_files import find_model
+        from ls3.learning.policy import evaluate, summarise
+        from ls3.runs.methods import find_method
+        from ls3.studies.stats import intervals, recorded
         from ls3_common.files import write_json
-        from ls3_planner.plan import make_planner
 
         domain = self.load()
-        bundle = shipped_or(self.model, domain)
+        kind = find_method(self.method).kind
+        model = find_model(self.model, domain.name, shipped=kind.shipped)
         env = environment.make(domain.algorithm.environment)
-        policy = PlannerPolicy(bundle, make_planner(bundle, domain.planner))
+        spec = environment.spec_of(env, domain.name)
+        policy = kind.load(model, domain.settings(kind.sections), spec)
         seeds = [environment.seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
         episodes = evaluate(env, policy, seeds)
         env.close()
         figures = {
             **summarise(episodes),
             **intervals(episodes, domain.algorithm.horizon),
-            **spread("plan_ms", policy.plan_ms),
-            "holds": policy.holds,
+            **recorded(episodes),
         }
         if self.out:
             write_json(self.out, figures)
@@ -242,17 +247,6 @@ class Measure(Common):
         measurement.run(self.only)
         env.close()
         print(f"{path}: {json.dumps(measurement.document['metrics'], indent=1)}")
-
-
-def _whereabouts(training: OfflineTraining) -> str:
-    """At which step a training stopped, and what is left of it."""
-    from ls3_models.resume import CHECKPOINT
-
-    stage = training.stage
-    assert stage is not None  # it stopped within one
-    checkpoint = training.directory / CHECKPOINT
-    kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "no checkpoint"
-    return f"at step {training.done[stage] + 1} of stage '{stage}'; {kept}"
 
 
 class Subcommand(Protocol):

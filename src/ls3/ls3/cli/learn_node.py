@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from rclpy.node import Node
 
+from ls3.runs.methods import refuse_on_robot
 from ls3_common import ros
 from ls3_common.parameters import parameter
 
@@ -21,6 +22,7 @@ class LearnNodeConfig:
     """What a launch says; the numbers stand in the domain's YAML, `config`."""
 
     domain: str = parameter(description="whose data and models these are")
+    method: str = parameter("ls3", description="what learns, as `ls3 learn --method`")
     config: str = parameter(description="parameter file of the domain")
     run: str = parameter(description="directory of this run; one begun before goes on")
     data: str = parameter(description="directory of the offline data, of `ls3 collect`")
@@ -37,6 +39,7 @@ class LearnNode(Node):
     def __init__(self) -> None:
         super().__init__("learn_node")
         self.config = ros.declare(self, LearnNodeConfig)
+        refuse_on_robot(self.config.method)
         from ls3.learning.through_graph import GraphClients  # imports PyTorch
 
         self.asks = GraphClients(self)
@@ -50,6 +53,7 @@ def learn(node: LearnNode) -> None:
     config = node.config
     command = Learn(
         domain=config.domain,
+        method=config.method,
         config=Path(config.config),
         set=[f"algorithm.updates={config.updates}"] if config.updates else [],
         seed=config.seed,

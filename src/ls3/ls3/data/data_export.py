@@ -12,7 +12,7 @@ import numpy as np
 from ls3_common.errors import DataError, UserError
 from ls3_common.files import replacing
 from ls3_models.episodes import Episode, list_episodes, read_episode
-from ls3_models.offline import Spec
+from ls3_models.offline_data import Spec
 
 NEEDS = {"lerobot": ("pyarrow", "pandas"), "minari": ("minari",)}
 """Modules that a format needs; `ls3[export]` has them all."""

@@ -1,41 +1,39 @@
-"""Algorithm 1, lines 3 to 10: K episodes, an update, U times over.
+"""Algorithm 1, lines 3 to 10: episodes and updates of any agent.
 
-Every episode is a file before the next begins, and the learner's state is saved after every
-update. An interrupted run reads the episodes it has, restores the state and goes on; with the same
-number of threads it ends at the same weights as an uninterrupted one.
+LS3 updates after K episodes, and U times. An agent that updates after every step learns from just
+as many episodes. Every episode is a file before the next begins. The agent's state is saved after
+every phase: the episodes between two checkpoints, K or a single one. An interrupted run reads the
+episodes that its checkpoint knows, restores the state and goes on; with the same number of threads
+it ends at the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium
-import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from ls3.learning.environment import run_episode, seed_of
-from ls3.learning.policy import PlannerPolicy, describe
-from ls3.runs.domains import Domain
+from ls3.learning.policy import describe
 from ls3_common import parameters
 from ls3_common.files import write_rows
 from ls3_common.progress import Interrupted, StopRequest, bar
 from ls3_models import resume
-from ls3_models.bundle import Bundle
+from ls3_models.agent import Agent, NonFiniteLoss, ObservedStep, steps_of
 from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
-from ls3_models.learner import Learner, NonFiniteLoss
-from ls3_models.offline import OfflineTraining, Spec, make_replay
-from ls3_models.replay import Replay
-from ls3_planner.plan import make_planner
+from ls3_models.offline import OfflineTraining
+from ls3_planner.config import AlgorithmConfig
 
 CURVE = "curve.jsonl"
 
 
 @dataclass(frozen=True)
 class EpisodeRow:
-    """One point of the learning curve."""
+    """One point of the learning curve; `counts` are the agent's own (`Agent.counted`)."""
 
     episode: int
     phase: int
@@ -43,30 +41,24 @@ class EpisodeRow:
     violation: bool
     steps: int
     total_reward: float
-    holds: int
+    counts: Mapping[str, int] = field(default_factory=dict)
 
-
-def live_bundle(learner: Learner, spec: Spec) -> Bundle:
-    """The learner's present models, to plan with."""
-    return Bundle(
-        learner.models,
-        learner.config,
-        spec.domain,
-        spec.observation_shape,
-        spec.action_low,
-        spec.action_high,
-        identity="learning",
-    )
+    def flat(self) -> dict[str, Any]:
+        """As the curve's file has it: the counts beside the rest."""
+        row = asdict(self)
+        return row | row.pop("counts")
 
 
 @dataclass(frozen=True)
 class Ask:
-    """For one online episode, with the models as they are after `phase` updates."""
+    """For one online episode of `agent`, as it is after `phase` phases."""
 
     number: int
     phase: int
     seed: int
-    bundle: Bundle
+    agent: Agent
+    observed: Callable[[ObservedStep], None]
+    """To be called with every step of the episode: as soon as it is made, or at the end."""
     stopped: Callable[[], bool]
     """Whether a person wants to stop; an episode that can be left then raises Interrupted."""
 
@@ -75,20 +67,20 @@ Source = Callable[[Ask], Episode]
 """Runs one episode: in an environment of this process, or through a running graph."""
 
 
-def in_process(env: gymnasium.Env, domain: Domain) -> Source:
-    """Episodes of an environment."""
+def in_process(env: gymnasium.Env, *, stop_on_success: bool) -> Source:
+    """Episodes of an environment, in which the agent acts."""
 
     def run(ask: Ask) -> Episode:
-        policy = PlannerPolicy(ask.bundle, make_planner(ask.bundle, domain.planner))
-        policy.reset(ask.seed)
+        ask.agent.begin(ask.seed)
         episode = run_episode(
             env,
-            policy,
+            ask.agent.act,
             source="online",
             seed=ask.seed,
-            stop_on_success=domain.algorithm.stop_on_success,
+            stop_on_success=stop_on_success,
+            observed=ask.observed,
         )
-        return replace(episode, attributes={"holds": policy.holds})
+        return replace(episode, attributes=ask.agent.record())
 
     return run
 
@@ -98,132 +90,164 @@ class OnlineLearning:
 
     def __init__(
         self,
-        domain: Domain,
+        agent: Agent,
+        config: AlgorithmConfig,
         source: Source,
         offline: OfflineTraining,
         directory: Path,
         *,
         seed: int,
     ) -> None:
-        self.domain, self.source, self.directory, self.seed = domain, source, directory, seed
-        self.learner, self.spec = offline.learner, offline.spec
+        """Go on from the directory's checkpoint, if there is one.
+
+        Args:
+            agent: the one that `offline` has trained.
+            seed: decides the seed of every episode.
+
+        Raises:
+            DataError: the checkpoint or an episode is damaged, or the run was begun with other
+                settings.
+        """
+        self.agent, self.config, self.source = agent, config, source
+        self.directory, self.seed = directory, seed
         self.offline_directory = offline.directory
-        self.replay = make_replay(self.learner, self.spec, offline.training)
-        algorithm = parameters.to_dict(domain.algorithm)
+        algorithm = parameters.to_dict(config)
         del algorithm["updates"]  # a run may be continued with a larger U
+        settings = agent.online_settings
         self.identity = {
-            "planner": parameters.to_dict(domain.planner),
+            "agent": agent.name,
+            **{name: parameters.to_dict(own) for name, own in settings.items()},
             "algorithm": algorithm,
             "offline": offline.identity,
             "seed": seed,
         }
+        self._defaults = {
+            **resume.DEFAULTS,
+            **{name: parameters.defaults(type(own)) for name, own in settings.items()},
+            "algorithm": parameters.defaults(type(config)),
+            "offline": offline.defaults,
+        }
+        self.phase_length = config.trajectories if agent.update_after == "phase" else 1
         self.phase = 0
         self.rows: list[EpisodeRow] = []
+        self._losses: Mapping[str, float] = {}
         self._resume()
 
     def run(self) -> None:
-        """Learn until U updates are done.
+        """Learn until K episodes, U times, are done.
 
         Raises:
             Interrupted: on SIGINT or SIGTERM; the episodes and updates so far are kept.
-            NonFiniteLoss: naming the module, the step and the last good checkpoint.
+            NonFiniteLoss: names the module, the update and the last good checkpoint.
             OSError: a file could not be written; the episode at hand is lost and no other.
         """
-        algorithm = self.domain.algorithm
-        total = algorithm.trajectories * algorithm.updates
+        total = self.config.trajectories * self.config.updates
         writer = SummaryWriter(str(self.directory), purge_step=len(self.rows) + 1)
         recent: list[Episode] = []
-        kept = sum(self._path(number).exists() for number in range(total))
+        kept = sum(self._is_kept(number) for number in range(total))
         with StopRequest() as stop, bar("learn", total, kept) as progress:
-            while self.phase < algorithm.updates:
-                for index in range(algorithm.trajectories):
-                    number = self.phase * algorithm.trajectories + index
-                    new = not self._path(number).exists()
+            while self.phase * self.phase_length < total:
+                for index in range(self.phase_length):
+                    number = self.phase * self.phase_length + index
+                    new = not self._is_kept(number)
                     episode = self._episode(number, lambda: stop.requested)
                     recent = [*recent[-19:], episode]
                     self._log(writer)
                     progress.advance(f"last {len(recent)}: {describe(recent)}", steps=int(new))
-                    if stop.requested:
+                    if stop.requested and self.agent.update_after == "phase":
                         raise Interrupted
-                progress.advance(f"update {self.phase + 1}", steps=0)
-                self._update(writer)
+                if self.agent.update_after == "phase":
+                    progress.advance(f"update {self.phase + 1}", steps=0)
+                    self._update(f"update {self.phase + 1}")
+                for name, value in self._losses.items():
+                    writer.add_scalar(f"online/loss_{name}", value, len(self.rows))
                 self.phase += 1
-                resume.save(self.directory, self.learner, self.identity, phase=self.phase)
+                resume.save(self.directory, self.agent, self.identity, phase=self.phase)
+                if stop.requested:
+                    raise Interrupted
         writer.close()
 
     def _episode(self, number: int, stopped: Callable[[], bool]) -> Episode:
         """Run episode `number`, or read it where an interrupted run has left it."""
         path = self._path(number)
-        if path.exists():
+        if self._is_kept(number):
             episode = read_episode(path)
-        else:
-            seed = seed_of(self.seed, "online", number)
-            bundle = live_bundle(self.learner, self.spec)
-            episode = self.source(Ask(number, self.phase, seed, bundle, stopped))
-            attributes = {**episode.attributes, "phase": self.phase}
-            episode = replace(episode, attributes=attributes)
-            write_episode(path.parent, path.stem, episode)
-        self._add(number, episode)
+            self._remember(number, episode)
+            return episode
+        seed = seed_of(self.seed, "online", number)
+        ask = Ask(number, self.phase, seed, self.agent, self._observed, stopped)
+        episode = self.source(ask)
+        attributes = {**episode.attributes, "phase": self.phase}
+        episode = replace(episode, attributes=attributes)
+        write_episode(path.parent, path.stem, episode)
+        self._add_row(number, episode)
         return episode
 
     def _path(self, number: int) -> Path:
         return self.directory / "episodes" / f"online_{number:05d}{SUFFIX}"
 
-    def _add(self, number: int, episode: Episode) -> None:
-        add_to_replay(self.replay, self.learner, episode)
+    def _is_kept(self, number: int) -> bool:
+        """Whether the file of an episode makes it needless to run the episode once more.
+
+        Not where the agent has learned inside the episode and no checkpoint knows of it.
+        """
+        known = self.agent.update_after == "phase" or number < self.phase * self.phase_length
+        return known and self._path(number).exists()
+
+    def _observed(self, step: ObservedStep) -> None:
+        self.agent.observe(step)
+        if self.agent.update_after == "step":
+            self._update(f"episode {len(self.rows)}")
+
+    def _remember(self, number: int, episode: Episode) -> None:
+        """Show the agent an episode that it has been in before."""
+        for step in steps_of(episode):
+            self.agent.observe(step)
+        self._add_row(number, episode)
+
+    def _add_row(self, number: int, episode: Episode) -> None:
+        counts = {name: int(episode.attributes.get(name, 0)) for name in self.agent.counted}
         self.rows.append(
             EpisodeRow(
                 episode=number,
-                phase=number // self.domain.algorithm.trajectories,
+                phase=number // self.phase_length,
                 success=episode.succeeded,
                 violation=episode.violated,
                 steps=episode.steps_to_goal or len(episode),
                 total_reward=float(episode.rewards.sum()),
-                holds=int(episode.attributes.get("holds", 0)),
+                counts=counts,
             )
         )
 
-    def _update(self, writer: SummaryWriter) -> None:
-        config = self.domain.learner
-        heads, losses = config.update_iterations, dict[str, float]()
-        for step in range(heads + config.value_update_iterations):
-            try:
-                if step < heads:
-                    losses = self.learner.head_step(self.replay)
-                else:
-                    losses |= self.learner.value_step(self.replay, monte_carlo=False)
-            except NonFiniteLoss as error:
-                where = self.directory if self.phase else self.offline_directory
-                raise NonFiniteLoss(
-                    f"{error.what} at step {step + 1} of update {self.phase + 1}; "
-                    f"the last good checkpoint is {where / resume.CHECKPOINT}"
-                ) from None
-        for name, value in losses.items():
-            writer.add_scalar(f"online/loss_{name}", value, len(self.rows))
+    def _update(self, when: str) -> None:
+        try:
+            self._losses = self.agent.update()
+        except NonFiniteLoss as error:
+            where = self.directory if self.phase else self.offline_directory
+            raise NonFiniteLoss(
+                f"{error.what}, {when}; the last good checkpoint is {where / resume.CHECKPOINT}"
+            ) from None
 
     def _log(self, writer: SummaryWriter) -> None:
         row = self.rows[-1]
-        for name in ("success", "violation", "steps", "total_reward", "holds"):
+        for name in ("success", "violation", "steps", "total_reward"):
             writer.add_scalar(f"online/{name}", float(getattr(row, name)), row.episode)
-        write_rows(self.directory / CURVE, map(asdict, self.rows))
+        for name, count in row.counts.items():
+            writer.add_scalar(f"online/{name}", float(count), row.episode)
+        write_rows(self.directory / CURVE, self.curve())
 
     def _resume(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        description = resume.restore(self.directory, self.learner, self.identity)
+        description = resume.restore(self.directory, self.agent, self.identity, self._defaults)
         if description is None:
             return
         self.phase = int(description["phase"])
-        for number in range(self.phase * self.domain.algorithm.trajectories):
-            self._add(number, read_episode(self._path(number)))
+        for number in range(self.phase * self.phase_length):
+            self._remember(number, read_episode(self._path(number)))
 
     def curve(self) -> list[dict[str, Any]]:
         """The learning curve as plain rows."""
-        return [asdict(row) for row in self.rows]
-
-
-def add_to_replay(replay: Replay, learner: Learner, episode: Episode) -> None:
-    """Encode one episode and add it."""
-    replay.add(episode, *learner.encode(torch.from_numpy(episode.observations)))
+        return [row.flat() for row in self.rows]
 
 
 def training_rates(rows: Sequence[EpisodeRow]) -> dict[str, float]:

@@ -15,8 +15,9 @@ import gymnasium
 import numpy as np
 
 from ls3_common.errors import UserError
+from ls3_models.agent import ObservedStep, episode_of
 from ls3_models.episodes import Episode
-from ls3_models.offline import Spec
+from ls3_models.offline_data import Spec
 
 Act = Callable[[np.ndarray, Mapping[str, Any]], np.ndarray | None]
 """Chooses an action from an observation and the step's info; None holds still."""
@@ -60,40 +61,36 @@ def run_episode(
     stop_on_violation: bool = False,
     steps: int | None = None,
     options: dict[str, Any] | None = None,
-    attributes: Mapping[str, Any] | None = None,
+    observed: Callable[[ObservedStep], None] | None = None,
 ) -> Episode:
-    """One episode of at most T steps, or of at most `steps` where that is less."""
+    """One episode of at most T steps, or of at most `steps` where that is less.
+
+    `observed` is called after every step, before the next action is chosen.
+    """
     observation, info = env.reset(seed=seed, options=options)
     assert env.action_space.shape is not None
     still = np.zeros(env.action_space.shape, np.float32)
-    images, actions, rewards, constraint, success = [observation], [], [], [], []
-    ended = False
-    while not ended:
+    taken: list[ObservedStep] = []
+    while not (taken and taken[-1].ended):
         action = act(observation, info)
         action = still if action is None else np.asarray(action, np.float32)
-        observation, reward, terminated, truncated, info = env.step(action)
-        images.append(observation)
-        actions.append(action)
-        rewards.append(float(reward))
-        constraint.append(bool(info["constraint"]))
-        success.append(bool(info["success"]))
-        ended = (
+        following, reward, terminated, truncated, info = env.step(action)
+        constraint, success = bool(info["constraint"]), bool(info["success"])
+        ended = bool(
             terminated
             or truncated
-            or (stop_on_success and success[-1])
-            or (stop_on_violation and constraint[-1])
-            or len(actions) == steps
+            or (stop_on_success and success)
+            or (stop_on_violation and constraint)
+            or len(taken) + 1 == steps
         )
-    return Episode(
-        observations=np.stack(images),
-        actions=np.stack(actions).astype(np.float32),
-        rewards=np.array(rewards, np.float32),
-        constraint=np.array(constraint),
-        success=np.array(success),
-        source=source,
-        seed=seed,
-        attributes=attributes or {},
-    )
+        step = ObservedStep(
+            len(taken), observation, action, float(reward), constraint, success, following, ended
+        )
+        taken.append(step)
+        if observed is not None:
+            observed(step)
+        observation = following
+    return episode_of(taken, source=source, seed=seed)
 
 
 def behaviour(env: gymnasium.Env, kind: str, seed: int) -> Act:

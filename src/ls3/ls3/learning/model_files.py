@@ -5,49 +5,66 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ls3.learning import algorithm
 from ls3.learning.policy import summarise
 from ls3.runs.domains import Domain, find_shared
 from ls3.runs.provenance import command_line, git_commit, now
 from ls3_common.errors import DataError
-from ls3_models.bundle import Bundle, load_bundle, save_bundle
+from ls3_models.agent import Agent
+from ls3_models.bundle import Bundle, load_bundle
 from ls3_models.offline import OfflineTraining
 
 
-def shipped_or(model: Path | None, domain: Domain) -> Bundle:
-    """The model of a directory, or the domain's shipped one.
+def find_model(model: Path | None, domain: str, *, shipped: bool = True) -> Path:
+    """The directory `model`, or that of the model shipped for the domain if there may be one.
+
+    Raises:
+        DataError: neither is there.
+    """
+    path = model or (find_shared(f"models/{domain}") if shipped else None)
+    if path is None:
+        raise DataError(
+            f"no model is shipped for '{domain}'{'' if shipped else ' and this method'}",
+            do="train one with `ls3 learn`, give --model",
+        )
+    return path
+
+
+def bundle_of(path: Path, domain: str) -> Bundle:
+    """The model of LS3 in a directory.
 
     Raises:
         DataError: there is none, or it is of another domain.
     """
-    path = model or find_shared(f"models/{domain.name}")
-    if path is None:
-        raise DataError(
-            f"no model is shipped for '{domain.name}'",
-            do="train one with `ls3 learn`, give --model",
-        )
     bundle = load_bundle(path)
-    if bundle.domain != domain.name:
-        raise DataError(f"a model of '{bundle.domain}', not of '{domain.name}'", where=str(path))
+    if bundle.domain != domain:
+        raise DataError(f"a model of '{bundle.domain}', not of '{domain}'", where=str(path))
     return bundle
 
 
-def write_bundle(
-    path: Path, domain: Domain, training: OfflineTraining, curve: list[dict[str, Any]], seed: int
-) -> Bundle:
-    """Save the learner's present models with how they came to be."""
-    demonstrations = [e for e in training.training if e.source == "demonstration"]
+def shipped_or(model: Path | None, domain: Domain) -> Bundle:
+    """The model of LS3 in a directory, or the domain's shipped one.
+
+    Raises:
+        DataError: there is none, or it is of another domain.
+    """
+    return bundle_of(find_model(model, domain.name), domain.name)
+
+
+def write_model(
+    path: Path, agent: Agent, training: OfflineTraining, curve: list[dict[str, Any]], seed: int
+) -> None:
+    """Save what the agent has learned so far with how that came to be."""
+    demonstrations = [e for e in training.data.training if e.source == "demonstration"]
     steps = summarise(demonstrations)["mean_steps"] if demonstrations else None
-    return save_bundle(
-        algorithm.live_bundle(training.learner, training.spec),
-        path,
-        created=now(),
-        command=command_line(),
-        commit=git_commit(),
-        seed=seed,
-        data_hash=training.identity["data_hash"],
-        training_seconds=round(training.seconds),
-        demonstrator_mean_steps=steps,
-        offline_curves=training.curves(),
-        online_curve=curve,
-    )
+    manifest = {
+        "created": now(),
+        "command": command_line(),
+        "commit": git_commit(),
+        "seed": seed,
+        "data_hash": training.data.digest,
+        "training_seconds": round(training.seconds),
+        "demonstrator_mean_steps": steps,
+        "offline_curves": training.curves(),
+        "online_curve": curve,
+    }
+    agent.save(path, manifest)

@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
 
 import gymnasium
 import numpy as np
 
 from ls3.learning.environment import Act, behaviour, run_episode
 from ls3_common.progress import bar
-from ls3_models.bundle import Bundle
+from ls3_models.agent import Policy
 from ls3_models.episodes import Episode
-from ls3_planner.plan import Planner
-
-
-@dataclass
-class PlannerPolicy:
-    """Encodes, plans, and holds where there is no feasible plan; counts what happened."""
-
-    bundle: Bundle
-    planner: Planner
-    holds: int = 0
-    plan_ms: list[float] = field(default_factory=list)
-
-    def reset(self, seed: int) -> None:
-        self.planner.reset(seed)
-
-    def clear(self) -> None:
-        """Forget the counts."""
-        self.holds, self.plan_ms = 0, []
-
-    def __call__(self, observation: np.ndarray, info: Any) -> np.ndarray | None:
-        if info["constraint"]:
-            return None  # frozen: nothing is left to decide
-        mean, std = self.bundle.encode(observation[None])
-        plan = self.planner.plan(mean[0], std[0])
-        self.plan_ms.append(plan.solve_time_s * 1e3)
-        if not plan.feasible:
-            self.holds += 1
-            return None
-        return plan.action
 
 
 def rollout(env: gymnasium.Env, act: Act, seed: int, source: str = "online") -> Episode:
@@ -51,13 +21,18 @@ def rollout(env: gymnasium.Env, act: Act, seed: int, source: str = "online") -> 
     )
 
 
-def evaluate(env: gymnasium.Env, policy: PlannerPolicy, seeds: Sequence[int]) -> list[Episode]:
+def play(env: gymnasium.Env, policy: Policy, seed: int) -> Episode:
+    """One episode of a policy; its attributes are what the policy recorded of it."""
+    policy.begin(seed)
+    return replace(rollout(env, policy.act, seed), attributes=policy.record())
+
+
+def evaluate(env: gymnasium.Env, policy: Policy, seeds: Sequence[int]) -> list[Episode]:
     """One episode per seed."""
     episodes = []
     with bar("evaluate", len(seeds)) as progress:
         for seed in seeds:
-            policy.reset(seed)
-            episodes.append(rollout(env, policy, seed))
+            episodes.append(play(env, policy, seed))
             progress.advance(describe(episodes))
     return episodes
 

@@ -1,4 +1,4 @@
-"""Starting a run from an offline training that another run has finished (--offline).
+"""LS3: starting a run from an offline training that another run has finished (--offline).
 
 What would come out the same is taken over, the rest is trained: methods that differ in the planner
 take over everything, methods that differ in gamma_S, and other seeds, the VAE. A model gives its
@@ -16,10 +16,12 @@ from torch import Tensor
 
 from ls3_common import parameters
 from ls3_common.errors import DataError
-from ls3_common.files import write_json, write_rows
 from ls3_models import checkpoint
+from ls3_models.agent import TakenOver
 from ls3_models.bundle import MANIFEST, load_bundle
-from ls3_models.offline import CURVES, STAGES, OfflineTraining, read_curves, stage_totals
+from ls3_models.config import LearnerConfig
+from ls3_models.ls3_learning import STAGES, Ls3Learning, stage_totals
+from ls3_models.offline import read_curves
 from ls3_models.resume import CHECKPOINT, DEFAULTS, is_same
 
 VAE_KEYS = (
@@ -32,31 +34,29 @@ VAE_KEYS = (
 )
 VAE_TENSORS = ("models.encoder.", "models.decoder.", "optimiser.vae.")
 IGNORED = {"checkpoint_interval", "update_iterations", "value_update_iterations"}
-RECORD = "offline.json"
 
 
 Source = tuple[Mapping[str, Tensor], Mapping[str, Any], Iterable[Mapping[str, Any]]]
 """Tensors named as in a learner's state, what they are of, and points of the training's curves."""
 
 
-def take_over(training: OfflineTraining, source: Path) -> None:
-    """Take over from `source`, a run's or a model's directory, what `training` would train to.
+def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> TakenOver:
+    """Take over from `source`, a run's or a model's directory, what `agent` would train to.
 
-    A training that has begun goes on from its own state and is left as it is.
+    See `ls3_models.agent.AgentKind`.
 
     Raises:
-        DataError: `source` holds no training, none of this domain and data, one with another VAE,
-            or one whose VAE or other parts are not finished.
+        DataError: `source` holds no training of LS3, none of this domain and data, one with
+            another VAE, or one whose VAE or other parts are not finished.
     """
-    if (training.directory / CHECKPOINT).exists():
-        return
     is_model = (source / MANIFEST).exists()
     tensors, theirs, curves = _of_model(source) if is_model else _of_run(source)
-    ours = parameters.to_dict(training.config)
-    config = DEFAULTS | theirs["config"]  # of parameters that came later: their defaults
+    ours = parameters.to_dict(agent.config)
+    # of parameters that came later: their defaults
+    config = parameters.defaults(LearnerConfig) | theirs["config"]
     different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
-    mine = training.identity
-    other = [k for k in ("domain", "data_hash") if not is_same(mine[k], theirs.get(k, mine[k]))]
+    keys = ("domain", "data_hash")
+    other = [key for key in keys if not is_same(identity[key], theirs.get(key, identity[key]))]
     other += sorted(key for key in different if key in VAE_KEYS or key.startswith("vae_"))
     if other:
         raise DataError(
@@ -64,7 +64,7 @@ def take_over(training: OfflineTraining, source: Path) -> None:
             where=str(source),
             do="leave --offline out, or give one with the same",
         )
-    whole = not is_model and not different and theirs["seed"] == mine["seed"]
+    whole = not is_model and not different and theirs["seed"] == identity["seed"]
     totals = stage_totals(config)
     stages = list(STAGES) if whole else ["vae"]
     for stage in stages:
@@ -74,25 +74,23 @@ def take_over(training: OfflineTraining, source: Path) -> None:
                 where=str(source),
                 do="finish it with `ls3 train`, then call this again",
             )
-    if whole:
-        training.seconds = float(theirs["seconds"])
-    else:  # the rest as it is before its first step, random generator included
+    if not whole:  # the rest as it is before its first step, random generator included
         kept = {name: t for name, t in tensors.items() if name.startswith(VAE_TENSORS)}
-        tensors = training.learner.state() | kept
-    training.learner.load_state(tensors)
-    training.done |= {stage: totals[stage] for stage in stages}
-    write_rows(training.directory / CURVES, [row for row in curves if row.get("stage") in stages])
-    record: dict[str, Any] = {"from": str(source), "stages": stages}
-    write_json(training.directory / RECORD, record)
-    training.save()
+        tensors = agent.state() | kept
+    agent.load_state(tensors)
+    return TakenOver(
+        stages=stages,
+        seconds=float(theirs["seconds"]) if whole else 0.0,
+        curves=[row for row in curves if row.get("stage") in stages],
+    )
 
 
 def _of_run(source: Path) -> Source:
     path = source / CHECKPOINT
     tensors, description = checkpoint.load(path)
-    if "done" not in description:
+    if "done" not in description or description.get("agent", DEFAULTS["agent"]) != Ls3Learning.name:
         do = "give a run's directory, or a model's"
-        raise DataError("not an offline training", where=str(path), do=do)
+        raise DataError("not an offline training of LS3", where=str(path), do=do)
     return tensors, description, read_curves(source)
 
 

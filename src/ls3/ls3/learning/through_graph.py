@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from action_msgs.msg import GoalStatus
@@ -23,13 +23,22 @@ from ls3_common.images import FrameStack
 from ls3_common.progress import Interrupted
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.srv import LoadModel
-from ls3_models.bundle import save_bundle
+from ls3_models.agent import steps_of
+from ls3_models.bundle import Bundle, save_bundle
 from ls3_models.episodes import Episode, read_episode
 
 MODEL_USERS = ("encoder_node", "planner_node")
 ATTEMPTS = 3
 """Episodes in a row that may fail to run, an arm that was not ready for instance."""
 POLL_S = 0.05
+
+
+@runtime_checkable
+class RunsInGraph(Protocol):
+    """An agent whose models the nodes of a graph can act with (`Method.on_robot`)."""
+
+    def bundle(self) -> Bundle:
+        """The present models."""
 
 
 class GraphClients:
@@ -75,14 +84,20 @@ class GraphEpisodes:
             Interrupted: a person wants to stop; the episode under way is cancelled.
             UserError: nodes are missing or refuse a model, or no episode runs.
         """
+        if not isinstance(ask.agent, RunsInGraph):
+            raise UserError(f"no node acts as agent '{ask.agent.name}' does", where="learn_node")
+        bundle = ask.agent.bundle()
         if ask.phase != self._phase:
-            self._load(ask)
+            self._load(ask, bundle)
             self._phase = ask.phase
         reason = ""
         for _ in range(ATTEMPTS):
             result, ran = self._run(ask)
             if ran:
-                return self._read(result.file, ask)
+                episode = self._read(result.file, bundle)
+                for step in steps_of(episode):
+                    ask.observed(step)
+                return episode
             reason = result.reason
             self._clients.log.warning(f"episode {ask.number} did not run: {reason}")
         raise UserError(
@@ -91,9 +106,9 @@ class GraphEpisodes:
             do="mend that; the same command goes on from there",
         )
 
-    def _load(self, ask: Ask) -> None:
+    def _load(self, ask: Ask, bundle: Bundle) -> None:
         path = (self._models / f"phase_{ask.phase:03d}").absolute()
-        identity = save_bundle(ask.bundle, path).identity
+        identity = save_bundle(bundle, path).identity
         for name, client in self._clients.loaders.items():
             self._wait(client.service_is_ready, ask, f"service of {name}", self._timeout)
             future = client.call_async(LoadModel.Request(path=str(path)))
@@ -133,13 +148,13 @@ class GraphEpisodes:
                 raise UserError(f"waited {timeout_s:g} s for {what}", where="learn_node")
             time.sleep(POLL_S)
 
-    def _read(self, file: str, ask: Ask) -> Episode:
+    def _read(self, file: str, bundle: Bundle) -> Episode:
         if not file:
             raise UserError(
                 "the episode was not recorded", where="episode_node", do="set its `record`"
             )
         episode = read_episode(Path(file))
-        frames = ask.bundle.observation_shape[-1] // episode.observations.shape[-1]
+        frames = bundle.observation_shape[-1] // episode.observations.shape[-1]
         observations = stacked(episode.observations, frames)
         return Episode(**{**vars(episode), "observations": observations})
 

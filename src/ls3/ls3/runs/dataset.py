@@ -10,7 +10,7 @@ from ls3.runs.domains import Domain
 from ls3_common.errors import DataError
 from ls3_common.files import read_json, write_json
 from ls3_models.episodes import Episode, read_episodes
-from ls3_models.offline import Spec
+from ls3_models.offline_data import Spec
 
 MARKER = "domain.json"
 TOLERANCE = 0.01  # of an action's range; rounding, not another domain

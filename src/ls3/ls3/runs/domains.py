@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +20,21 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True)
 class Domain:
-    """All that decides a run: data, learning and planning."""
+    """All that decides a run: data, learning and planning.
+
+    own: further sections, which only the method's agent reads.
+    """
 
     name: str
     learner: LearnerConfig
     planner: PlannerConfig
     algorithm: AlgorithmConfig
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, sections: Iterable[str]) -> dict[str, Any]:
+        """The configurations of these sections, by section."""
+        known = {"learner": self.learner, "planner_node": self.planner, **self.own}
+        return {name: known[name] for name in sections}
 
 
 def share_directories() -> Iterator[Path]:
@@ -50,8 +59,15 @@ def domain_names() -> list[str]:
     return sorted(path.stem for path in config.glob("*.yaml")) if config else []
 
 
-def load_domain(name: str, config: Path | None = None, overrides: Iterable[str] = ()) -> Domain:
+def load_domain(
+    name: str,
+    config: Path | None = None,
+    overrides: Iterable[str] = (),
+    agent: Mapping[str, type] | None = None,
+) -> Domain:
     """Read a domain's sections, changed by overrides such as ``planner_node.horizon=3``.
+
+    `agent` are the sections that an agent reads, with their dataclasses (`AgentKind.sections`).
 
     Raises:
         ConfigError: an unknown domain, section, key or a value out of range.
@@ -61,6 +77,8 @@ def load_domain(name: str, config: Path | None = None, overrides: Iterable[str] 
         raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
     changes = parameters.parse_overrides(overrides)
     sections = {"learner", "planner_node", "algorithm"}
+    own = {key: cls for key, cls in (agent or {}).items() if key not in sections}
+    sections |= own.keys()
     unknown = set(changes) - sections
     if unknown:
         raise ConfigError(
@@ -77,4 +95,5 @@ def load_domain(name: str, config: Path | None = None, overrides: Iterable[str] 
         section("learner", LearnerConfig),
         section("planner_node", PlannerConfig),
         section("algorithm", AlgorithmConfig),
+        {key: section(key, cls) for key, cls in own.items()},
     )

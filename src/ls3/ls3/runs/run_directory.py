@@ -47,6 +47,11 @@ def exclusive(directory: Path) -> Iterator[None]:
         yield
 
 
+def entry(section: str) -> str:
+    """Under which key of ``run.json``, and of results, a section of the domain's YAML stands."""
+    return section.removesuffix("_node")
+
+
 def describe_run(
     directory: Path,
     domain: Domain,
@@ -63,12 +68,14 @@ def describe_run(
     """
     path = directory / DESCRIPTION
     earlier = read_json(path).get("commit", "") if path.exists() else ""
+    chosen = find_method(method)
+    settings = domain.settings(chosen.kind.sections)
     returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
     document: dict[str, Any] = {
         "domain": domain.name,
         "name": name,
         "method": method,
-        "label": find_method(method).label,
+        "label": chosen.label,
         "seed": seed,
         "command": command_line(),
         "commit": commits(earlier),
@@ -76,8 +83,7 @@ def describe_run(
         "called": now(),
         "data_hash": data_hash,
         "demonstrator_return": float(np.mean(returns)) if returns else None,
-        "planner": parameters.to_dict(domain.planner),
-        "learner": parameters.to_dict(domain.learner),
+        **{entry(name): parameters.to_dict(config) for name, config in settings.items()},
         "algorithm": parameters.to_dict(domain.algorithm),
     }
     write_json(path, document)

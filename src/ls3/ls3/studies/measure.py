@@ -19,9 +19,10 @@ from typing import Any
 import gymnasium
 
 from ls3.learning import policy
+from ls3.learning.ls3_agent import PlannerPolicy
 from ls3.runs.domains import Domain
 from ls3.runs.provenance import machine
-from ls3.studies.stats import spread
+from ls3.studies.stats import recorded
 from ls3_common.errors import UserError
 from ls3_common.files import read_json, write_json
 from ls3_common.processes import launch
@@ -100,26 +101,16 @@ class Measurement:
             self._write()
 
     def _in_process(self, config: PlannerConfig, name: str) -> dict[str, Any]:
-        planned = policy.PlannerPolicy(self.bundle, make_planner(self.bundle, config))
+        planned = PlannerPolicy(self.bundle, make_planner(self.bundle, config))
         directory = self.work / name
         with bar(name, len(self.seeds), len(list_episodes(directory))) as progress:
             for seed in self.seeds:
                 if (directory / f"{seed}{SUFFIX}").exists():
                     continue
-                planned.reset(seed)
-                episode = policy.rollout(self.env, planned, seed)
-                attributes = {"holds": planned.holds, "plan_ms": list(planned.plan_ms)}
-                planned.clear()
-                episode = dataclasses.replace(episode, attributes=attributes)
-                write_episode(directory, str(seed), episode)
+                write_episode(directory, str(seed), policy.play(self.env, planned, seed))
                 progress.advance()
         episodes = [read_episode(directory / f"{seed}{SUFFIX}") for seed in self.seeds]
-        times = [time for e in episodes for time in e.attributes["plan_ms"]]
-        return {
-            **policy.summarise(episodes),
-            **spread("plan_ms", times),
-            "holds": sum(e.attributes["holds"] for e in episodes),
-        }
+        return {**policy.summarise(episodes), **recorded(episodes)}
 
     def _through_graph(self) -> dict[str, Any]:
         """The same episodes by ``ros2 launch``, in a ROS domain of their own."""

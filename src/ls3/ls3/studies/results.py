@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ls3.learning.algorithm import CURVE
-from ls3.runs.run_directory import DESCRIPTION
+from ls3.runs.methods import find_method
+from ls3.runs.run_directory import DESCRIPTION, entry
 from ls3.studies import stats
 from ls3_common import parameters
 from ls3_common.errors import DataError
 from ls3_common.files import read_json, read_rows, write_json
-from ls3_models.config import LearnerConfig
-from ls3_planner.config import AlgorithmConfig, PlannerConfig
+from ls3_planner.config import AlgorithmConfig
 
 PREFIX = "training_"
 LAST = 20  # episodes whose return says what was learned in the end
-CURVES = ("success", "violation", "total_reward", "steps", "holds")
-SECTIONS = {"planner": PlannerConfig, "learner": LearnerConfig, "algorithm": AlgorithmConfig}
+CURVES = ("success", "violation", "total_reward", "steps")
+"""What every agent's curve has; its own counts stand beside them."""
+NUMBERS = ("episode", "phase")
 
 
 Curve = dict[str, list[float]]
@@ -83,7 +84,7 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
         "command": first["command"],
         "commit": ", ".join(sorted(commits)),
         "machine": first["machine"],
-        **{section: first[section] for section in SECTIONS},
+        **{section: first[section] for section in sections_of(first["method"])},
         "metrics": {
             "seeds": sorted(runs),
             "episodes": sum(lengths.values()),
@@ -99,6 +100,12 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
             "curves": curves,
         },
     }
+
+
+def sections_of(method: str) -> dict[str, type]:
+    """What decides the runs of a method: keys of ``run.json`` and of results, with dataclasses."""
+    agent = {entry(name): cls for name, cls in find_method(method).kind.sections.items()}
+    return {**agent, "algorithm": AlgorithmConfig}
 
 
 def read_results(directory: Path) -> list[dict[str, Any]]:
@@ -119,7 +126,7 @@ def _kept(path: Path) -> Runs:
         metrics = document["metrics"]
         description = document | {"demonstrator_return": metrics["demonstrator_return"]}
         return {
-            int(seed): (description, {key: curve[key] for key in CURVES})
+            int(seed): (description, {key: curve[key] for key in (*CURVES, *_counts(curve))})
             for seed, curve in metrics["curves"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -134,6 +141,7 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
             continue
         rows = read_rows(curve, do="delete it: the run's own command writes it again")
         if rows:
+            keys = (*CURVES, *_counts(rows[0]))
             description = read_json(path / DESCRIPTION)
             own, name = description.pop("name"), directory.name
             description["run_name"] = name
@@ -141,8 +149,13 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
                 description["label"] += f", {name.replace('_', ' ')}"
             yield (
                 int(seed),
-                (description, {key: [float(row[key]) for row in rows] for key in CURVES}),
+                (description, {key: [float(row[key]) for row in rows] for key in keys}),
             )
+
+
+def _counts(curve: Mapping[str, Any]) -> list[str]:
+    """What the agent alone has counted, among the keys of a curve or of a point of one."""
+    return [key for key in curve if key not in (*CURVES, *NUMBERS)]
 
 
 def _name(runs: Runs) -> str:
@@ -158,7 +171,7 @@ def _check_same(descriptions: Mapping[int, dict[str, Any]], path: Path) -> None:
     (reference, first), *others = descriptions.items()
     may_differ = {"updates", "checkpoint_interval"}
     for seed, description in others:
-        for section, kind in SECTIONS.items():
+        for section, kind in sections_of(first["method"]).items():
             defaults = parameters.defaults(kind)
             ours, theirs = defaults | first[section], defaults | description[section]
             for key in sorted(ours.keys() | theirs.keys()):

@@ -87,3 +87,17 @@ def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
         return dict.fromkeys(keys)
     percentiles = np.percentile(values, [50, 10, 90])
     return {key: round(float(value), 2) for key, value in zip(keys, percentiles, strict=True)}
+
+
+def recorded(episodes: Sequence[Episode]) -> dict[str, Any]:
+    """What a policy has recorded of its episodes (`Policy.record`): counts added up, the median and
+    percentiles of measurements.
+    """
+    figures: dict[str, Any] = {}
+    for name in dict.fromkeys(key for episode in episodes for key in episode.attributes):
+        values = [episode.attributes[name] for episode in episodes]
+        if all(isinstance(value, int) for value in values):
+            figures[name] = sum(values)
+        else:
+            figures |= spread(name, [value for row in values for value in row])
+    return figures

@@ -1,7 +1,8 @@
 """Sweeps over domains, methods, parameters and seeds as Ray tasks.
 
-Per domain the data are collected once, per seed LS3's offline training is done once, then every
-run learns online from it (`shared_offline`). A task is one `ls3` command in a worker process. Ray
+Per domain the data are collected once, and per seed LS3's offline training is done once. Then every
+run learns online from it (`AgentKind.take_over`), or does all of its own training where its agent
+takes nothing over. A task is one `ls3` command in a worker process. Ray
 runs a task again whose worker has died; the command then goes on where the run stands.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ls3.runs.domains import Domain
-from ls3.runs.methods import SWEPT, default_run, load_method
+from ls3.runs.methods import SWEPT, default_run, find_method, load_method
 from ls3_common.errors import ConfigError, UserError
 
 COMMAND = "ls3.cli.cli"
@@ -64,9 +65,10 @@ class SweepPlan:
             common = ["--domain", name, *_options(self.overrides)]
             base = load_method(name, "ls3", overrides=self.overrides)
             loaded = [self._load(name, *variant) for variant in variants]
+            sharing = {m for m, _ in variants if find_method(m).kind.take_over is not None}
             collected = add(f"collect {name}", "collect", *common)
             offline: dict[int, int] = {}
-            for seed in self.seeds:
+            for seed in self.seeds if sharing else ():
                 share, after = list[str](), [collected]
                 if self.one_vae and offline:
                     share = ["--offline", str(default_run(base, "ls3", self.seeds[0]))]
@@ -76,11 +78,14 @@ class SweepPlan:
             for (method, changes), domain in zip(variants, loaded, strict=True):
                 for seed in self.seeds:
                     run = default_run(domain, method, seed)
-                    shared = default_run(base, "ls3", seed)
                     words = ["learn", *common, *_options(changes), "--method", method]
                     words += ["--seed", str(seed)]
-                    words += [] if run == shared else ["--offline", str(shared)]
-                    add(f"learn {run}", *words, after=[offline[seed]])
+                    after = [collected]
+                    if method in sharing:
+                        shared = default_run(base, "ls3", seed)
+                        words += [] if run == shared else ["--offline", str(shared)]
+                        after = [offline[seed]]
+                    add(f"learn {run}", *words, after=after)
         return tasks
 
     def _load(self, domain: str, method: str, changes: Iterable[str]) -> Domain:

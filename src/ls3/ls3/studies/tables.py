@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ls3.studies.results import LAST
+from ls3.studies.results import LAST, sections_of
 
 ERRORS = {"success_rate": "success_se", "violation_rate": "violation_se"}
 Results = Mapping[tuple[str, str], dict[str, Any]]
@@ -62,15 +62,27 @@ def extent(metrics: Mapping[str, Any]) -> str:
     return text
 
 
+def _settings(result: Mapping[str, Any]) -> str:
+    """What a reader must know of a run: the planner's settings, or all of another agent's own."""
+    if "planner" in result:
+        planner = result["planner"]
+        return (
+            f"profile {planner['profile']}, H {planner['horizon']}, "
+            f"δ_S {planner['delta_safe']:g}, δ_C {planner['delta_constraint']:g}"
+        )
+    own = [key for key in sections_of(result["method"]) if key != "algorithm"]
+    return ", ".join(f"{name} {value}" for key in own for name, value in result[key].items())
+
+
 def runs_table(results: Sequence[dict[str, Any]]) -> str:
     """All runs with their returns, settings and origin."""
     if not results:
         return '<p class="missing">No training run has been gathered: run `ls3 results`.</p>'
-    columns = ("run", "episodes", "return", f"last {LAST}", "demonstrations", "planner", "commit")
+    columns = ("run", "episodes", "return", f"last {LAST}", "demonstrations", "settings", "commit")
     head = "".join(f"<th>{column}</th>" for column in columns)
     rows = []
     for result in results:
-        metrics, planner = result["metrics"], result["planner"]
+        metrics = result["metrics"]
         low, high = metrics[f"return_last_{LAST}_interval"]
         demonstrator = metrics["demonstrator_return"]
         cells = (
@@ -79,8 +91,7 @@ def runs_table(results: Sequence[dict[str, Any]]) -> str:
             f"{metrics['mean_return']:.1f} ± {metrics['return_se']:.1f}",
             f"{metrics[f'return_last_{LAST}']:.1f} [{low:.1f}, {high:.1f}]",
             "none" if demonstrator is None else f"{demonstrator:.1f}",
-            f"profile {planner['profile']}, H {planner['horizon']}, "
-            f"δ_S {planner['delta_safe']:g}, δ_C {planner['delta_constraint']:g}",
+            _settings(result),
             result["commit"],
         )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")

@@ -1,0 +1,121 @@
+"""LS3 as an agent: what `Ls3Learning` has learned, and the planner that acts with it.
+
+It stands in this package because it needs both `ls3_models` and `ls3_planner`. The ablations
+(-Safe Set, BC SS, no constraints) are the same agent with other settings, see `ls3.runs.methods`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ls3.learning.model_files import bundle_of
+from ls3.learning.shared_offline import take_over
+from ls3_models.agent import AgentKind
+from ls3_models.bundle import Bundle, save_bundle
+from ls3_models.config import LearnerConfig
+from ls3_models.ls3_learning import Ls3Learning
+from ls3_models.offline_data import OfflineData, Spec
+from ls3_planner.config import PlannerConfig
+from ls3_planner.plan import Planner, make_planner
+
+
+class PlannerPolicy:
+    """Encodes, plans, and holds where there is no feasible plan."""
+
+    def __init__(self, bundle: Bundle, planner: Planner) -> None:
+        self.bundle, self.planner = bundle, planner
+        self._holds, self._plan_ms = 0, list[float]()
+
+    def begin(self, seed: int) -> None:
+        """Forget the last episode; `seed` decides the planner's draws."""
+        self.planner.reset(seed)
+        self._holds, self._plan_ms = 0, []
+
+    def act(self, observation: np.ndarray, info: Mapping[str, Any]) -> np.ndarray | None:
+        """Plan from an observation, uint8 (h, w, c)."""
+        if info["constraint"]:
+            return None  # frozen: nothing is left to decide
+        mean, std = self.bundle.encode(observation[None])
+        plan = self.planner.plan(mean[0], std[0])
+        self._plan_ms.append(plan.solve_time_s * 1e3)
+        if not plan.feasible:
+            self._holds += 1
+            return None
+        return plan.action
+
+    def record(self) -> dict[str, Any]:
+        """What each plan took in milliseconds, and how often there was no feasible one."""
+        return {"plan_ms": list(self._plan_ms), "holds": self._holds}
+
+
+class Ls3Agent(Ls3Learning):
+    """Plans with the models as they are after the last update."""
+
+    counted = ("holds",)
+
+    def __init__(
+        self, config: LearnerConfig, planner: PlannerConfig, data: OfflineData, seed: int
+    ) -> None:
+        super().__init__(config, data, seed)
+        self.planner_config = planner
+        self.online_settings: Mapping[str, Any] = {"planner": planner}
+        self._policy: PlannerPolicy | None = None
+
+    def bundle(self) -> Bundle:
+        """The present models, to plan with here or in the nodes of a graph."""
+        spec = self.data.spec
+        return Bundle(
+            self.learner.models,
+            self.config,
+            spec.domain,
+            spec.observation_shape,
+            spec.action_low,
+            spec.action_high,
+            identity="learning",
+        )
+
+    def policy(self) -> PlannerPolicy:
+        """A policy of the present models. LS3 explores by nothing but its planner's draws."""
+        bundle = self.bundle()
+        return PlannerPolicy(bundle, make_planner(bundle, self.planner_config))
+
+    def begin(self, seed: int) -> None:
+        """Begin an episode with the present models."""
+        self._policy = self.policy()
+        self._policy.begin(seed)
+
+    def act(self, observation: np.ndarray, info: Mapping[str, Any]) -> np.ndarray | None:
+        """See `PlannerPolicy.act`."""
+        assert self._policy is not None, "begin() comes first"
+        return self._policy.act(observation, info)
+
+    def record(self) -> dict[str, Any]:
+        """How often there was no feasible plan; times would differ whenever a run is repeated."""
+        assert self._policy is not None, "begin() comes first"
+        return {"holds": self._policy.record()["holds"]}
+
+    def save(self, path: Path, manifest: Mapping[str, Any]) -> None:
+        """Write a bundle, which nodes can load too."""
+        save_bundle(self.bundle(), path, **manifest)
+
+
+def _make(settings: Mapping[str, Any], data: OfflineData, seed: int) -> Ls3Agent:
+    return Ls3Agent(settings["learner"], settings["planner_node"], data, seed)
+
+
+def _load(path: Path, settings: Mapping[str, Any], spec: Spec) -> PlannerPolicy:
+    bundle = bundle_of(path, spec.domain)
+    return PlannerPolicy(bundle, make_planner(bundle, settings["planner_node"]))
+
+
+KIND = AgentKind(
+    sections={"learner": LearnerConfig, "planner_node": PlannerConfig},
+    make=_make,
+    load=_load,
+    shipped=True,
+    take_over=take_over,
+)

@@ -1,0 +1,123 @@
+"""LS3 but for its planner: what it learns offline and online, and from which data.
+
+The gradient steps themselves stand in `learner`. `ls3.learning.ls3_agent` adds the planner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ls3_common import parameters
+from ls3_models.agent import NonFiniteLoss, ObservedStep, TrainingStage, episode_of
+from ls3_models.config import LearnerConfig
+from ls3_models.episodes import Episode
+from ls3_models.learner import Learner
+from ls3_models.offline_data import OfflineData, Spec
+from ls3_models.replay import Replay
+from ls3_models.validation import Validation
+
+STAGES = {"vae": "vae_iterations", "heads": "offline_iterations"}
+"""The stages in their order, each with the learner's parameter that is its number of steps."""
+
+
+def stage_totals(learner: Mapping[str, Any]) -> dict[str, int]:
+    """Gradient steps of every stage, from the parameters of a `LearnerConfig`."""
+    return {stage: int(learner[name]) for stage, name in STAGES.items()}
+
+
+def make_replay(learner: Learner, spec: Spec, episodes: Sequence[Episode]) -> Replay:
+    """Encode every frame of `episodes` once."""
+    replay = Replay(learner.config, torch.tensor(spec.action_low), torch.tensor(spec.action_high))
+    for episode in episodes:
+        _add(replay, learner, episode)
+    return replay
+
+
+def _add(replay: Replay, learner: Learner, episode: Episode) -> None:
+    replay.add(episode, *learner.encode(torch.from_numpy(episode.observations)))
+
+
+class Ls3Learning:
+    """First the VAE learns from all offline frames, then everything else from their latents.
+
+    Online, D grows by whole episodes: the safe set and V's returns are labels that only the end of
+    an episode decides.
+    """
+
+    name = "ls3"
+    update_after: Literal["phase"] = "phase"
+
+    def __init__(self, config: LearnerConfig, data: OfflineData, seed: int) -> None:
+        self.config, self.data = config, data
+        channels, actions = data.spec.observation_shape[2], len(data.spec.action_low)
+        self.learner = Learner(config, channels, actions, seed)
+        self.stages = stage_totals(parameters.to_dict(config))
+        self.checkpoint_interval = config.checkpoint_interval
+        self.offline_settings: Mapping[str, Any] = {"config": config}
+        self._replay: Replay | None = None
+        self._steps: list[ObservedStep] = []
+
+    @property
+    def replay(self) -> Replay:
+        """D as latents of the present encoder, to be asked for once the VAE has been trained."""
+        if self._replay is None:
+            self._replay = make_replay(self.learner, self.data.spec, self.data.training)
+        return self._replay
+
+    def stage(self, name: str) -> TrainingStage:
+        """See `Trainable`. Pictures of the VAE are held-out images above their reconstructions."""
+        learner, spec = self.learner, self.data.spec
+        validation = Validation(learner, spec.domain, self.data.held_out)
+        if name == "vae":
+            images = np.concatenate([e.observations for e in self.data.training])
+            frames, size = torch.from_numpy(images), (self.config.vae_batch_size,)
+
+            def vae_step() -> dict[str, float]:
+                drawn = torch.randint(len(frames), size, generator=learner.generator)
+                return learner.vae_step(frames[drawn])
+
+            pictures = {"reconstructions": validation.reconstructions}
+            return TrainingStage(vae_step, lambda: validation.measure(name), pictures)
+        replay = self.replay
+        validation.replay = make_replay(learner, spec, self.data.held_out)
+
+        def step() -> dict[str, float]:
+            return learner.head_step(replay) | learner.value_step(replay, monte_carlo=True)
+
+        return TrainingStage(step, lambda: validation.measure(name))
+
+    def observe(self, step: ObservedStep) -> None:
+        """Keep a step, and with the last one of an episode add the whole episode to D."""
+        if step.t == 0:
+            self._steps = []
+        self._steps.append(step)
+        if step.ended:
+            _add(self.replay, self.learner, episode_of(self._steps, source="online", seed=0))
+            self._steps = []
+
+    def update(self) -> dict[str, float]:
+        """Line 10: all heads and the dynamics first, then V further on TD-1 targets."""
+        heads, losses = self.config.update_iterations, dict[str, float]()
+        for step in range(heads + self.config.value_update_iterations):
+            try:
+                if step < heads:
+                    losses = self.learner.head_step(self.replay)
+                else:
+                    losses |= self.learner.value_step(self.replay, monte_carlo=False)
+            except NonFiniteLoss as error:
+                raise NonFiniteLoss(f"{error.what} at step {step + 1}") from None
+        return losses
+
+    def state(self) -> dict[str, Tensor]:
+        """That of the learner; D is made of the episodes' files."""
+        return self.learner.state()
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore `state`; D is that of the offline data again."""
+        self.learner.load_state(tensors)
+        self._replay, self._steps = None, []
