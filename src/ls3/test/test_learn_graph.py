@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 from ls3.learning.through_graph import stacked
 from ls3.runs.domains import find_shared
 from ls3.studies.results import gather
+from ls3_common.errors import UserError
 from ls3_common.files import read_json
 from ls3_common.parameters import parse_overrides
 from ls3_models.bundle import load_bundle
@@ -106,6 +108,59 @@ def test_missing_data_are_named(
     finally:
         child.stop()
     assert f"{tmp_path}/none" in child.output
+    assert "Traceback" not in child.output
+
+
+def test_launch_refuses_a_method_that_must_not_move_an_arm(
+    child_of: Callable[..., Any], domain: int, config: Path, data: Path, tmp_path: Path
+) -> None:
+    words = ["mode:=learn", "method:=no_constraint", f"config:={config}"]
+    words += [f"data:={data}", f"run:={tmp_path}/run"]
+    child = child_of(["ros2", "launch", "ls3_sim", "navigation.launch.py", *words], domain)
+    try:
+        assert child.wait(60) == 1
+    finally:
+        child.stop()
+    assert "method 'no_constraint' must not move an arm" in child.output
+    assert "Traceback" not in child.output
+    assert not (tmp_path / "run").exists()
+
+
+SECOND_AGENT = f"""
+import sys
+sys.path.append({str(Path(tiny_runs.__file__).parent)!r})
+from ls3.runs.methods import METHODS, Method
+METHODS["random"] = Method("Random", "random_agent:KIND", on_robot="ON_ROBOT" in sys.argv)
+from ls3.cli.learn_node import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "named"),
+    [([], "'random' must not move an arm"), (["ON_ROBOT"], "no node acts as agent 'random' does")],
+)
+def test_learn_node_refuses_an_agent_that_must_not_or_cannot_move_an_arm(
+    child_of: Callable[..., Any],
+    domain: int,
+    config: Path,
+    data: Path,
+    tmp_path: Path,
+    allowed: list[str],
+    named: str,
+) -> None:
+    text = config.read_text() + "\n/**/random_agent:\n  ros__parameters:\n    spread: 0.5\n"
+    config.write_text(text)
+    given = {"domain": "navigation", "method": "random", "config": config, "data": data}
+    given |= {"run": tmp_path / "run"}
+    words = [word for key, value in given.items() for word in ("-p", f"{key}:={value}")]
+    command = [sys.executable, "-c", SECOND_AGENT, *allowed, "--ros-args", *words]
+    child = child_of(command, domain)
+    try:
+        assert child.wait(60) == UserError.exit_code
+    finally:
+        child.stop()
+    assert named in child.output
     assert "Traceback" not in child.output
 
 
