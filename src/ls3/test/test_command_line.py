@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ls3.cli.commands import guarded
-from ls3_models.learner import NonFiniteLoss
+from ls3_models.agent import NonFiniteLoss
 
 pytestmark = pytest.mark.background
 

@@ -105,9 +105,7 @@ def test_success_rises_above_the_untrained_planners(domain: Domain, tmp_path: Pa
     assert succeeded(agent, env) == 0
     training.run()
     source = in_process(env, stop_on_success=True)
-    online = OnlineLearning(
-        agent, domain.algorithm, source, training, tmp_path / "online", seed=0
-    )
+    online = OnlineLearning(agent, domain.algorithm, source, training, tmp_path / "online", seed=0)
     online.run()
     assert succeeded(agent, env) >= 3
     env.close()

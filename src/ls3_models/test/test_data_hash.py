@@ -13,7 +13,9 @@ from ls3_common.errors import DataError
 from ls3_models import checkpoint, resume
 from ls3_models.data_hash import data_hash
 from ls3_models.episodes import Episode, write_episode
+from ls3_models.ls3_learning import Ls3Learning
 from ls3_models.offline import OfflineTraining
+from ls3_models.offline_data import OfflineData
 
 FORMAT_1 = Path(__file__).parent / "format_1"
 RECORDED = "ca72f04ef901144a"
@@ -85,14 +87,9 @@ def data(tmp_path):
 
 
 def train(data, directory):
-    training = OfflineTraining(
-        config(vae_iterations=1, offline_iterations=1),
-        SPEC,
-        episodes(4),
-        directory,
-        seed=0,
-        data_hash=data_hash(data),
-    )
+    split = OfflineData.split(SPEC, episodes(4), data_hash(data))
+    agent = Ls3Learning(config(vae_iterations=1, offline_iterations=1), split, 0)
+    training = OfflineTraining(agent, split, directory, seed=0)
     training.run()
     return training
 

@@ -12,7 +12,7 @@ from ls3_models import heads
 from ls3_models.bundle import Bundle, load_bundle, save_bundle
 from ls3_models.heads import Data, Head, Role
 from ls3_models.learner import Learner
-from ls3_models.offline import make_replay
+from ls3_models.ls3_learning import make_replay
 from ls3_models.validation import Validation
 
 PAPER = ("value", "safe", "constraint", "goal")
