@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from ls3_models.frame_stack import from_changes, to_changes
 
@@ -80,7 +81,8 @@ class Encoder(nn.Module):
             nn.ReLU(inplace=True),
             WholeConvolution(128, 256, 4, stride=2),
             nn.ReLU(),
-        ).to(memory_format=torch.channels_last)
+        )
+        convert_conv2d_weight_memory_format(self.convolutions, torch.channels_last)
         self.mean = nn.Linear(256, latent_dim)
         self.log_std = nn.Linear(256, latent_dim)
 
@@ -108,7 +110,8 @@ class Decoder(nn.Module):
             nn.ConvTranspose2d(64, 32, 6, stride=2),
             nn.ReLU(inplace=True),
             nn.ConvTranspose2d(32, channels, 6, stride=2),
-        ).to(memory_format=torch.channels_last)
+        )
+        convert_conv2d_weight_memory_format(self.convolutions, torch.channels_last)
 
     def forward(self, latents: Tensor) -> Tensor:
         pixels = self.input(latents).view(-1, 128, 5, 5)
