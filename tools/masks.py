@@ -34,7 +34,6 @@ from ls3_sim.cable_env import CableEnv
 from ls3_sim.cable_scene import CableScene
 
 Image = NDArray[np.uint8]
-HORIZON = 50
 AFTER_GOAL = 5
 """Steps that are still looked at when the goal has been reached."""
 NEAR = 0.005
@@ -91,7 +90,7 @@ def episode(
     act = env.behaviour(behaviour, rng)
     frames: list[Seen] = []
     reached = 0
-    for _ in range(HORIZON):
+    for _ in range(env.domain.horizon):
         *_, info = env.step(act(info))
         frame = _photographed(env.scene.render(), condition, rng)
         contact = _contact(env.scene) if info["constraint"] else "none"

@@ -1,5 +1,6 @@
 import sys
 import tempfile
+from glob import glob
 
 from setuptools import find_packages, setup
 
@@ -18,6 +19,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml", *(f"{PACKAGE}/{name}" for name in PROFILES)]),
+        (f"share/{PACKAGE}/config", sorted(glob("config/*.yaml"))),
     ],
     package_data={PACKAGE: PROFILES},
     install_requires=[

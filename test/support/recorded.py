@@ -14,9 +14,10 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-import ls3_sim  # noqa: F401, registers the environment
 from ls3.learning import environment
+from ls3_common.domain import load_spec
 from ls3_models.episodes import Episode
+from ls3_sim.registration import make_environment
 
 ROOT = Path(__file__).parents[2] / "src"
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -174,7 +175,7 @@ class Recording:
 
 @contextmanager
 def simulation() -> Iterator[gymnasium.Env]:
-    env = environment.make("LS3/CableRouting-v0")
+    env = make_environment(load_spec("cable_routing"))
     yield env
     env.close()
 

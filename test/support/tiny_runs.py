@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from ls3.learning import environment
 from ls3.learning.collect import collect
 from ls3.runs.domains import load_domain
 from ls3_common import parameters
+from ls3_sim.registration import make_environment
 
 SETTINGS = [
     "algorithm.demonstrations=2",
@@ -44,7 +45,7 @@ def options(*more: str, settings: list[str] = SETTINGS) -> list[str]:
 def collect_data(directory: Path) -> Path:
     """Offline data of five episodes."""
     domain = load_domain("navigation", overrides=SETTINGS)
-    env = environment.make(domain.algorithm.environment)
+    env = make_environment(domain.spec)
     collect(env, domain.algorithm, directory, seed=0)
     env.close()
     return directory
@@ -54,10 +55,17 @@ def write_config(path: Path) -> Path:
     """A configuration file with the settings as the domain's own: its runs are plain `ls3`."""
     domain = load_domain("navigation", overrides=SETTINGS)
     sections = {
-        "planner_node": parameters.to_dict(domain.planner),
-        "learner": parameters.to_dict(domain.learner),
-        "algorithm": parameters.to_dict(domain.algorithm),
+        "/**": {"domain": parameters.to_dict(domain.spec)},
+        "/**/planner_node": own(domain.planner),
+        "/**/learner": own(domain.learner),
+        "/**/algorithm": own(domain.algorithm),
     }
-    document = {f"/**/{name}": {"ros__parameters": values} for name, values in sections.items()}
+    document = {name: {"ros__parameters": values} for name, values in sections.items()}
     path.write_text(yaml.safe_dump(document))
     return path
+
+
+def own(config: Any) -> dict[str, Any]:
+    """What a section has of its own; the domain gives it the rest."""
+    given = {leaf.name for leaf in parameters.leaves(type(config)) if leaf.domain}
+    return {k: v for k, v in parameters.to_dict(config).items() if k not in given}

@@ -23,10 +23,11 @@ import ls3_models  # noqa: E402  before torch: settles how its threads wait
 import plans  # noqa: E402
 import torch  # noqa: E402
 
-from ls3.runs.domains import Domain, find_shared, load_domain  # noqa: E402
+from ls3.runs.domains import Domain, load_domain  # noqa: E402
 from ls3.runs.provenance import git_commit, machine  # noqa: E402
 from ls3_common.errors import UserError  # noqa: E402
 from ls3_common.files import replacing, write_json  # noqa: E402
+from ls3_common.shared import find_shared  # noqa: E402
 from ls3_models import benchmark  # noqa: E402
 from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
 from ls3_models.offline_data import Spec  # noqa: E402

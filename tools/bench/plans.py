@@ -26,6 +26,7 @@ from ls3_planner.config import Cost, PlannerConfig
 from ls3_planner.reference import ReferenceSelector
 from ls3_planner.selection import FastSelector, fast_planner
 from ls3_planner.workers import Workers
+from ls3_sim.registration import make_environment
 
 ROOF_ROWS, ROOF_WIDTH = 4096, 256  # of the matrix products of most of a plan
 
@@ -41,7 +42,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 def latents(domain: Domain, bundle: Bundle, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Means and standard deviations (d,) of f_enc along an episode of the demonstrator."""
-    env = environment.make(domain.algorithm.environment)
+    env = make_environment(domain.spec)
     act = environment.behaviour(env, "demonstration", 1)
     episode = environment.run_episode(env, act, source="demonstration", seed=1)
     env.close()

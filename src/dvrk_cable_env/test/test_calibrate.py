@@ -20,7 +20,8 @@ from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_view import to_robot
 from ls3_common import qos
 from ls3_common.errors import UserError
-from ls3_common.parameters import build, read_section
+from ls3_common.parameter_files import read_section
+from ls3_common.parameters import build
 
 # 0.5 mm a pixel, seen from above, the base's origin at pixel (320, 320)
 FLAT = np.array([[5e-4, 0, -0.16], [0, -5e-4, 0.16], [0, 0, 1.0]])

@@ -8,7 +8,7 @@ import yaml
 
 from dvrk_cable_env.calibrate.file import save, set_values
 from ls3_common.errors import ConfigError
-from ls3_common.parameters import read_section
+from ls3_common.parameter_files import read_section
 
 TEXT = """\
 # my robot

@@ -21,7 +21,8 @@ from dvrk_cable_env.camera.lens import Lens
 from dvrk_cable_env.camera.segmentation import NodeConfig, segment_cable
 from dvrk_cable_env.camera.segmentation_view import to_robot
 from ls3_common import qos
-from ls3_common.parameters import build, read_section
+from ls3_common.parameter_files import read_section
+from ls3_common.parameters import build
 
 LENS = LENSES["equidistant"]
 RAW = through(LENS, workspace())

@@ -15,7 +15,6 @@ import torch
 import yaml
 
 from ls3.cli.cli import main
-from ls3.learning import environment
 from ls3.learning.through_graph import RunsInGraph
 from ls3.runs.methods import METHODS, Method, find_method, load_method, refuse_on_robot
 from ls3.studies import sweep, tables
@@ -24,6 +23,7 @@ from ls3_common.errors import ConfigError, UserError
 from ls3_common.files import read_json
 from ls3_models import checkpoint
 from ls3_models.episodes import list_episodes, read_episode
+from ls3_sim import registration
 
 pytestmark = pytest.mark.background
 
@@ -128,12 +128,12 @@ def test_it_learns_after_every_step_and_its_counts_are_in_the_curve(whole):
 
 @pytest.mark.parametrize("step", [1, 37, 150, 250])
 def test_killed_inside_an_episode_it_ends_the_same(words, whole, tmp_path, monkeypatch, step):
-    made = environment.make
+    made = registration.make_environment
 
-    def killing(name):
-        return Signalling(made(name), step, killed)
+    def killing(domain):
+        return Signalling(made(domain), step, killed)
 
-    begin(words, tmp_path, monkeypatch, environment, "make", killing)
+    begin(words, tmp_path, monkeypatch, registration, "make_environment", killing)
     assert main([*words, "--run", str(tmp_path)]) == 0
     assert_equal(tmp_path, whole)
 
@@ -178,13 +178,15 @@ def test_killed_inside_its_offline_training_it_ends_the_same(
 
 
 def test_a_stop_waits_for_the_end_of_the_episode(words, whole, tmp_path, monkeypatch, capsys):
-    made = environment.make
+    made = registration.make_environment
 
     def stop():
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(environment, "make", lambda name: Signalling(made(name), 120, stop))
+        patch.setattr(
+            registration, "make_environment", lambda domain: Signalling(made(domain), 120, stop)
+        )
         assert main([*words, "--run", str(tmp_path)]) == 130
     kept = list_episodes(tmp_path / "online" / "episodes")
     _, description = checkpoint.load(tmp_path / "online" / "checkpoint.safetensors")

@@ -14,19 +14,20 @@ import torch
 from ros_bench import until
 
 from ls3.cli.cli import main
-from ls3.learning import environment
 from ls3.learning.algorithm import OnlineLearning, in_process, training_rates
 from ls3.learning.collect import collect
 from ls3.learning.ls3_agent import Ls3Agent
 from ls3.learning.model_files import write_model
 from ls3.learning.policy import demonstrate, summarise
-from ls3.runs.domains import domain_names, load_domain
+from ls3.runs.domains import load_domain
 from ls3_common import parameters
+from ls3_common.domain import domain_names
 from ls3_common.errors import ConfigError, UserError
 from ls3_common.progress import Interrupted
 from ls3_models.episodes import list_episodes, read_episode, read_episodes
 from ls3_models.offline import OfflineTraining
 from ls3_models.offline_data import OfflineData
+from ls3_sim.registration import make_environment
 
 pytestmark = pytest.mark.background
 
@@ -60,7 +61,7 @@ def domain():
 
 @pytest.fixture(scope="module")
 def env(domain):
-    made = environment.make(domain.algorithm.environment)
+    made = make_environment(domain.spec)
     yield made
     made.close()
 
@@ -98,8 +99,7 @@ def test_collecting_fills_gaps_with_the_same_episodes(domain, env, data):
 
 
 def offline(domain, env, data, directory):
-    spec = environment.spec_of(env, domain.name)
-    chosen = OfflineData.split(spec, read_episodes(data), "x")
+    chosen = OfflineData.split(domain.data_spec, read_episodes(data), "x")
     agent = Ls3Agent(domain.learner, domain.planner, chosen, 0)
     training = OfflineTraining(agent, chosen, directory, seed=0)
     training.run()
@@ -163,9 +163,10 @@ def test_a_rate_counts_episodes(env):
     assert summarise([failed, *episodes])["success_rate"] == pytest.approx(2 / 3)
 
 
-def test_unknown_environment_lists_the_known():
+@pytest.mark.parametrize("name", ["LS3/Nothing-v0", "no_such_module:LS3/Nothing-v0"])
+def test_unknown_environment_lists_the_known(domain, name):
     with pytest.raises(UserError, match="LS3/CableRouting-v0"):
-        environment.make("LS3/Nothing-v0")
+        make_environment(dataclasses.replace(domain.spec, environment=name))
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,11 @@ from ls3.cli.commands import run
 from ls3.learning import environment
 from ls3.learning.ls3_agent import PlannerPolicy
 from ls3.runs.domains import load_domain
+from ls3_common.domain import load_spec
 from ls3_models.bundle import load_bundle
 from ls3_models.episodes import Episode, list_episodes, read_episode
 from ls3_planner.plan import make_planner
+from ls3_sim.registration import make_environment
 
 SCRIPT = [("constraint", 845510866), ("demonstration", 3), ("random", 5)]
 """The first violates in its 7th step and is held out by the training, which keeps the second."""
@@ -66,7 +68,7 @@ def test_bags_of_a_killed_recorder_teach_a_model_that_plans(
     assert content(bag) == before
     assert [row["verdict"] for row in rows(out)] == ["imported", "imported", "rejected"]
     assert "the recording ends within it (" in rows(out)[2]["reason"]
-    env = environment.make("LS3/CableRouting-v0")
+    env = make_environment(load_spec("cable_routing"))
     for path, (kind, seed) in zip(list_episodes(out), SCRIPT, strict=False):
         same_as_in_process(read_episode(path), kind, seed, env)
 

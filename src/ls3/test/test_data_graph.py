@@ -13,7 +13,7 @@ import yaml
 from test_data_import import content
 
 from ls3.cli.commands import run
-from ls3.runs.domains import find_shared
+from ls3_common.shared import find_shared
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 CONFIG = find_shared("config/cable_routing.yaml")
@@ -37,7 +37,7 @@ def test_bags_of_the_graph_one_of_them_killed(
     document = yaml.safe_load(CONFIG.read_text())
     small = {name.replace("__", "."): value for name, value in planner_parameters.items()}
     document["/**/planner_node"]["ros__parameters"] = small
-    document["/**/run_node"]["ros__parameters"]["max_steps"] = STEPS
+    document["/**"]["ros__parameters"]["domain"]["horizon"] = STEPS
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(document))
     for attempt in range(ATTEMPTS):
         place = tmp_path / str(attempt)

@@ -10,9 +10,8 @@ from PIL import Image
 
 from ls3.cli.commands import run
 from ls3.data.data_inspect import CAPTION, contact_sheet, summarise
+from ls3_common.domain import load_spec
 from ls3_models.episodes import Episode, write_episode
-
-LOW, HIGH = (-0.015, -0.015), (0.015, 0.015)
 
 
 def episode(steps: int, source: str, success_from: int = 99, violation_from: int = 99) -> Episode:
@@ -48,11 +47,12 @@ def test_figures(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "demonstration: 2 episodes, return -3.0 ± 1.0, 2 reach the goal, 0 violate",
         "constraint: 1 episodes, return -10.0 ± 0.0, 0 reach the goal, 1 violate",
         "steps to the goal: median 4",
-        "labels: 20.0% of the states in the goal set, 15.0% violate",
+        "labels: 20.0% of the states in the goal set, 15.0% violate (obstacle)",
+        "action 0, from -0.015 to 0.015 (m):",
     ):
         assert line in text
     assert "warning" not in text
-    histogram = summarise(data, LOW, HIGH).histogram
+    histogram = summarise(data, load_spec("cable_routing")).histogram
     assert histogram[0].tolist() == [0] * 9 + [20]
     assert histogram[1].tolist() == [0] * 5 + [20] + [0] * 4
     assert (data / "contact_sheet.png").exists()
@@ -63,13 +63,13 @@ def test_what_is_odd_is_said(data: Path) -> None:
     odd.observations[:2] = 0
     odd.actions[1] = 0.02
     write_episode(data, "d", odd)
-    text = "\n".join(summarise(data, LOW, HIGH).lines())
+    text = "\n".join(summarise(data, load_spec("cable_routing")).lines())
     assert "warning: 2 frames are empty" in text
     assert "warning: 1 actions lie outside the bounds" in text
 
 
 def test_contact_sheet(data: Path) -> None:
-    sheet = contact_sheet(data, rows=2, columns=3)
+    sheet = contact_sheet(data, rows=2, columns=3, channels=1)
     assert sheet.size == (3 * 66, 2 * (66 + CAPTION))
     pixels = np.asarray(sheet)
     first, last = pixels[CAPTION : CAPTION + 66], pixels[-66:]

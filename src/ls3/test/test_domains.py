@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from ls3.cli.cli import main
-from ls3.learning import environment
 from ls3.learning.collect import collect
-from ls3.runs.domains import domain_names, load_domain
+from ls3.runs.domains import load_domain
+from ls3_common.domain import domain_names
 from ls3_models.episodes import read_episodes
+from ls3_sim.registration import make_environment
 
 pytestmark = pytest.mark.background
 
@@ -43,7 +44,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     domain = load_domain("navigation", overrides=TINY)
-    env = environment.make(domain.algorithm.environment)
+    env = make_environment(domain.spec)
     directory = tmp_path_factory.mktemp("data")
     assert collect(env, domain.algorithm, directory, seed=0) == 5
     return directory
@@ -52,9 +53,8 @@ def data(tmp_path_factory):
 @pytest.mark.parametrize("name", domain_names())
 def test_a_domain_has_its_environments_horizon_and_can_plan(name):
     domain = load_domain(name)
-    env = environment.make(domain.algorithm.environment)
+    env = make_environment(domain.spec)
     assert env.spec is not None and env.spec.max_episode_steps == domain.algorithm.horizon
-    assert environment.spec_of(env, name).observation_shape[:2] == (64, 64)
     assert domain.planner.realtime.candidates < domain.planner.paper.candidates
     env.close()
 

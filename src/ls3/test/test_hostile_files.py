@@ -15,7 +15,7 @@ from injuries import bounded, fuzz, spoiled
 
 from dvrk_cable_env.arm.arm import ArmConfig
 from dvrk_cable_env.bags.reading import Bag
-from ls3_common import parameters
+from ls3_common import parameter_files, parameters
 from ls3_common.errors import UserError
 
 
@@ -32,7 +32,7 @@ def test_parameters(folder: Path, draw: st.DataObject) -> None:
     path = folder / "hurt.yaml"
     path.write_bytes(draw.draw(spoiled(text)))
     with bounded():
-        parameters.build(ArmConfig, parameters.read_section(path, "arm_node"), str(path))
+        parameters.build(ArmConfig, parameter_files.read_section(path, "arm_node"), str(path))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_parameters_made_to_harm_are_refused(folder: Path, text: str) -> None:
     refused = []
     with bounded():
         try:
-            parameters.build(ArmConfig, parameters.read_section(path, "arm_node"), str(path))
+            parameters.build(ArmConfig, parameter_files.read_section(path, "arm_node"), str(path))
         except UserError as error:
             refused.append(error)
             raise

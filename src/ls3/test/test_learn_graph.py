@@ -15,11 +15,11 @@ import tiny_runs
 import yaml
 
 from ls3.learning.through_graph import stacked
-from ls3.runs.domains import find_shared
 from ls3.studies.results import gather
 from ls3_common.errors import UserError
 from ls3_common.files import read_json
-from ls3_common.parameters import parse_overrides
+from ls3_common.parameter_files import parse_overrides
+from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 from ls3_models.episodes import list_episodes, read_episode
 
@@ -42,7 +42,7 @@ def config(tmp_path: Path) -> Path:
             *outer, last = name.split(".")
             inner = values[outer[0]] if outer else values
             inner[last] = value
-    document["/**/algorithm"]["ros__parameters"]["horizon"] = STEPS
+    document["/**"]["ros__parameters"]["domain"]["horizon"] = STEPS
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump(document))
     return path

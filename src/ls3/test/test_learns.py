@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from ls3.learning import environment
 from ls3.learning.algorithm import OnlineLearning, in_process
 from ls3.learning.collect import collect
 from ls3.learning.ls3_agent import Ls3Agent
@@ -21,8 +20,9 @@ from ls3_models.episodes import read_episodes
 from ls3_models.offline import OfflineTraining
 from ls3_models.offline_data import OfflineData
 from ls3_sim.behaviours import Behaviour
-from ls3_sim.navigation_env import MAX_STEP, NavigationEnv
+from ls3_sim.navigation_env import NavigationEnv
 from ls3_sim.navigation_scene import NavigationLayout
+from ls3_sim.registration import make_environment
 
 pytestmark = pytest.mark.background
 
@@ -37,8 +37,8 @@ LAYOUT = NavigationLayout(
     obstacle_high=(145.0, 120.0),
 )
 SETTINGS = [
-    f"algorithm.environment={NAME}",
-    f"algorithm.horizon={STEPS}",
+    f"domain.environment={NAME}",
+    f"domain.horizon={STEPS}",
     "algorithm.demonstrations=20",
     "algorithm.constraint=12",
     "algorithm.trajectories=2",
@@ -67,12 +67,13 @@ class ShortNavigation(NavigationEnv):
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
         obstacle = (np.array(LAYOUT.obstacle_low) + LAYOUT.obstacle_high) / 2
+        limit = self.domain.largest_action
         target = np.array(LAYOUT.goal) if kind == "demonstration" else obstacle
 
         def act(info: Mapping[str, Any]) -> np.ndarray:
-            towards = np.clip(target - info["position"], -MAX_STEP, MAX_STEP)
+            towards = np.clip(target - info["position"], -limit, limit)
             noisy = towards + rng.normal(0, 1.2, 2)
-            return np.clip(noisy, -MAX_STEP, MAX_STEP).astype(np.float32)
+            return np.clip(noisy, -limit, limit).astype(np.float32)
 
         return act
 
@@ -96,10 +97,9 @@ def succeeded(agent: Ls3Agent, env: gymnasium.Env) -> int:
 
 @pytest.mark.timeout(400)  # a minute, if nothing else wants the processor
 def test_success_rises_above_the_untrained_planners(domain: Domain, tmp_path: Path) -> None:
-    env = environment.make(NAME)
+    env = make_environment(domain.spec)
     collect(env, domain.algorithm, tmp_path / "data", seed=0)
-    spec = environment.spec_of(env, domain.name)
-    data = OfflineData.split(spec, read_episodes(tmp_path / "data"), "")
+    data = OfflineData.split(domain.data_spec, read_episodes(tmp_path / "data"), "")
     agent = Ls3Agent(domain.learner, domain.planner, data, 0)
     training = OfflineTraining(agent, data, tmp_path, seed=0)
     assert succeeded(agent, env) == 0

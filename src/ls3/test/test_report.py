@@ -9,9 +9,10 @@ import tiny_runs
 from random_models import random_bundle
 
 from ls3.cli.cli import main
-from ls3.learning import environment
 from ls3.studies import figures, maps, tables
 from ls3.studies.results import read_results
+from ls3_common.domain import load_spec
+from ls3_sim.registration import make_environment
 
 pytestmark = pytest.mark.background
 
@@ -117,7 +118,7 @@ def test_a_map_shows_what_the_models_say_of_the_picture_there():
     bundle = random_bundle(
         domain="navigation", observation_shape=(64, 64, 3), action_low=(-3, -3), action_high=(3, 3)
     )
-    env = environment.make("LS3/Navigation-v0")
+    env = make_environment(load_spec("navigation"))
     start, info = env.reset(seed=0)
     found = maps.plane(bundle, env, (7, 3))
     (column,) = np.flatnonzero(found["x"] == info["position"][0])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +17,16 @@ import torch
 
 from ls3.cli.cli import main
 from ls3.studies import results
+from ls3_common import parameters
+from ls3_common.domain import load_spec
 from ls3_common.errors import DataError
 from ls3_models import checkpoint, resume
 from ls3_models.episodes import list_episodes
 from ls3_models.learner import Learner
 
 pytestmark = pytest.mark.background
+
+SHIPPED = Path(__file__).parents[3] / "results"
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +85,50 @@ def test_results_count_all_episodes_of_all_seeds(runs, tmp_path, capsys):
     low, high = metrics["mean_return_interval"]
     assert low <= metrics["mean_return"] <= high
     assert -100 < metrics["demonstrator_return"] < -40
+
+
+def test_runs_of_before_the_domain_was_recorded_go_together_with_those_after(runs, tmp_path):
+    before = gathered(runs, tmp_path)
+    path = runs / "navigation" / tiny_runs.NAME / "seed_0" / "run.json"
+    text = path.read_text()
+    old = json.loads(text)
+    facts = old.pop("domain_spec")
+    assert facts["action_high"] == [3.0, 3.0] and facts["horizon"] == 100
+    try:
+        path.write_text(json.dumps(old))
+        assert gathered(runs, tmp_path)["metrics"] == before["metrics"]
+        path.write_text(json.dumps(old | {"domain_spec": facts | {"action_high": [2.0, 2.0]}}))
+        with pytest.raises(DataError, match=r"another domain\.action_high"):
+            gathered(runs, tmp_path)
+    finally:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("training_*.json")), ids=lambda p: p.stem)
+def test_shipped_results_are_extended(path, tmp_path):
+    """By another seed of the same settings, as a run of today describes them."""
+    document = json.loads(path.read_text())
+    domain, method = document["domain"], document["method"]
+    described = {key: document[key] for key in ("command", "commit", "machine", *results.SECTIONS)}
+    spec = parameters.to_dict(load_spec(domain))
+    assert {key: document["algorithm"][key] for key in ("environment", "horizon")} == {
+        key: spec[key] for key in ("environment", "horizon")
+    }
+    run = tmp_path / "runs" / domain / document["run_name"] / "seed_99"
+    row = {"success": True, "violation": False, "total_reward": -5.0, "steps": 6, "holds": 0}
+    (run / "online").mkdir(parents=True)
+    (run / "online" / "curve.jsonl").write_text(json.dumps(row) + "\n")
+    about = {"domain": domain, "name": document["run_name"], "method": method, "seed": 99}
+    about |= {"label": document["label"], "demonstrator_return": None, "domain_spec": spec}
+    (run / "run.json").write_text(json.dumps(described | about))
+    shutil.copy(path, tmp_path)
+    (gathered_path,) = results.gather(tmp_path / "runs", tmp_path)
+    assert gathered_path.name == path.name
+    metrics = json.loads(gathered_path.read_text())["metrics"]
+    seeds = document["metrics"]["seeds"]
+    assert metrics["seeds"] == [*seeds, 99]
+    for seed in map(str, seeds):
+        assert metrics["curves"][seed] == document["metrics"]["curves"][seed]
 
 
 def test_a_run_on_its_way_counts_with_what_it_has(runs, tmp_path):

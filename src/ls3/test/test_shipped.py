@@ -6,9 +6,12 @@ import torch
 
 from ls3.learning import environment
 from ls3.learning.ls3_agent import PlannerPolicy
-from ls3.runs.domains import find_shared, load_domain
+from ls3.runs.domains import load_domain
+from ls3_common.domain import load_spec
+from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 from ls3_planner.plan import make_planner
+from ls3_sim.registration import make_environment
 
 pytestmark = pytest.mark.background
 
@@ -23,11 +26,12 @@ def shipped(name):
 def test_a_model_fits_its_domain(name):
     bundle, domain = shipped(name), load_domain(name)
     assert bundle.domain == name
-    env = environment.make(domain.algorithm.environment)
-    spec = environment.spec_of(env, name)
-    env.close()
+    spec = domain.data_spec
     assert bundle.observation_shape == spec.observation_shape
     assert (bundle.action_low, bundle.action_high) == (spec.action_low, spec.action_high)
+    env = make_environment(domain.spec)  # refused unless these are the environment's
+    assert env.spec.max_episode_steps == domain.spec.horizon
+    env.close()
     assert bundle.config == domain.learner  # the YAML is what it was trained with
 
 
@@ -35,7 +39,7 @@ def test_a_model_fits_its_domain(name):
 def test_a_model_reaches_its_domain_s_goal_in_one_of_three_episodes(name):
     bundle, domain = shipped(name), load_domain(name)
     policy = PlannerPolicy(bundle, make_planner(bundle, domain.planner))
-    env = environment.make(domain.algorithm.environment)
+    env = make_environment(domain.spec)
     tried = []
     for seed in range(3):
         policy.begin(seed)
@@ -53,7 +57,7 @@ def test_a_model_reaches_its_domain_s_goal_in_one_of_three_episodes(name):
 
 @pytest.fixture(scope="module")
 def scene():
-    env = environment.make("LS3/Navigation-v0").unwrapped
+    env = make_environment(load_spec("navigation")).unwrapped
     env.reset(seed=0)
     return env.scene
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import deque
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
 ENCODINGS = {"mono8": 1, "rgb8": 3, "bgr8": 3}
+OTHER = re.compile(r"8UC([1-9]\d?)")
+"""Encodings by their number of channels, for images that are neither grey nor coloured."""
 
 
 def to_array(message: Image) -> np.ndarray:
@@ -21,10 +24,11 @@ def to_array(message: Image) -> np.ndarray:
     Raises:
         ValueError: an encoding that is not known, or a size that the data does not have.
     """
-    channels = ENCODINGS.get(message.encoding)
+    other = OTHER.fullmatch(message.encoding)
+    channels = int(other[1]) if other else ENCODINGS.get(message.encoding)
     if channels is None:
         known = ", ".join(ENCODINGS)
-        raise ValueError(f"image encoding '{message.encoding}' is none of {known}")
+        raise ValueError(f"image encoding '{message.encoding}' is none of {known}, 8UC<n>")
     height, width, step = message.height, message.width, message.step
     if height == 0 or step < width * channels or len(message.data) != height * step:
         raise ValueError(
@@ -36,7 +40,7 @@ def to_array(message: Image) -> np.ndarray:
 
 
 def to_message(pixels: np.ndarray, header: Header) -> Image:
-    """The reverse, for uint8 (height, width, 1 or 3)."""
+    """The reverse, for uint8 (height, width, channel); three channels are RGB."""
     from sensor_msgs.msg import Image
 
     height, width, channels = pixels.shape
@@ -44,10 +48,23 @@ def to_message(pixels: np.ndarray, header: Header) -> Image:
         header=header,
         height=height,
         width=width,
-        encoding="mono8" if channels == 1 else "rgb8",
+        encoding={1: "mono8", 3: "rgb8"}.get(channels, f"8UC{channels}"),
         step=width * channels,
         data=array("B", pixels.tobytes()),  # rclpy checks any other type byte by byte
     )
+
+
+def newest(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """Of stacked frames (..., channel), oldest first, the last; `channels` are one frame's."""
+    return pixels[..., -channels:]
+
+
+def coloured(frame: np.ndarray) -> np.ndarray:
+    """One frame (..., channel) as people see it, (..., 3): what has not three channels is grey."""
+    if frame.shape[-1] == 3:
+        return frame
+    grey = frame.mean(axis=-1, keepdims=True).astype(frame.dtype)
+    return np.repeat(grey, 3, axis=-1)
 
 
 class FrameStack:

@@ -1,12 +1,7 @@
 """Frozen dataclasses as the one description of parameters, for YAML, command line and ROS.
 
 A field is made with `parameter`: its description, unit and limits stand beside it, and
-`build` checks every value once. Files have the ROS 2 parameter form, so that a node reads
-them with ``--params-file`` and a script with `read_section`::
-
-    /**/planner_node:
-      ros__parameters:
-        horizon: 5
+`build` checks every value once. `parameter_files` reads them from YAML.
 """
 
 from __future__ import annotations
@@ -14,15 +9,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import re
 import reprlib
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
-
-import yaml
 
 from ls3_common.errors import ConfigError
 
@@ -38,15 +29,27 @@ def parameter(
     low: float | None = None,
     high: float | None = None,
     choices: Sequence[Any] = (),
+    domain: str = "",
+    may_be_less: bool = False,
+    default_factory: Any = REQUIRED,
 ) -> Any:
-    """Declare a field of a configuration dataclass; without `default` a file must give it."""
+    """Declare a field of a configuration dataclass; without a default a file must give it.
+
+    Args:
+        domain: the fact of the domain that this parameter is (`ls3_common.domain`).
+        may_be_less: whether a file may nevertheless set it, to less than that fact.
+    """
     metadata = {
         "description": f"{description} [{unit}]" if unit else description,
         "low": low,
         "high": high,
         "choices": tuple(choices),
+        "domain": domain,
+        "may_be_less": may_be_less,
     }
-    return dataclasses.field(default=default, metadata=metadata, kw_only=True)
+    return dataclasses.field(
+        default=default, default_factory=default_factory, metadata=metadata, kw_only=True
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Leaf:
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
+    domain: str = ""
+    may_be_less: bool = False
 
 
 def leaves(cls: type, prefix: str = "") -> list[Leaf]:
@@ -94,7 +99,7 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
         ConfigError: an unknown or missing key, a wrong type or a value out of range; the
             text names the key, `where` it stands and what is allowed.
     """
-    flat = _flatten(values)
+    flat = flatten(values)
     known = {leaf.name: leaf for leaf in leaves(cls)}
     for key in flat:
         if key not in known:
@@ -110,7 +115,8 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
         if name in flat:
             checked[name] = check(leaf, flat[name], where)
         elif leaf.default is REQUIRED:
-            raise ConfigError(f"missing key '{name}'", where=where, do=leaf.description)
+            fact = f"; by a parameter file: domain.{leaf.domain} under /**" if leaf.domain else ""
+            raise ConfigError(f"missing key '{name}'", where=where, do=leaf.description + fact)
         else:
             checked[name] = leaf.default
     return _assemble(cls, checked, "", where)
@@ -144,101 +150,21 @@ def check(leaf: Leaf, value: Any, where: str) -> Any:
     return converted
 
 
-def read_section(path: str | Path, section: str) -> dict[str, Any]:
-    """Parameters of one section of a ROS parameter file, those of ``/**`` included.
-
-    Raises:
-        ConfigError: the file is missing, is not YAML, or has no such section.
-    """
-    path = Path(path)
-    try:
-        document = _load_yaml(path.read_text())
-    except FileNotFoundError:
-        near = sorted(other.name for other in path.parent.glob("*.yaml"))
-        raise ConfigError(
-            "no such file", where=str(path), do=f"files there: {', '.join(near) or 'none'}"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not valid YAML: {error}", where=str(path)) from None
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    if not isinstance(document, dict):
-        raise ConfigError(
-            "not a ROS parameter file", where=str(path), do="see config/ for examples"
-        )
-    merged: dict[str, Any] = {}
-    present = False
-    for key, body in document.items():
-        if key != "/**" and str(key).rsplit("/", 1)[-1] != section:
-            continue
-        present = present or key != "/**"
-        values = body.get("ros__parameters") if isinstance(body, dict) else None
-        if not isinstance(values, dict):
-            raise ConfigError(f"section '{key}' has no ros__parameters", where=str(path))
-        merged.update(_flatten(values))
-    if not present:
-        names = ", ".join(str(key).rsplit("/", 1)[-1] for key in document)
-        raise ConfigError(f"no section '{section}'", where=str(path), do=f"sections: {names}")
-    return merged
-
-
-def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Turn ``["planner_node.horizon=3"]`` into ``{"planner_node": {"horizon": 3}}``."""
-    parsed: dict[str, dict[str, Any]] = {}
-    for text in assignments:
-        key, equals, value = text.partition("=")
-        section, dot, name = key.partition(".")
-        if not (equals and dot and section and name):
-            raise ConfigError(f"'{text}' is no override", do="write SECTION.KEY=VALUE")
-        try:
-            parsed.setdefault(section, {})[name] = _load_yaml(value)
-        except yaml.YAMLError:
-            raise ConfigError(
-                f"'{value}' is no value", where=key, do="write YAML: 3, 0.5, [1, 2]"
-            ) from None
-    return parsed
-
-
 def to_dict(config: Any) -> dict[str, Any]:
     """Flat ``{dotted name: value}`` of a configuration, with lists for tuples (JSON and ROS)."""
-    return {key: _plain(value) for key, value in _flatten(dataclasses.asdict(config)).items()}
+    return {key: _plain(value) for key, value in flatten(dataclasses.asdict(config)).items()}
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-class _Loader(yaml.SafeLoader):
-    """Takes 1e-3 for a number, as ROS and YAML 1.2 do and PyYAML does not.
-
-    Takes no alias, as ROS does not: a few lines of them make a document that is endless.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(None, None, "an alias (*) is not allowed here", mark)
-        return super().compose_node(parent, index)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def _load_yaml(text: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    # PyYAML's own, of a value that is not what its tag or its looks say, or is nested for ever
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise yaml.YAMLError(str(error)) from None
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted names."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value
     return flat

@@ -24,7 +24,9 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
 from ls3_common import executors, parameters, transport
+from ls3_common.domain import DomainSpec, taken
 from ls3_common.errors import ConfigError, UserError
+from ls3_common.parameter_files import DOMAIN
 
 Config = TypeVar("Config")
 
@@ -46,22 +48,20 @@ def declare(node: Node, cls: type[Config]) -> Config:
 
     Raises:
         ConfigError: as `parameters.build`; a key of the node's own overrides that the class
-            does not have is refused as well, instead of being ignored as rclpy does.
+            does not have is refused as well, instead of being ignored as rclpy does. The facts of
+            the domain, which every node is given, are no node's own.
     """
     values: dict[str, Any] = {}
     known = {leaf.name: leaf for leaf in parameters.leaves(cls)}
     given = node._parameter_overrides  # rclpy has no public view of undeclared overrides
+    _take_facts(given, cls, node.get_fully_qualified_name())
     for name, leaf in known.items():
         kind = _ros_type(leaf.type)
         default = list(leaf.default) if isinstance(leaf.default, tuple) else leaf.default
         if name in given:
-            value = given[name].value
+            value = _plain(given[name].value)
             if leaf.type is float and isinstance(value, int) and not isinstance(value, bool):
                 value = float(value)  # YAML writes 1 for 1.0
-            if value is None:
-                value = []  # what rcl makes of an empty list
-            elif isinstance(value, array.array):
-                value = value.tolist()
             values[name] = parameters.check(leaf, value, node.get_fully_qualified_name())
             default = list(values[name]) if isinstance(values[name], tuple) else values[name]
         elif leaf.default is parameters.REQUIRED:
@@ -69,12 +69,35 @@ def declare(node: Node, cls: type[Config]) -> Config:
         parameter = Parameter(name, kind, default)
         given[name] = parameter  # of the declared type, whatever the file's was
         node.declare_parameter(name, default, _descriptor(leaf))
+    holds_domain = any(name.startswith(DOMAIN) for name in known)  # then it knows every fact
+    foreign = ("qos_overrides",) if holds_domain else ("qos_overrides", DOMAIN)
     extra = {
         name: None
         for name in given
-        if name not in known and name != "use_sim_time" and not name.startswith("qos_overrides")
+        if name not in known and name != "use_sim_time" and not name.startswith(foreign)
     }
     return parameters.build(cls, {**values, **extra}, node.get_fully_qualified_name())
+
+
+def _take_facts(given: dict[str, Parameter], cls: type, where: str) -> None:
+    """Add the facts of the domain that `cls` takes to a node's overrides, where it has any."""
+    facts = {
+        name.removeprefix(DOMAIN): _plain(parameter.value)
+        for name, parameter in given.items()
+        if name.startswith(DOMAIN)
+    }
+    if facts and any(leaf.domain for leaf in parameters.leaves(cls)):
+        spec = parameters.build(DomainSpec, facts, f"{where}, domain")
+        own = {name: _plain(parameter.value) for name, parameter in given.items()}
+        for name, value in taken(cls, own, spec, where).items():
+            given[name] = Parameter(name, value=value)
+
+
+def _plain(value: Any) -> Any:
+    """A ROS parameter's value, with lists for arrays."""
+    if value is None:
+        return []  # what rcl makes of an empty list
+    return value.tolist() if isinstance(value, array.array) else value
 
 
 def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:

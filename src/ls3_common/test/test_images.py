@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ls3_common.images import FrameStack, StampedFrameStack, to_array, to_message
+from ls3_common.images import (
+    FrameStack,
+    StampedFrameStack,
+    coloured,
+    newest,
+    to_array,
+    to_message,
+)
 
 
 def frame(level: int, channels: int = 3) -> np.ndarray:
@@ -41,14 +48,24 @@ def test_another_scene_begins_anew(stamp: int) -> None:
     assert levels(stack.add(stamp, frame(9))) == [9, 9, 9]
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_message_and_back(channels: int) -> None:
+@pytest.mark.parametrize(
+    ("channels", "encoding"), [(1, "mono8"), (3, "rgb8"), (2, "8UC2"), (4, "8UC4")]
+)
+def test_message_and_back(channels: int, encoding: str) -> None:
     from std_msgs.msg import Header
 
     pixels = np.random.default_rng(0).integers(0, 256, (4, 5, channels), np.uint8)
     message = to_message(pixels, Header(frame_id="camera"))
-    assert (message.encoding, message.header.frame_id) == (
-        "mono8" if channels == 1 else "rgb8",
-        "camera",
-    )
+    assert (message.encoding, message.header.frame_id) == (encoding, "camera")
     assert np.array_equal(to_array(message), pixels)
+
+
+@pytest.mark.parametrize(
+    ("channels", "shown"),
+    [(3, [3, 4, 5]), (1, [5, 5, 5]), (2, [4, 4, 4])],  # of two: the mean of 4 and 5
+)
+def test_people_see_the_newest_frame_in_colour_or_grey(channels: int, shown: list[int]) -> None:
+    stacked = np.full((2, 2, 6), range(6), np.uint8)
+    picture = coloured(newest(stacked, channels))
+    assert picture.dtype == np.uint8
+    assert picture.shape == (2, 2, 3) and picture[0, 0].tolist() == shown

@@ -10,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ls3_common.errors import ConfigError, UserError
-from ls3_common.parameters import (
-    build,
-    leaves,
-    parameter,
-    parse_overrides,
-    read_section,
-    to_dict,
-)
+from ls3_common.parameter_files import parse_overrides, read_section
+from ls3_common.parameters import build, leaves, parameter, to_dict
 
 
 @dataclasses.dataclass(frozen=True)

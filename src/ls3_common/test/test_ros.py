@@ -28,8 +28,10 @@ class Inner:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    horizon: int = parameter(5, low=1, high=9, description="steps ahead")
-    speed: float = parameter(0.5, low=0.0, description="speed", unit="m/s")
+    horizon: int = parameter(5, low=1, high=9, description="steps ahead", domain="horizon")
+    speed: float = parameter(
+        0.5, low=0.0, description="speed", unit="m/s", domain="largest_action", may_be_less=True
+    )
     profile: str = parameter("paper", choices=("paper", "realtime"), description="cost")
     box: tuple[float, ...] = parameter((-1.0, 1.0), description="bounds", unit="m")
     inner: Inner = dataclasses.field(default_factory=Inner)
@@ -100,6 +102,48 @@ def refused(process: subprocess.Popen[str]) -> str:
     assert process.returncode == 2, errors
     assert "Traceback" not in errors
     return errors
+
+
+FACTS = """
+/**:
+  ros__parameters:
+    domain:
+      environment: Mine-v0
+      horizon: 7
+      action_low: [-1, -2, -3]
+      action_high: [1, 2, 3]
+      action_unit: m
+      image_size: 64
+      channels: 1
+      constraints: [edge]
+"""
+
+
+@pytest.mark.parametrize(("given", "speed"), [((), "3.0"), (("-p", "speed:=2.0"), "2.0")])
+def test_facts_of_the_domain_reach_a_node(
+    start: Start, tmp_path: Path, given: tuple[str, ...], speed: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FACTS)
+    process = start("--params-file", str(path), *given)
+    assert first_line(process).startswith(f"up Config(horizon=7, speed={speed},")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("horizon:=7", "'horizon' stands twice"),
+        ("speed:=3.5", "'speed' is 3.5, the domain's largest_action 3"),
+        ("domain.horizon:=10", "'horizon' is 10, outside [1, 9]"),
+        ("domain.horizn:=7", "unknown key 'horizn'"),
+    ],
+)
+def test_a_fact_that_is_repeated_or_cannot_be_is_named(
+    start: Start, tmp_path: Path, given: str, text: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FACTS)
+    assert text in refused(start("--params-file", str(path), "-p", given))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -33,7 +33,9 @@ class ControllerNodeConfig(JointLimits):
     """Parameters of controller_node, section `controller_node` of a domain's YAML."""
 
     interface: str = parameter(
-        choices=("effort", "velocity"), description="command interface, as in ros2_control"
+        choices=("effort", "velocity"),
+        description="command interface, as in ros2_control",
+        domain="interface",
     )
 
 

@@ -35,7 +35,9 @@ NOT_DATA = ".discarded"
 class EpisodeNodeConfig(ExchangeConfig):
     """Parameters of episode_node, section of a domain's YAML. Time-outs are wall time."""
 
-    horizon: int = parameter(low=1, description="T, length of an episode", unit="steps")
+    horizon: int = parameter(
+        low=1, description="T, length of an episode", unit="steps", domain="horizon"
+    )
     record: str = parameter("", description="directory of the episode files; empty: write none")
     start_timeout: float = parameter(
         120.0, low=0.1, description="longest wait for all other nodes", unit="s"

@@ -21,10 +21,17 @@ ROUNDING = 1e-6
 class JointLimits:
     """Limits of a set of joints, in the unit of the controller (N m or rad/s); times in s."""
 
-    low: tuple[float, ...] = parameter(description="smallest command of each joint")
-    high: tuple[float, ...] = parameter(description="largest command of each joint")
+    low: tuple[float, ...] = parameter(
+        description="smallest command of each joint", domain="action_low"
+    )
+    high: tuple[float, ...] = parameter(
+        description="largest command of each joint", domain="action_high"
+    )
     period: float = parameter(
-        description="time for which a command acts, by the joints' stamps", unit="s", low=1e-3
+        description="time for which a command acts, by the joints' stamps",
+        unit="s",
+        low=1e-3,
+        domain="period",
     )
     max_image_age: float = parameter(
         0.5,

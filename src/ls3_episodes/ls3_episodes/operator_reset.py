@@ -49,7 +49,10 @@ class OperatorResetConfig:
         unit="s",
     )
     step: float = parameter(
-        0.005, low=0.001, high=0.015, description="longest step on the way back", unit="m"
+        0.005,
+        low=0.001,
+        description="longest step on the way back; arm_node refuses longer ones than its own limit",
+        unit="m",
     )
     speed: float = parameter(
         0.01, low=0.001, high=0.1, description="largest mean speed on the way back", unit="m/s"

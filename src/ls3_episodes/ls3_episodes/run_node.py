@@ -56,7 +56,7 @@ class RunNodeConfig:
     seed: int = parameter(0, low=0, description="seed of episode 0; episode i has seed + i")
     out: str = parameter(description="directory of summary.json and the video")
     video: bool = parameter(True, description="write episodes.mp4")
-    max_steps: int = parameter(low=1, description="T, length of an episode")
+    max_steps: int = parameter(low=1, description="T, length of an episode", domain="horizon")
     stop_on_success: bool = parameter(True, description="end an episode at the goal")
     arm: str = parameter("PSM1", description="CRTK name of the arm, at whose tool plans are drawn")
     start_timeout: float = parameter(
@@ -94,9 +94,14 @@ class RunNode(Node):
         self._seen: OrderedDict[int, float] = OrderedDict()  # frame stamp (ns) -> receipt (s)
         self._film: Film | None = None
         if config.video:
-            path = str(Path(config.out) / "episodes.mp4")
-            warn = self.get_logger().warning
-            self._film = Film(path, config.film, bundle.decode, config.max_steps, warn)
+            self._film = Film(
+                str(Path(config.out) / "episodes.mp4"),
+                config.film,
+                bundle.decode,
+                config.max_steps,
+                bundle.frame_channels,
+                self.get_logger().warning,
+            )
 
         self._waiter = Waiter(self)
         self._client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)

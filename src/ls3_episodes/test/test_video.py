@@ -159,7 +159,7 @@ def film(path: Path, said: list[str]) -> Film:
         assert latents.shape == (1, 32)
         return np.full((1, 64, 64, 1), 200, np.uint8)
 
-    made = Film(str(path), FilmConfig(width=0.3), decode, 5, said.append)
+    made = Film(str(path), FilmConfig(width=0.3), decode, 5, 1, said.append)
     made.begin("episode 1", [("violations", "0")])
     made.tool(0.03, -0.03)
     made.camera(np.zeros((128, 128, 3), np.uint8))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from launch import LaunchDescription
 
 from ls3_common import topics
-from ls3_common.errors import ConfigError
-from ls3_common.parameters import read_section
 from ls3_launch import launching
 from ls3_launch.launching import node, text
 
@@ -27,20 +24,13 @@ def domain_graph(domain: str) -> LaunchDescription:
 
 
 def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
-    # what several parts need stands in one section and is handed on
-    path = Path(given["config"])
-    environment = {"environment": text(_value(path, "algorithm", "environment"))}
-    environment |= {name: _value(path, "controller_node", name) for name in ("interface", "period")}
-    horizon = _value(path, "algorithm", "horizon")
     model = {"model": launching.model(given)}
     recorded = {"record": text(os.path.join(launching.out(given), "episodes"))}
     sees_camera = {"remappings": [CAMERA_FOR_MASK]}
     clock = {"use_sim_time": True}
-    driver = launching.driver(
-        given, domain, {"max_steps": horizon}, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA]
-    )
+    driver = launching.driver(given, domain, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA])
     nodes = [
-        node(given, "ls3_sim", "gym_node", environment),
+        node(given, "ls3_sim", "gym_node"),
         node(given, "ls3_models", "encoder_node", model, **sees_camera),
         node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
         node(given, "ls3_episodes", "controller_node"),
@@ -50,16 +40,9 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
             "episode_node",
             clock,
             # the clock stands still between steps: nothing is gained by waiting
-            recorded | {"horizon": horizon, "settle": 0.0},
+            recorded | {"settle": 0.0},
             **sees_camera,
         ),
         *driver,
     ]
     return launching.watched(nodes)
-
-
-def _value(path: Path, section: str, key: str) -> Any:
-    values = read_section(path, section)
-    if key not in values:
-        raise ConfigError(f"missing key '{key}'", where=f"{path}, section {section}")
-    return values[key]

@@ -24,6 +24,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from ls3_common.domain import read_spec
 from ls3_launch import network as launch_network
 
 Start = Callable[[Mapping[str, str]], Sequence[Any]]
@@ -38,7 +39,7 @@ _locks: list[socket.socket] = []  # held until this process ends
 
 def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
     """The arguments that every domain's launch has."""
-    share = FindPackageShare("ls3_planner")
+    config, models = FindPackageShare("ls3_common"), FindPackageShare("ls3_planner")
     return [
         DeclareLaunchArgument(
             "mode",
@@ -64,12 +65,12 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument(
             "model",
-            default_value=PathJoinSubstitution([share, "models", domain]),
+            default_value=PathJoinSubstitution([models, "models", domain]),
             description="directory of the trained models",
         ),
         DeclareLaunchArgument(
             "config",
-            default_value=PathJoinSubstitution([share, "config", f"{domain}.yaml"]),
+            default_value=PathJoinSubstitution([config, "config", f"{domain}.yaml"]),
             description="parameter file with every number",
         ),
         DeclareLaunchArgument(
@@ -182,11 +183,15 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
     """The node that has episodes run, and ends the graph; none where there are none to run.
 
     `parameters` and `options` are run_node's.
+
+    Raises:
+        ConfigError: the parameter file lacks the facts of the domain.
     """
     episodes = number(given, "episodes", int, low=0)
     seed = number(given, "seed", int, low=0)
     updates = number(given, "updates", int, low=0)
     learning_seed = number(given, "learning_seed", int, low=0)
+    read_spec(given["config"])  # before anything runs
     if given["mode"] == "learn":
         paths = {name: text(os.path.abspath(given[name])) for name in ("run", "data", "config")}
         offline = os.path.abspath(given["offline"]) if given["offline"] else ""

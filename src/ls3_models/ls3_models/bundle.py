@@ -26,6 +26,7 @@ from ls3_models.config import LearnerConfig
 from ls3_models.formats import Content, Format
 from ls3_models.heads import heads_of
 from ls3_models.learner import Models
+from ls3_models.networks import check_image
 
 WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
 LARGEST_IMAGE = 4096
@@ -48,6 +49,11 @@ class Bundle:
     action_high: tuple[float, ...]
     identity: str = "untrained"
     manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def frame_channels(self) -> int:
+        """Channels of one of the frames that an observation stacks."""
+        return self.observation_shape[2] // self.config.frame_stack
 
     @torch.no_grad()
     def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -178,6 +184,7 @@ def _sizes(
     height, width, channels = shape = description["observation_shape"]
     if not all(type(size) is int and 1 <= size <= LARGEST_IMAGE for size in shape):
         raise ValueError(f"images of shape {shape}")
+    check_image(height, width)
     low, high = (tuple(map(float, description[f"action_{end}"])) for end in ("low", "high"))
     pairs = list(zip(low, high, strict=True))
     if not pairs or not all(-math.inf < a < b < math.inf for a, b in pairs):

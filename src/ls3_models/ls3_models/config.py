@@ -25,7 +25,10 @@ class LearnerConfig:
         0.7, low=0, high=1, description="share of augmented images in a VAE batch"
     )
     frame_stack: int = parameter(
-        1, low=1, description="frames per observation (Table 3, frame stacking), the newest last"
+        1,
+        low=1,
+        description="frames per observation (Table 3, frame stacking), the newest last",
+        domain="frames",
     )
     kl_reduction: str = parameter(
         "mean",

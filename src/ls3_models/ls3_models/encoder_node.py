@@ -48,7 +48,7 @@ class EncoderNode(Node):
         torch.set_num_threads(self.config.threads)
         self.bundle = load_bundle(self.config.model)
         self.health = Health(self)
-        self.stack: StampedFrameStack | None = None  # its size follows from the first frame
+        self.stack: StampedFrameStack | None = None  # made with the first frame
         self.publisher = self.create_publisher(Latent, topics.LATENT, qos.RELIABLE)
         self.create_subscription(Image, topics.MASK, self._encode, qos.BEST_EFFORT)
         ModelService(self, lambda: self.bundle, self._use)
@@ -79,8 +79,13 @@ class EncoderNode(Node):
     def _observation(self, message: Image) -> np.ndarray:
         """What the model sees: this frame, or this and those before it."""
         pixels = to_array(message)
-        frames, rest = divmod(self.bundle.observation_shape[-1], pixels.shape[-1])
-        if frames == 1 or rest:  # a rest: the model's own complaint names both sizes
+        if pixels.shape[-1] != self.bundle.frame_channels:
+            raise DataError(
+                f"a frame of {pixels.shape[-1]} channels, the model of '{self.bundle.domain}' "
+                f"takes frames of {self.bundle.frame_channels}"
+            )
+        frames = self.bundle.config.frame_stack
+        if frames == 1:
             return pixels
         if self.stack is None:
             self.stack = StampedFrameStack(frames, self.config.frame_gap)

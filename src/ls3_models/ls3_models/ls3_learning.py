@@ -17,6 +17,7 @@ from ls3_models.agent import NonFiniteLoss, ObservedStep, TrainingStage, episode
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.learner import Learner
+from ls3_models.networks import check_image
 from ls3_models.offline_data import OfflineData, Spec
 from ls3_models.replay import Replay
 from ls3_models.validation import Validation
@@ -54,6 +55,7 @@ class Ls3Learning:
 
     def __init__(self, config: LearnerConfig, data: OfflineData, seed: int) -> None:
         self.config, self.data = config, data
+        check_image(*data.spec.observation_shape[:2])
         channels, actions = data.spec.observation_shape[2], len(data.spec.action_low)
         self.learner = Learner(config, channels, actions, seed)
         self.stages = stage_totals(parameters.to_dict(config))

@@ -14,10 +14,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
+from ls3_common.errors import ConfigError
 from ls3_models.frame_stack import from_changes, to_changes
 
 IMAGE_SIZE = 64
+"""Side of the images that encoder and decoder are made for (section 7.1.1)."""
 LOG_STD_MIN, LOG_STD_MAX = -6.0, 1.0  # of the latent change per step; keeps the likelihood finite
+
+
+def check_image(height: int, width: int) -> None:
+    """Refuse images that encoder and decoder are not made for.
+
+    Raises:
+        ConfigError: naming both sizes.
+    """
+    if (height, width) != (IMAGE_SIZE, IMAGE_SIZE):
+        raise ConfigError(
+            f"images of {height} x {width}, the networks take {IMAGE_SIZE} x {IMAGE_SIZE}",
+            where="domain",
+            do=f"give image_size {IMAGE_SIZE}; other images have to be resized by the environment "
+            "or the camera's node",
+        )
 
 
 class StackedMLP(nn.Module):

@@ -42,9 +42,12 @@ class OfflineTraining:
             "domain": data.spec.domain,
             "seed": seed,
             "data_hash": data.digest,
+            "action_bounds": [list(data.spec.action_low), list(data.spec.action_high)],
         }
         self.defaults: Mapping[str, Any] = {
             **resume.DEFAULTS,
+            # older checkpoints lack them, and when they were written no domain could change them
+            "action_bounds": self.identity["action_bounds"],
             **{
                 name: parameters.defaults(type(config))
                 for name, config in agent.offline_settings.items()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from ls3_common.images import coloured, newest
 from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.episodes import Episode
 from ls3_models.frame_stack import to_changes
@@ -55,16 +56,16 @@ class Validation:
     def reconstructions(self) -> np.ndarray:
         """Held-out images above their reconstructions, uint8 (2 * height, n * width, 3).
 
-        A mask becomes grey; of stacked frames the newest is shown.
+        What has not three channels is grey; of stacked frames the newest is shown.
         """
         step = max(1, len(self.images) // PICTURES)
         images = self.images[::step][:PICTURES]
         mean, _ = self.learner.encode(images)
         decoded = self.learner.models.decoder(mean).clamp(0, 1).permute(0, 2, 3, 1)
         rows = (images.float() / 255, decoded)
-        strips = [torch.cat(list(row[..., -3:]), dim=1) for row in rows]
-        picture = torch.cat(strips).expand(-1, -1, 3)
-        return (picture * 255).to(torch.uint8).numpy()
+        channels = images.shape[-1] // self.learner.config.frame_stack
+        picture = torch.cat([torch.cat(list(row), dim=1) for row in rows])
+        return coloured(newest((picture * 255).to(torch.uint8).numpy(), channels))
 
 
 def _motion(parts: Tensor, frames: int) -> float:

@@ -83,8 +83,8 @@ class PlannerConfig:
 class AlgorithmConfig:
     """Section `algorithm`: data collection and the loop of Algorithm 1."""
 
-    environment: str = parameter(description="gymnasium id")
-    horizon: int = parameter(low=1, description="T, steps of an episode")
+    environment: str = parameter(description="gymnasium id", domain="environment")
+    horizon: int = parameter(low=1, description="T, steps of an episode", domain="horizon")
     demonstrations: int = parameter(low=0, description="episodes of D_success")
     random: int = parameter(low=0, description="episodes of D_rand")
     constraint: int = parameter(low=0, description="episodes of D_constraint")

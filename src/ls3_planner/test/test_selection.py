@@ -9,8 +9,8 @@ import torch
 from random_models import random_bundle
 from recorder import Recorder
 
-from ls3.learning import environment
-from ls3.runs.domains import find_shared, load_domain
+from ls3.runs.domains import load_domain
+from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 from ls3_planner import native, ranking
 from ls3_planner.cem import CrossEntropyPlanner
@@ -27,6 +27,7 @@ from ls3_planner.rollout import (
 )
 from ls3_planner.selection import FastSelector, fast_planner
 from ls3_planner.workers import Workers
+from ls3_sim.registration import make_environment
 
 DOMAINS = [p.name for p in sorted(find_shared("models").iterdir())]
 COST = Cost(candidates=400, particles=10, elites=40, iterations=2)
@@ -91,7 +92,7 @@ def both(bundle, config, mean, std, compiled, seed=0):
 
 def latents_of(bundle, domain):
     """Latents the shipped model meets: two frames of an episode."""
-    env = environment.make(domain.algorithm.environment)
+    env = make_environment(domain.spec)
     frames = [env.reset(seed=5)[0]]
     for _ in range(20):
         frames.append(env.step(np.asarray(bundle.action_high, np.float32) * 0.7)[0])

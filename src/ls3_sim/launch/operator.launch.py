@@ -13,14 +13,16 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch_ros.actions import Node
 
+from ls3_common.domain import load_spec
 from ls3_launch import launching
 from ls3_launch.launching import number, text
 
+DOMAIN = load_spec("cable_routing")
 ARGUMENTS = [
     DeclareLaunchArgument("script", description="JSON file: a list of {kind, seed}"),
     DeclareLaunchArgument("out", description="the bag's directory"),
     DeclareLaunchArgument(
-        "steps", default_value="50", description="T, of an episode that violates nothing"
+        "steps", default_value=str(DOMAIN.horizon), description="T, of one that violates nothing"
     ),
     DeclareLaunchArgument(
         "real_time_factor", default_value="2.0", description="simulated seconds per second of wall"

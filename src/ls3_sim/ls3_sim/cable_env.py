@@ -8,19 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dvrk_cable_env.camera.segmentation import SegmentationConfig, segment_cable
+from ls3_common.domain import DomainSpec, load_spec
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.cable_behaviours import make_behaviour
 from ls3_sim.cable_scene import LINKS, CableLayout, CableScene
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.viewer import Viewer
 
-MAX_STEP = 0.015  # metres per axis and step
-MASK_SIZE = SegmentationConfig().mask_size
 RANDOM_BEND = 0.08  # radians, standard deviation of the hinge angles of a random start
 
 
 class CableEnv(DomainEnv[CableScene]):
-    """Observation: uint8 (64, 64, 1), the cable's mask. Action: (dx, dy) of the tool in metres.
+    """Observation: the cable's mask, one channel. Action: (dx, dy) of the tool in metres.
 
     It moves the tool's setpoint in a straight line; then the cable settles. `info` has `tool_xy`
     (metres). A random start puts tool and cable anywhere free and in view.
@@ -29,7 +28,10 @@ class CableEnv(DomainEnv[CableScene]):
         start_jitter: standard deviation (radians) of the cable's hinge angles at reset; 0 starts
             every episode in the same state.
         domain_randomisation: draw friction, stiffness, camera, light and colours at every reset.
+        domain: by default the installed one.
     """
+
+    channels = 1
 
     def __init__(
         self,
@@ -37,15 +39,16 @@ class CableEnv(DomainEnv[CableScene]):
         layout: CableLayout | None = None,
         start_jitter: float = 0.0,
         domain_randomisation: bool = False,
+        domain: DomainSpec | None = None,
     ) -> None:
         self.start_jitter = start_jitter
         self.domain_randomisation = domain_randomisation
         scene = CableScene(layout or CableLayout())
-        shape = (MASK_SIZE, MASK_SIZE, 1)
-        super().__init__(scene, render_mode, largest_action=MAX_STEP, observation_shape=shape)
+        super().__init__(domain or load_spec("cable_routing"), scene, render_mode)
+        self._segmentation = SegmentationConfig(mask_size=self.domain.image_size)
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        return make_behaviour(kind, self.scene.layout, MAX_STEP, rng)
+        return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> Viewer:
         return Viewer(self.scene)
@@ -67,7 +70,7 @@ class CableEnv(DomainEnv[CableScene]):
         self.scene.move(self.scene.clip(self.scene.setpoint + action))
 
     def _observe(self) -> NDArray[np.uint8]:
-        return segment_cable(self.scene.render())[:, :, None]
+        return segment_cable(self.scene.render(), self._segmentation)[:, :, None]
 
     def _state(self) -> dict[str, Any]:
         return {"tool_xy": self.scene.tool}

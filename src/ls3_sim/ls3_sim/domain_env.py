@@ -10,6 +10,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from ls3_common.domain import DomainSpec
+from ls3_common.errors import ConfigError
+from ls3_common.images import FrameStack
 from ls3_sim.behaviours import BEHAVIOURS, Behaviour
 from ls3_sim.viewer import Window
 
@@ -39,13 +42,22 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
     After a violation the scene is frozen until the horizon. Nothing ends an episode early; T is
     the registered time limit. `info` holds `success`, `constraint` and the domain's own.
 
+    An observation is uint8 (height, width, channel): the newest frames that the domain stacks, the
+    oldest first. At reset the first frame stands for those before it.
+
     Args:
+        domain: image size, frames and the bounds of actions.
         scene: what is simulated.
         render_mode: `rgb_array`, `human` for a live window, or None.
-        largest_action: bound of each of an action's two dimensions.
-        observation_shape: (height, width, channel) of an observation, uint8.
+
+    Raises:
+        ConfigError: the domain has other numbers of actions or channels than the scene.
     """
 
+    actions = 2
+    """Dimensions of an action."""
+    channels = 3
+    """Of one frame."""
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
     behaviours = BEHAVIOURS
     random_starts: tuple[str, ...] = ()
@@ -53,18 +65,21 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
     behaviour_lengths: Mapping[str, int] = {}
     """Steps of the behaviours whose episodes are shorter than T."""
 
-    def __init__(
-        self,
-        scene: SceneType,
-        render_mode: str | None,
-        *,
-        largest_action: float,
-        observation_shape: tuple[int, int, int],
-    ) -> None:
-        self.scene, self.render_mode = scene, render_mode
-        self.observation_space = spaces.Box(0, 255, observation_shape, np.uint8)
-        self.action_space = spaces.Box(-largest_action, largest_action, (2,), np.float32)
-        self._largest_action = largest_action
+    def __init__(self, domain: DomainSpec, scene: SceneType, render_mode: str | None) -> None:
+        found = len(domain.action_low), domain.channels
+        if found != (self.actions, self.channels):
+            raise ConfigError(
+                f"{domain.environment} has {self.actions} actions and frames of {self.channels} "
+                f"channels, the domain {found[0]} and {found[1]}",
+                where="domain",
+            )
+        self.domain, self.scene, self.render_mode = domain, scene, render_mode
+        self._low, self._high = np.array(domain.action_low), np.array(domain.action_high)
+        self._stack = FrameStack(domain.frames)
+        self.observation_space = spaces.Box(0, 255, domain.observation_shape, np.uint8)
+        self.action_space = spaces.Box(
+            self._low.astype(np.float32), self._high.astype(np.float32), dtype=np.float32
+        )
         self._window = self._open_window() if render_mode == "human" else None
 
     def reset(
@@ -73,12 +88,12 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         """Start over; ``options={"random_start": True}``: anywhere free, where a domain can."""
         super().reset(seed=seed)
         self._begin(anywhere=bool(options and options.get("random_start")))
+        self._stack.clear()
         return self._look()
 
     def step(self, action: NDArray[np.float32]) -> tuple[Image, float, bool, bool, dict[str, Any]]:
         """Do `action`, bounded by the action space, and look."""
-        largest = self._largest_action
-        self._act(np.clip(np.asarray(action, np.float64), -largest, largest))
+        self._act(np.clip(np.asarray(action, np.float64), self._low, self._high))
         observation, info = self._look()
         return observation, 0.0 if info["success"] else -1.0, False, False, info
 
@@ -108,6 +123,7 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         raise NotImplementedError
 
     def _observe(self) -> Image:
+        """One frame, uint8 (height, width, channel)."""
         raise NotImplementedError
 
     def _state(self) -> dict[str, Any]:
@@ -118,4 +134,4 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         if self._window is not None:
             self._window.sync()
         truth = {"success": self.scene.at_goal, "constraint": self.scene.violated}
-        return self._observe(), truth | self._state()
+        return self._stack.add(self._observe()), truth | self._state()

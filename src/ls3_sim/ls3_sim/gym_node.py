@@ -13,7 +13,6 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
@@ -23,32 +22,29 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, Header
 
-import ls3_sim  # noqa: F401, registers the environments
 from ls3_common import qos, topics
-from ls3_common.errors import ConfigError
+from ls3_common.domain import DomainSpec
 from ls3_common.images import to_message
-from ls3_common.parameters import parameter
 from ls3_common.ros import declare, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
+from ls3_sim.registration import make_environment
 
 AGAIN_S = 0.2
 """Wall time between two repetitions of what is newest."""
 LEAP_NS = 1_000_000_000
 """How far a reset moves the clock: nobody takes two scenes for one."""
-COLOURS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class GymConfig:
-    """Section `gym_node` of a domain's YAML."""
+    """Parameters of gym_node: the facts of the domain, and no others."""
 
-    environment: str = parameter(description="gymnasium id; the launch takes it from `algorithm`")
-    joints: tuple[str, ...] = parameter(description="names of the joints, one per action")
-    interface: str = parameter(
-        choices=("effort", "velocity"), description="what the joints take, as in ros2_control"
-    )
-    period: float = parameter(description="control period, simulated", unit="s", low=1e-3, high=10)
+    domain: DomainSpec
+
+    def __post_init__(self) -> None:
+        if not self.domain.joints:
+            raise ValueError("'domain.joints' names none, and this node commands nothing else")
 
 
 class GymNode(Node):
@@ -58,21 +54,9 @@ class GymNode(Node):
         # who makes the clock cannot follow it
         real = Parameter("use_sim_time", value=False)
         super().__init__("gym_node", parameter_overrides=[real])
-        self._config = config = declare(self, GymConfig)
-        try:
-            # without its time limit: episode_node counts the steps
-            made = gymnasium.make(config.environment, render_mode="rgb_array")
-        except gymnasium.error.Error as error:
-            known = ", ".join(name for name in gymnasium.registry if name.startswith("LS3/"))
-            raise ConfigError(str(error), where="gym_node, environment", do=known) from None
-        self._env: Any = made.unwrapped
-        actions = made.action_space
-        assert isinstance(actions, gymnasium.spaces.Box)
-        self._size = len(actions.low)
-        if len(config.joints) != self._size:
-            raise ConfigError(
-                f"{len(config.joints)} joints for {self._size} actions", where="gym_node, joints"
-            )
+        self._domain = domain = declare(self, GymConfig).domain
+        # without its time limit: episode_node counts the steps
+        self._env: Any = make_environment(domain, render_mode="rgb_array").unwrapped
         self._now = 1  # ns; 0 would mean invalid
         self._observation, self._info = self._env.reset(seed=0)
         self._clock_out = self.create_publisher(ClockMessage, "/clock", qos.NEWEST)
@@ -81,7 +65,7 @@ class GymNode(Node):
         self._scenes = self.create_publisher(Image, topics.SCENE_IMAGE, qos.RELIABLE)
         self._tasks = self.create_publisher(TaskState, topics.TASK_STATE, qos.RELIABLE)
         self.create_subscription(
-            Float64MultiArray, topics.controller(config.interface), self._on_command, qos.RELIABLE
+            Float64MultiArray, topics.controller(domain.interface), self._on_command, qos.RELIABLE
         )
         self.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -92,12 +76,12 @@ class GymNode(Node):
 
     def _on_command(self, message: Float64MultiArray) -> None:
         command = message.data
-        if len(command) != self._size or not all(map(math.isfinite, command)):
+        if len(command) != len(self._domain.joints) or not all(map(math.isfinite, command)):
             self.get_logger().warning(f"command dropped: {list(command)}")
             return
         action = np.asarray(command, np.float32)
         self._observation, _, _, _, self._info = self._env.step(action)
-        self._now += round(self._config.period * 1e9)
+        self._now += round(self._domain.period * 1e9)
         self._publish()
 
     def _on_reset(
@@ -118,13 +102,15 @@ class GymNode(Node):
     def _publish(self) -> None:
         header = Header(stamp=self._stamp(), frame_id="camera")
         self._clock_out.publish(ClockMessage(clock=header.stamp))
-        place = self._info.get("angles", self._info["position"])
-        joints = JointState(header=header, name=self._config.joints, position=place.tolist())
-        self._joints.publish(joints)
+        # an environment need not tell: a message without positions says that time goes on
+        place = self._info.get("angles", self._info.get("position", np.empty(0)))
+        told = place.tolist() if place.shape == (len(self._domain.joints),) else []
+        self._joints.publish(JointState(header=header, name=self._domain.joints, position=told))
         if self._scenes.get_subscription_count():
             self._scenes.publish(to_message(self._env.render(), header))
         # of an observation that stacks frames, the newest
-        self._images.publish(to_message(self._observation[..., -COLOURS:], header))
+        newest = self._observation[..., -self._domain.channels :]
+        self._images.publish(to_message(newest, header))
         self._tasks.publish(
             TaskState(
                 header=header,

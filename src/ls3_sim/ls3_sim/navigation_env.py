@@ -7,22 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ls3_common.domain import DomainSpec, load_spec
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.navigation_behaviours import make_behaviour
 from ls3_sim.navigation_scene import NavigationLayout, NavigationScene
 from ls3_sim.viewer import ImageViewer
 
-MAX_STEP = 3.0  # per axis and step
-IMAGE_SIZE = 64
-
 
 class NavigationEnv(DomainEnv[NavigationScene]):
-    """Observation: uint8 (64, 64, 3), the window without the goal. Action: (dx, dy), at most 3.
+    """Observation: the window without the goal. Action: (dx, dy), to which noise comes.
 
-    Noise comes to it. `info` has `position` (x, y).
+    `info` has `position` (x, y).
 
     Args:
+        domain: by default the installed one.
         start_jitter: standard deviation per axis of the start; the paper's is fixed, the authors'
             code has 1.
     """
@@ -34,17 +33,17 @@ class NavigationEnv(DomainEnv[NavigationScene]):
         render_mode: str | None = None,
         layout: NavigationLayout | None = None,
         start_jitter: float = 0.0,
+        domain: DomainSpec | None = None,
     ) -> None:
         self.start_jitter = start_jitter
         scene = NavigationScene(layout or NavigationLayout())
-        shape = (IMAGE_SIZE, IMAGE_SIZE, 3)
-        super().__init__(scene, render_mode, largest_action=MAX_STEP, observation_shape=shape)
+        super().__init__(domain or load_spec("navigation"), scene, render_mode)
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        return make_behaviour(kind, self.scene.layout, MAX_STEP, rng)
+        return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> ImageViewer:
-        return ImageViewer("LS3/Navigation-v0", self.scene.render)
+        return ImageViewer(self.domain.environment, self.scene.render)
 
     def _begin(self, anywhere: bool) -> None:
         if anywhere:
@@ -57,7 +56,8 @@ class NavigationEnv(DomainEnv[NavigationScene]):
         self.scene.move(action, self.np_random)
 
     def _observe(self) -> NDArray[np.uint8]:
-        return self.scene.draw(IMAGE_SIZE, IMAGE_SIZE, show_goal=False)
+        size = self.domain.image_size
+        return self.scene.draw(size, size, show_goal=False)
 
     def _state(self) -> dict[str, Any]:
         return {"position": self.scene.position.copy()}

@@ -22,13 +22,13 @@ from std_msgs.msg import String
 from dvrk_cable_env.teleop.recording import RECORDER, header_stamp
 from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot
 from ls3_common import qos, topics
+from ls3_common.domain import installed
 from ls3_common.errors import UserError
 from ls3_common.parameters import parameter
 from ls3_common.plan_message import unplanned
 from ls3_common.ros import declare, nanoseconds, run
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
 from ls3_interfaces.srv import ResetScene
-from ls3_sim.cable_env import MAX_STEP
 from ls3_sim.cable_scene import CableLayout
 from ls3_sim.scripted import PoseHistory, ScriptedEpisode, read_script
 
@@ -44,7 +44,20 @@ class OperatorConfig:
 
     script: str = parameter(description="JSON file: a list of {kind, seed}")
     arm: str = parameter("PSM1", description="CRTK name of the arm")
-    steps: int = parameter(50, description="T, of an episode that violates nothing", low=1)
+    steps: int = parameter(
+        default_factory=installed("cable_routing", "horizon"),
+        description="T, of an episode that violates nothing",
+        low=1,
+        domain="horizon",
+    )
+    max_step: float = parameter(
+        default_factory=installed("cable_routing", "largest_action"),
+        description="longest step per axis",
+        unit="m",
+        low=1e-4,
+        domain="largest_action",
+        may_be_less=True,
+    )
     settle: float = parameter(0.1, description="as of episode_node", unit="s", low=0.0, high=10.0)
     recorded: bool = parameter(True, description="begin only once a recorder listens")
     start_timeout: float = parameter(
@@ -178,7 +191,7 @@ class OperatorNode(Node):
             return  # not seen yet
         config, entry = self._config, self._script[self._index]
         self._pilot.request_mark("start", now)
-        self._play = ScriptedEpisode(entry, self._layout, MAX_STEP, config.steps)
+        self._play = ScriptedEpisode(entry, self._layout, config.max_step, config.steps)
         self._since, self._reset = now, None
 
     def _drive(self, play: ScriptedEpisode, now: float) -> None:

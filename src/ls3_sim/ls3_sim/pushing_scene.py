@@ -19,7 +19,6 @@ from ls3_sim.gl import mujoco
 Vector = NDArray[np.float64]
 
 BLOCKS = 3
-IMAGE_SIZE = 64
 RENDERED = 384
 """Side of the pictures of `render`, px."""
 MOTION = 0.25
@@ -140,9 +139,9 @@ class PushingScene:
             mujoco.mj_step(self.model, self.data)
             self.violated = self._fallen
 
-    def observe(self) -> Image:
-        """The camera's picture without the goal, uint8 (64, 64, 3)."""
-        return self._camera.draw_smooth(self.data, IMAGE_SIZE)
+    def observe(self, size: int) -> Image:
+        """The camera's picture without the goal, uint8 (size, size, 3)."""
+        return self._camera.draw_smooth(self.data, size)
 
     def render(self) -> Image:
         """The camera's picture with the goal, uint8 (384, 384, 3)."""

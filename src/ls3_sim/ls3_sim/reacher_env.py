@@ -8,23 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ls3_common.images import FrameStack
+from ls3_common.domain import DomainSpec, load_spec
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.reacher_behaviours import RANDOM_LENGTH, make_behaviour
-from ls3_sim.reacher_scene import IMAGE_SIZE, ReacherLayout, ReacherScene
+from ls3_sim.reacher_scene import ReacherLayout, ReacherScene
 from ls3_sim.viewer import Viewer
 
-FRAMES = 3  # stacked, Table 3; how many is the authors' code's
 CONTROL_SCALE = 0.5
 """Share of the motors' range that an action of 1 asks for, as in the authors' code."""
 
 
 class ReacherEnv(DomainEnv[ReacherScene]):
-    """Observation: uint8 (64, 64, 9), the last three RGB frames, the oldest first.
+    """Observation: the last RGB frames, as many as the domain stacks. Action: a torque per joint
+    for 0.02 s, where 1 is 0.025 N m.
 
-    At reset the first frame stands for those before it. Action: a torque per joint for 0.02 s, in
-    [-1, 1], where 1 is 0.025 N m. `info` has `position` (2,) of the finger in metres, `angles` (2,)
+    `info` has `position` (2,) of the finger in metres, `angles` (2,)
     and `velocities` (2,) of shoulder and wrist in rad and rad/s. A random start is at rest.
     """
 
@@ -32,11 +31,14 @@ class ReacherEnv(DomainEnv[ReacherScene]):
     random_starts = ("random", "constraint")
     behaviour_lengths: Mapping[str, int] = {"random": RANDOM_LENGTH}
 
-    def __init__(self, render_mode: str | None = None, layout: ReacherLayout | None = None) -> None:
-        self._stack = FrameStack(FRAMES)
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        layout: ReacherLayout | None = None,
+        domain: DomainSpec | None = None,
+    ) -> None:
         scene = ReacherScene(layout or ReacherLayout())
-        shape = (IMAGE_SIZE, IMAGE_SIZE, 3 * FRAMES)
-        super().__init__(scene, render_mode, largest_action=1.0, observation_shape=shape)
+        super().__init__(domain or load_spec("reacher"), scene, render_mode)
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
         return make_behaviour(kind, rng)
@@ -49,13 +51,12 @@ class ReacherEnv(DomainEnv[ReacherScene]):
             self.scene.reset_anywhere(self.np_random)
         else:
             self.scene.reset()
-        self._stack.clear()
 
     def _act(self, action: NDArray[np.float64]) -> None:
         self.scene.move(CONTROL_SCALE * action)
 
     def _observe(self) -> NDArray[np.uint8]:
-        return self._stack.add(self.scene.observe())
+        return self.scene.observe(self.domain.image_size)
 
     def _state(self) -> dict[str, Any]:
         return {

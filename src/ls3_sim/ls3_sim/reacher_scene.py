@@ -18,8 +18,7 @@ from ls3_sim.gl import mujoco
 
 Vector = NDArray[np.float64]
 
-IMAGE_SIZE = 64
-RENDERED = 2 * IMAGE_SIZE  # pixels of `render`, square
+RENDERED = 128  # pixels of `render`, square
 ANYWHERE = (np.pi, 0.85 * np.pi)
 """Largest angles (shoulder, wrist) of a random start to either side, rad."""
 
@@ -119,12 +118,12 @@ class ReacherScene:
             mujoco.mj_step2(self.model, self.data)
             mujoco.mj_step1(self.model, self.data)
 
-    def observe(self) -> Image:
-        """The camera's picture, uint8 (64, 64, 3)."""
-        return self._camera.draw_smooth(self.data, IMAGE_SIZE)
+    def observe(self, size: int) -> Image:
+        """The camera's picture, uint8 (size, size, 3)."""
+        return self._camera.draw_smooth(self.data, size)
 
     def render(self) -> Image:
-        """The camera's picture with twice the pixels, uint8 (128, 128, 3)."""
+        """The camera's picture for people, uint8 (128, 128, 3)."""
         return self._camera.draw(self.data, RENDERED)
 
     def close(self) -> None:

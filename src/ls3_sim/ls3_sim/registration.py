@@ -1,4 +1,4 @@
-"""Names of the environments.
+"""Names of the environments, and how one is made for a domain.
 
 gymnasium 1.x loads no plugins: ``import ls3_sim`` first, or have gymnasium do it with
 ``gymnasium.make("ls3_sim:LS3/CableRouting-v0")``.
@@ -6,24 +6,98 @@ gymnasium 1.x loads no plugins: ``import ls3_sim`` first, or have gymnasium do i
 
 from __future__ import annotations
 
-import gymnasium
+import contextlib
+import importlib
+from collections.abc import Iterator
+from typing import Any
 
-CABLE_ROUTING = "LS3/CableRouting-v0"
-NAVIGATION = "LS3/Navigation-v0"
-REACHER = "LS3/Reacher-v0"
-SEQUENTIAL_PUSHING = "LS3/SequentialPushing-v0"
-HORIZON = {CABLE_ROUTING: 50, NAVIGATION: 100, REACHER: 100, SEQUENTIAL_PUSHING: 150}
-"""T of each environment, section 5.3."""
-_ENTRY_POINTS = {
-    CABLE_ROUTING: "ls3_sim.cable_env:CableEnv",
-    NAVIGATION: "ls3_sim.navigation_env:NavigationEnv",
-    REACHER: "ls3_sim.reacher_env:ReacherEnv",
-    SEQUENTIAL_PUSHING: "ls3_sim.pushing_env:PushingEnv",
+import gymnasium
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+
+from ls3_common.domain import DomainSpec, load_spec
+from ls3_common.errors import ConfigError, UserError
+
+ENTRY_POINTS = {
+    "cable_routing": "ls3_sim.cable_env:CableEnv",
+    "navigation": "ls3_sim.navigation_env:NavigationEnv",
+    "pushing": "ls3_sim.pushing_env:PushingEnv",
+    "reacher": "ls3_sim.reacher_env:ReacherEnv",
 }
+"""The class of each domain's environment; id and T stand in the domain's YAML file."""
 
 
 def register() -> None:
-    """Make the environments known to gymnasium; calling it twice does nothing."""
-    for name, entry_point in _ENTRY_POINTS.items():
-        if name not in gymnasium.registry:
-            gymnasium.register(name, entry_point=entry_point, max_episode_steps=HORIZON[name])
+    """Make the environments known to gymnasium; calling it twice does nothing.
+
+    Raises:
+        ConfigError: the file of a domain is not installed, or is damaged.
+    """
+    for name, entry_point in ENTRY_POINTS.items():
+        domain = load_spec(name)
+        if domain.environment not in gymnasium.registry:
+            gymnasium.register(
+                domain.environment,
+                entry_point=entry_point,
+                max_episode_steps=domain.horizon,
+                kwargs={"domain": None},  # the installed one, unless `make_environment` has another
+            )
+
+
+def find(environment: str) -> EnvSpec:
+    """What gymnasium knows of an environment, whose module is imported where its id names one.
+
+    Raises:
+        UserError: there is no such environment, or no such module.
+    """
+    module, _, name = environment.rpartition(":")
+    with _in_words(environment):
+        if module:
+            importlib.import_module(module)
+        return gymnasium.spec(name)
+
+
+def make_environment(
+    domain: DomainSpec, render_mode: str | None = None, **variations: Any
+) -> gymnasium.Env[Any, Any]:
+    """The environment of a domain, with its T as the time limit.
+
+    An environment that is registered with the keyword argument ``domain`` is given `domain`.
+
+    Args:
+        variations: values of those that the domain names.
+
+    Raises:
+        UserError: there is no such environment, or the module that registers it is missing.
+        ConfigError: its observations or actions are not the domain's, or there is no such
+            variation.
+    """
+    spec = find(domain.environment)
+    unknown = sorted(set(variations) - set(domain.variations))
+    if unknown:
+        known = ", ".join(domain.variations) or "none"
+        raise ConfigError(f"{spec.id} has no variation '{unknown[0]}'", do=f"variations: {known}")
+    given: dict[str, Any] = {"domain": domain} if "domain" in spec.kwargs else {}
+    with _in_words(domain.environment):
+        made = gymnasium.make(
+            spec.id,
+            max_episode_steps=domain.horizon,
+            render_mode=render_mode,
+            **given,
+            **variations,
+        )
+    images, actions = made.observation_space, made.action_space
+    if not (isinstance(images, spaces.Box) and isinstance(actions, spaces.Box)):
+        raise ConfigError(f"{spec.id} has observations or actions that are no Box")
+    domain.check_spaces(images.shape, actions.low.tolist(), actions.high.tolist())
+    return made
+
+
+@contextlib.contextmanager
+def _in_words(environment: str) -> Iterator[None]:
+    """Gymnasium's complaints, and those of imports, as a user's error that names what there is."""
+    try:
+        yield
+    except (gymnasium.error.Error, ImportError) as error:
+        known = ", ".join(sorted(name for name in gymnasium.registry if name.startswith("LS3/")))
+        raise UserError(f"no environment '{environment}' ({error})", do=f"known: {known}") from None

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from env_checks import check_frozen, run
 
-from ls3_sim.registration import CABLE_ROUTING, HORIZON
+from ls3_common.domain import load_spec
 
 pytestmark = pytest.mark.background
 
-T = HORIZON[CABLE_ROUTING]
+DOMAIN = load_spec("cable_routing")
+T = DOMAIN.horizon
 INTO_THE_OBSTACLE = np.array([0.015, 0.0], np.float32)
 
 
@@ -25,7 +26,7 @@ def first(infos, key):
 
 
 def test_gymnasium_imports_what_registers_the_environment():
-    name = f"ls3_sim:{CABLE_ROUTING}"
+    name = f"ls3_sim:{DOMAIN.environment}"
     script = f"import gymnasium; print(gymnasium.make({name!r}).spec.max_episode_steps)"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert shown.stdout.strip() == "50", shown.stderr
@@ -107,7 +108,7 @@ def test_random_starts_differ_are_free_and_in_view(env):
 def test_domain_randomisation_changes_the_scene_and_is_off_by_default(env):
     plain = [env.reset(seed=seed)[0] for seed in range(3)]
     assert np.array_equal(plain[0], plain[1])
-    changed = gymnasium.make(CABLE_ROUTING, domain_randomisation=True, start_jitter=0.02)
+    changed = gymnasium.make(DOMAIN.environment, domain_randomisation=True, start_jitter=0.02)
     seen = [changed.reset(seed=seed)[0] for seed in (0, 1, 0)]
     assert not np.array_equal(seen[0], seen[1])
     assert np.array_equal(seen[0], seen[2])

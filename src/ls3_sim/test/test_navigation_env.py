@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from env_checks import check_frozen, run
 
+from ls3_common.domain import load_spec
 from ls3_sim.navigation_env import NavigationEnv
 from ls3_sim.navigation_scene import NavigationLayout
-from ls3_sim.registration import HORIZON, NAVIGATION
 
-T = HORIZON[NAVIGATION]
+DOMAIN = load_spec("navigation")
+T = DOMAIN.horizon
 STILL = np.zeros(2, np.float32)
 
 
@@ -175,7 +176,7 @@ def test_the_picture_changes_with_a_tenth_of_a_pixel(env):
 
 
 def test_rendering_adds_the_goal_and_the_robot_covers_it():
-    env = gymnasium.make(NAVIGATION, render_mode="rgb_array").unwrapped
+    env = gymnasium.make(DOMAIN.environment, render_mode="rgb_array").unwrapped
     env.reset(seed=0)
     shown = env.render()
     assert shown.shape == (300, 360, 3) and shown.dtype == np.uint8
@@ -189,7 +190,8 @@ def test_needs_no_mujoco():
     script = (
         "import sys; sys.modules['mujoco'] = None\n"
         "import gymnasium, ls3_sim\n"
-        f"env = gymnasium.make({NAVIGATION!r}); env.reset(seed=0); print(env.step([3, 3])[1])"
+        f"env = gymnasium.make({DOMAIN.environment!r}); env.reset(seed=0)\n"
+        "print(env.step([3, 3])[1])"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert shown.stdout.strip() == "-1.0", shown.stderr

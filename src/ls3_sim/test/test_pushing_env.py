@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from env_checks import check_frozen, run
 
+from ls3_common.domain import load_spec
 from ls3_sim.pushing_env import PushingEnv
-from ls3_sim.registration import HORIZON, SEQUENTIAL_PUSHING
 
 pytestmark = pytest.mark.background
 
-T = HORIZON[SEQUENTIAL_PUSHING]
+DOMAIN = load_spec("pushing")
+T = DOMAIN.horizon
 STILL = np.zeros(2, np.float32)
 START = np.array([[-0.159, -0.03, 0.04], [0.0, -0.03, 0.04], [0.159, -0.03, 0.04]])
 NAMES = ("left", "middle", "right")
@@ -28,7 +29,7 @@ def env():
 @pytest.fixture
 def blind(env, monkeypatch):
     """The same without pictures, for tests of many steps."""
-    monkeypatch.setattr(env.scene, "observe", lambda: np.zeros((64, 64, 3), np.uint8))
+    monkeypatch.setattr(env.scene, "observe", lambda _size: np.zeros((64, 64, 3), np.uint8))
     return env
 
 

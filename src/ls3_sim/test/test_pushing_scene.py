@@ -95,12 +95,12 @@ def coloured(picture, colour):
 
 def test_the_picture_tells_the_blocks_apart(scene):
     scene.reset()
-    before = scene.observe()
+    before = scene.observe(64)
     for block, name in enumerate(COLOURS):
         blocks = START.copy()
         blocks[block, 1] = -0.1
         scene.reset(blocks)
-        after = scene.observe()
+        after = scene.observe(64)
         for other, shade in COLOURS.items():
             seen, then = coloured(before, shade), coloured(after, shade)
             assert len(seen) > 30
@@ -129,7 +129,7 @@ def test_a_block_that_fell_is_seen_beside_the_table(scene, name, place, effector
     assert scene.violated
     lowest = scene.blocks[:, 2].min()
     assert -0.02 < lowest < 0
-    seen = coloured(scene.observe(), COLOURS[name])
+    seen = coloured(scene.observe(64), COLOURS[name])
     assert len(seen) > 20
 
 
@@ -137,17 +137,17 @@ def test_the_effector_is_seen_anywhere_and_a_quarter_of_a_pixel_matters(scene):
     low, high = scene.layout.workspace_low, scene.layout.workspace_high
     for place in [(x, y) for x in (low[0], 0.0, high[0]) for y in (low[1], 0.06, high[1])]:
         scene.reset(effector=np.array(place))
-        assert len(coloured(scene.observe(), BLUE)) > 8
+        assert len(coloured(scene.observe(64), BLUE)) > 8
     pictures = []
     for x in (0.1, 0.1 + PIXEL / 4):
         scene.reset(effector=np.array([x, 0.1]))
-        pictures.append(scene.observe())
+        pictures.append(scene.observe(64))
     assert not np.array_equal(*pictures)
 
 
 def test_only_the_rendering_shows_the_goal(scene):
     scene.reset()
-    assert not len(coloured(scene.observe(), GREEN))
+    assert not len(coloured(scene.observe(64), GREEN))
     assert len(coloured(scene.render(), GREEN)) > 3000
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from env_checks import check_frozen, run
 
+from ls3_common.domain import load_spec
 from ls3_sim.reacher_env import ReacherEnv
 from ls3_sim.reacher_scene import ReacherLayout, ReacherScene
-from ls3_sim.registration import HORIZON, REACHER
 
 pytestmark = pytest.mark.background
 
-T = HORIZON[REACHER]
+DOMAIN = load_spec("reacher")
+T = DOMAIN.horizon
 STILL = np.zeros(2, np.float32)
 FORWARD = np.array([1.0, -0.5], np.float32)
 
@@ -28,7 +29,9 @@ def env():
 @pytest.fixture
 def blind(monkeypatch):
     """An environment whose pictures are black, for tests that run many episodes."""
-    monkeypatch.setattr(ReacherScene, "observe", lambda _: np.zeros((64, 64, 3), np.uint8))
+    monkeypatch.setattr(
+        ReacherScene, "observe", lambda _scene, _size: np.zeros((64, 64, 3), np.uint8)
+    )
     return ReacherEnv()
 
 
@@ -48,11 +51,11 @@ def test_the_observation_is_the_last_three_frames_the_oldest_first(env):
     env.reset(seed=0)
     env.step(FORWARD)
     observation, _ = env.reset(seed=0)
-    frames = [env.scene.observe()]
+    frames = [env.scene.observe(64)]
     assert np.array_equal(observation, np.concatenate(frames * 3, axis=-1))
     for _ in range(4):
         observation = env.step(FORWARD)[0]
-        frames.append(env.scene.observe())
+        frames.append(env.scene.observe(64))
         last = [frames[max(0, len(frames) - back)] for back in (3, 2, 1)]
         assert np.array_equal(observation, np.concatenate(last, axis=-1))
     assert not np.array_equal(frames[-1], frames[-2])

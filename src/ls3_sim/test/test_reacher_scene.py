@@ -156,7 +156,7 @@ def pixel(position):
 def test_the_picture_shows_arm_obstacle_and_target_where_they_are(scene):
     layout = scene.layout
     scene.reset(np.array([-0.5 * np.pi, 0.0]))  # out of the way
-    picture = scene.observe().astype(int)
+    picture = scene.observe(64).astype(int)
     assert picture.shape == (64, 64, 3)
     red, green, blue = np.moveaxis(picture, 2, 0)
     reddish, yellow = (red > 150) & (green < 80), (red > 150) & (green > 130) & (blue < 80)
@@ -171,14 +171,14 @@ def test_the_picture_shows_arm_obstacle_and_target_where_they_are(scene):
     assert picture[pixel((0.0, -0.1))].min() > 120  # the arm is grey
     assert blue[pixel((0.0, -0.24))] > red[pixel((0.0, -0.24))] + 40  # the finger is blue
     scene.reset(np.array([0.75 * np.pi, 0.0]))
-    assert scene.observe()[pixel((-0.08, 0.08))].min() > 120  # the arm lies on the obstacle
+    assert scene.observe(64)[pixel((-0.08, 0.08))].min() > 120  # the arm lies on the obstacle
 
 
 def test_the_picture_changes_with_a_fraction_of_a_pixel(scene):
     pictures = []
     for shoulder in (0.0, 0.01):  # the finger moves a quarter of a pixel
         scene.reset(np.array([shoulder, 0.3]))
-        pictures.append(scene.observe())
+        pictures.append(scene.observe(64))
     assert not np.array_equal(*pictures)
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot
+from ls3_common.domain import load_spec
 from ls3_common.errors import ConfigError
-from ls3_sim.cable_env import MAX_STEP, CableEnv
+from ls3_sim.cable_env import CableEnv
 from ls3_sim.cable_scene import CableLayout
 from ls3_sim.scripted import HISTORY, PoseHistory, ScriptedEpisode, ScriptEntry, read_script
 
 STEPS = 12
+LIMIT = load_spec("cable_routing").largest_action
 
 
 def drive(episode: ScriptedEpisode, env: CableEnv, refuse: int = -1) -> list[tuple[float, float]]:
@@ -51,14 +53,14 @@ def test_the_actions_are_those_of_the_behaviour_in_process(refuse: int) -> None:
         expected.append(act(info))
         *_, info = env.step(expected[-1])
     env.reset(seed=7)
-    episode = ScriptedEpisode(ScriptEntry("random", 7), CableLayout(), MAX_STEP, STEPS)
+    episode = ScriptedEpisode(ScriptEntry("random", 7), CableLayout(), LIMIT, STEPS)
     sent = drive(episode, env, refuse)
     env.close()
     assert np.array_equal(np.array(sent, np.float32), np.array(expected))
 
 
 def test_a_violation_ends_it() -> None:
-    episode = ScriptedEpisode(ScriptEntry("constraint", 1), CableLayout(), MAX_STEP, STEPS)
+    episode = ScriptedEpisode(ScriptEntry("constraint", 1), CableLayout(), LIMIT, STEPS)
     assert not episode.over
     episode.violated = True
     assert episode.over

@@ -20,9 +20,9 @@ from typing import Any
 
 import yaml
 
-from ls3.runs.domains import find_shared
 from ls3_common.errors import UserError
 from ls3_common.processes import Child, started
+from ls3_common.shared import find_shared
 from ls3_system_tests.observer import watch
 
 PROFILE = {"candidates": 64, "particles": 4, "elites": 8, "iterations": 2}

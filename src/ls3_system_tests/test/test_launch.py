@@ -24,22 +24,22 @@ import yaml
 from ros_bench import until
 
 import ls3_sim  # noqa: F401, registers the environment
-from ls3.runs.domains import find_shared
+from ls3_common.shared import find_shared
 from ls3_launch import launching
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 LAUNCH = "cable_routing.launch.py"
-PACKAGE = find_shared("config").parent
+PACKAGE = find_shared("models").parent
 MARK = "LS3_TEST_MARK"
 
 
 @pytest.fixture(scope="session")
 def config(tmp_path_factory: pytest.TempPathFactory, planner_parameters: dict[str, Any]) -> Path:
     """The shipped parameters with episodes of 4 steps and plans that cost next to nothing."""
-    document = yaml.safe_load((PACKAGE / "config" / "cable_routing.yaml").read_text())
+    document = yaml.safe_load(find_shared("config/cable_routing.yaml").read_text())
     planner = {name.replace("__", "."): value for name, value in planner_parameters.items()}
     document["/**/planner_node"]["ros__parameters"] = planner
-    document["/**/run_node"]["ros__parameters"]["max_steps"] = 4
+    document["/**"]["ros__parameters"]["domain"]["horizon"] = 4
     path = tmp_path_factory.mktemp("config") / "small.yaml"
     path.write_text(yaml.safe_dump(document))
     return path
@@ -192,7 +192,7 @@ def test_unknown_parameter_stops_the_launch(
     launch: Callable[..., Launch], config: Path, tmp_path: Path
 ) -> None:
     document = yaml.safe_load(config.read_text())
-    document["/**/episode_node"]["ros__parameters"]["horizont"] = 5
+    document["/**/run_node"]["ros__parameters"]["horizont"] = 5
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(yaml.safe_dump(document))
     graph = launch(config=str(wrong))
@@ -272,10 +272,3 @@ def test_argument_out_of_range_is_named(description: ModuleType, name: str, valu
 
 def test_every_argument_is_described(description: ModuleType) -> None:
     assert all(len(argument.description) > 10 for argument in description.ARGUMENTS)
-
-
-def test_horizon_is_the_same_everywhere() -> None:
-    document = yaml.safe_load((PACKAGE / "config" / "cable_routing.yaml").read_text())
-    sections = {key.rsplit("/", 1)[-1]: body["ros__parameters"] for key, body in document.items()}
-    assert sections["episode_node"]["horizon"] == sections["algorithm"]["horizon"]
-    assert sections["run_node"]["max_steps"] == sections["algorithm"]["horizon"]

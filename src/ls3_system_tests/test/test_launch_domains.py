@@ -14,10 +14,11 @@ import pytest
 import yaml
 from random_models import random_bundle
 
-from ls3.learning import environment
-from ls3.runs.domains import find_shared, load_domain
+from ls3.runs.domains import load_domain
+from ls3_common.shared import find_shared
 from ls3_models.bundle import save_bundle
 from ls3_models.episodes import Episode, list_episodes, read_episode
+from ls3_sim.registration import make_environment
 
 CONFIG = find_shared("config")
 STEPS = 5
@@ -28,7 +29,7 @@ def small(domain: str, planner: dict[str, Any], path: Path) -> Path:
     """The shipped parameters with short episodes and plans that cost next to nothing."""
     document = yaml.safe_load((CONFIG / f"{domain}.yaml").read_text())
     document["/**/planner_node"]["ros__parameters"] = planner
-    document["/**/algorithm"]["ros__parameters"]["horizon"] = STEPS
+    document["/**"]["ros__parameters"]["domain"]["horizon"] = STEPS
     path.write_text(yaml.safe_dump(document))
     return path
 
@@ -50,8 +51,8 @@ def test_graph_does_what_the_environment_does(
     planner_parameters: dict[str, Any],
     tmp_path: Path,
 ) -> None:
-    env = environment.make(load_domain(domain_name).algorithm.environment).unwrapped
-    spec = environment.spec_of(env, domain_name)
+    loaded = load_domain(domain_name)
+    env, spec = make_environment(loaded.spec).unwrapped, loaded.data_spec
     bundle = random_bundle(
         domain=domain_name,
         observation_shape=spec.observation_shape,
@@ -80,16 +81,3 @@ def test_graph_does_what_the_environment_does(
             assert np.array_equal(recorded, expected)
     env.close()
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "out" / "episodes.mp4"))[0] > 10
-
-
-def test_limits_are_those_of_the_environment() -> None:
-    """Every domain's configuration agrees with its environment's action space."""
-    for name in DOMAINS:
-        env = environment.make(load_domain(name).algorithm.environment)
-        space = env.action_space
-        document = yaml.safe_load((CONFIG / f"{name}.yaml").read_text())
-        limits = document["/**/controller_node"]["ros__parameters"]
-        assert np.allclose(limits["low"], space.low)
-        assert np.allclose(limits["high"], space.high)
-        assert len(document["/**/gym_node"]["ros__parameters"]["joints"]) == space.shape[0]
-        env.close()

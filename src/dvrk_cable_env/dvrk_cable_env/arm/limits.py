@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from ls3_common.domain import installed
 from ls3_common.parameters import parameter
 
 AXES = 2
@@ -44,7 +45,13 @@ class ArmLimits:
         choices=("clamp", "reject"),
     )
     max_step: float = parameter(
-        0.015, description="largest displacement per axis and step", unit="m", low=1e-4, high=0.05
+        default_factory=installed("cable_routing", "largest_action"),
+        description="largest displacement per axis and step; a robot may have less than its domain",
+        unit="m",
+        low=1e-4,
+        high=0.05,
+        domain="largest_action",
+        may_be_less=True,
     )
     max_velocity: float = parameter(
         0.2,

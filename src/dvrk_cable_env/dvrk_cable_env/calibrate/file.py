@@ -9,7 +9,7 @@ import yaml
 
 from ls3_common.errors import ConfigError
 from ls3_common.files import replacing
-from ls3_common.parameters import read_section
+from ls3_common.parameter_files import read_section
 
 Value = int | float | bool | str | Sequence[int] | Sequence[float]
 """A parameter's value."""

@@ -13,7 +13,8 @@ import numpy as np
 from dvrk_cable_env.camera.lens import Lens, LensError, read_calibration
 from dvrk_cable_env.camera.segmentation import Image, NodeConfig
 from ls3_common.errors import ConfigError, UserError
-from ls3_common.parameters import read_section, to_dict
+from ls3_common.parameter_files import read_section
+from ls3_common.parameters import to_dict
 
 SECTION = "segmentation_node"
 KEPT = ("width", "height", "crop_left", "crop_top", "crop_side")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dvrk_cable_env.camera.segmentation_view import rectified, view_fault
+from ls3_common.domain import installed
 from ls3_common.parameters import parameter
 
 Image = NDArray[np.uint8]
@@ -47,7 +48,11 @@ class SegmentationConfig:
         128, description="Side of the square crop, which is the scene", unit="px", low=8
     )
     mask_size: int = parameter(
-        64, description="Side of the mask; the networks are made for 64", unit="px", low=8
+        default_factory=installed("cable_routing", "image_size"),
+        description="Side of the mask",
+        unit="px",
+        low=8,
+        domain="image_size",
     )
     cable_low: tuple[int, ...] = parameter(
         (170, 110, 50), description=f"Lower bound of the red cable, {HSV}", low=0, high=255

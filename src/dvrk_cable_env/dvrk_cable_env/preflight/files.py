@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dvrk_cable_env.preflight.findings import Model
+from ls3_common.domain import DomainSpec, taken
 from ls3_common.errors import ConfigError, DataError
-from ls3_common.parameters import build, read_section, to_dict
+from ls3_common.parameter_files import read_facts, read_section
+from ls3_common.parameters import build, to_dict
 
 SIM_TIME = "use_sim_time"
 """A parameter that every node has but no configuration class contains."""
@@ -61,6 +63,8 @@ def parameter_files(args: Sequence[str]) -> list[str]:
 def node_parameters(files: Sequence[str], name: str, kind: type) -> dict[str, Any]:
     """Return the parameters that the files give to one node, by dotted name.
 
+    Those that are facts of the domain are among them.
+
     Args:
         files: ROS parameter files; a later file overrides an earlier one.
         name: name of the node.
@@ -70,14 +74,19 @@ def node_parameters(files: Sequence[str], name: str, kind: type) -> dict[str, An
         ConfigError: a file cannot be read, or a key or value is not valid.
     """
     given: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    where = " and ".join(files)
     for file in files:
+        facts |= read_facts(file)
         try:
             given |= read_section(file, name)
         except ConfigError as error:
             if not error.what.startswith("no section"):
                 raise
     given.pop(SIM_TIME, None)
-    checked = to_dict(build(kind, given, " and ".join(files))) if given else {}
+    if facts:
+        given |= taken(kind, given, build(DomainSpec, facts, f"{where}, domain"), where)
+    checked = to_dict(build(kind, given, where)) if given else {}
     return {key: checked[key] for key in given}
 
 

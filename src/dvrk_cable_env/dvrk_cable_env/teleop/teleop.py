@@ -11,7 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 
-from dvrk_cable_env.teleop.teleop_input import MAX_STEP, JoyConfig, PedalConfig
+from dvrk_cable_env.teleop.teleop_input import JoyConfig, PedalConfig
+from ls3_common.domain import installed
 from ls3_common.parameters import parameter
 
 ANSWER_TIMEOUT = 2.0
@@ -31,12 +32,14 @@ class TeleopConfig:
     drive: bool = parameter(True, description="move the arm; false: only publish marks")
     keyboard: bool = parameter(True, description="read keys, if there is a terminal")
     max_step: float = parameter(
-        MAX_STEP,
+        default_factory=installed("cable_routing", "largest_action"),
         description="displacement per axis at full deflection; arm_node refuses steps above its "
         "limits.max_step",
         unit="m",
         low=1e-4,
         high=0.05,
+        domain="largest_action",
+        may_be_less=True,
     )
     settle: float = parameter(
         0.1,

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from dvrk_cable_env.arm.guards import DOWN
-from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.bags.records import MARKS
 from ls3_common.parameters import parameter
 
@@ -214,7 +213,3 @@ def displacement(deflection: Sequence[float], max_step: float) -> tuple[float, f
         raise InputFault("the deflection is not finite")
     x, y = (min(max(value, -1.0), 1.0) * max_step for value in deflection)
     return x, y
-
-
-MAX_STEP = ArmLimits().max_step
-"""Default of limits.max_step of arm_node, m."""

@@ -73,14 +73,14 @@ class Collect(DataOption):
     """Collect demonstrations, random and constraint-violating data."""
 
     def execute(self) -> None:
-        from ls3.learning import environment
         from ls3.learning.collect import collect
         from ls3.runs import dataset
         from ls3_models.episodes import list_episodes
+        from ls3_sim.registration import make_environment
 
         domain = self.load()
         dataset.claim(self.data_directory, domain)
-        env = environment.make(domain.algorithm.environment)
+        env = make_environment(domain.spec)
         added = collect(env, domain.algorithm, self.data_directory, seed=self.seed)
         env.close()
         total = len(list_episodes(self.data_directory))
@@ -116,7 +116,6 @@ class Train(MethodOption, DataOption):
 
     def train(self, domain: Domain, directory: Path) -> tuple[Agent, OfflineTraining]:
         """Offline training, taken over or gone on with as far as there is any."""
-        from ls3.learning import environment
         from ls3.runs import dataset
         from ls3.runs.methods import find_method, run_name
         from ls3.runs.run_directory import describe_run
@@ -130,9 +129,7 @@ class Train(MethodOption, DataOption):
                 f"method '{self.method}' takes nothing over from another run",
                 do="leave --offline out",
             )
-        env = environment.make(domain.algorithm.environment)
-        spec = environment.spec_of(env, domain.name)
-        env.close()
+        spec = domain.data_spec
         episodes = dataset.read_data(self.data_directory, spec)
         data = OfflineData.split(spec, episodes, data_hash(self.data_directory))
         agent = kind.make(domain.settings(kind.sections), data, self.seed)
@@ -157,10 +154,11 @@ class Learn(Train):
     """Train offline if that is not done, then learn online (all of Algorithm 1)."""
 
     def execute(self) -> None:
-        from ls3.learning import algorithm, environment
+        from ls3.learning import algorithm
+        from ls3_sim.registration import make_environment
 
         domain = self.load()
-        env = environment.make(domain.algorithm.environment)
+        env = make_environment(domain.spec)
         stop_on_success = domain.algorithm.stop_on_success
         self.learn(domain, algorithm.in_process(env, stop_on_success=stop_on_success))
         env.close()
@@ -189,6 +187,9 @@ class Evaluate(MethodOption):
     model: Path | None = None
     """Directory of a model; by default the one shipped for the domain."""
     episodes: int = 50
+    vary: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Vary the scene: NAME=VALUE, of the domain's variations, e.g. start_jitter=0.02. May be
+    repeated."""
     out: Path | None = None
     """Also write the figures there as JSON; missing folders are made."""
 
@@ -199,13 +200,14 @@ class Evaluate(MethodOption):
         from ls3.runs.methods import find_method
         from ls3.studies.stats import intervals, recorded
         from ls3_common.files import write_json
+        from ls3_common.parameter_files import parse_values
+        from ls3_sim.registration import make_environment
 
         domain = self.load()
         kind = find_method(self.method).kind
         model = find_model(self.model, domain.name, shipped=kind.shipped)
-        env = environment.make(domain.algorithm.environment)
-        spec = environment.spec_of(env, domain.name)
-        policy = kind.load(model, domain.settings(kind.sections), spec)
+        policy = kind.load(model, domain.settings(kind.sections), domain.data_spec)
+        env = make_environment(domain.spec, **parse_values(self.vary))
         seeds = [environment.seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
         episodes = evaluate(env, policy, seeds)
         env.close()
@@ -232,14 +234,14 @@ class Measure(Common):
     """The file; by default results/<domain>.json."""
 
     def execute(self) -> None:
-        from ls3.learning import environment
         from ls3.learning.model_files import shipped_or
         from ls3.runs.provenance import git_commit
         from ls3.studies.measure import Measurement
+        from ls3_sim.registration import make_environment
 
         domain = self.load()
         bundle = shipped_or(self.model, domain)
-        env = environment.make(domain.algorithm.environment)
+        env = make_environment(domain.spec)
         path = self.out or Path("results") / f"{domain.name}.json"
         measurement = Measurement(
             domain, bundle, env, path, episodes=self.episodes, commit=git_commit()

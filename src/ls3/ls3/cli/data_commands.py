@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from dvrk_cable_env.bags.video import RecordedVideo
     from ls3.data.data_import import ImportedEpisode
 
-ENVIRONMENT = "LS3/CableRouting-v0"  # the only domain with a camera and a segmentation of its own
-
 
 @dataclass(kw_only=True)
 class Import:
@@ -57,12 +55,13 @@ class Import:
         from ls3.data.data_labels import read_corrections
         from ls3.data.import_rules import read_rules
         from ls3.runs import dataset
-        from ls3.runs.domains import find_shared, load_domain
+        from ls3.runs.domains import load_domain
+        from ls3_common.shared import find_shared
 
         domain = load_domain(self.domain, self.config)
-        if domain.algorithm.environment != ENVIRONMENT:
+        if domain.spec.joints:
             raise UserError(
-                f"bags are imported for {ENVIRONMENT} only, not for {domain.algorithm.environment}",
+                "bags are imported for a domain with an arm; the joints of this one are commanded",
                 where=f"domain '{self.domain}'",
             )
         if not self.period > 0:
@@ -76,7 +75,7 @@ class Import:
         names = TopicNames(self.namespace, self.camera, self.arm)
         importer = Importer(
             self.out,
-            read_rules(path, names=names, actions=self.actions, period=self.period),
+            read_rules(path, domain.spec, names=names, actions=self.actions, period=self.period),
             corrections,
             self.source,
             self.dry_run,
@@ -124,18 +123,15 @@ class Inspect:
 
     def execute(self) -> None:
         from ls3.data import data_inspect
-        from ls3.learning import environment
         from ls3.runs.domains import load_domain
 
         if self.rows < 1 or self.columns < 1:
             raise UserError("--rows and --columns are at least 1")
-        env = environment.make(load_domain(self.domain, self.config).algorithm.environment)
-        spec = environment.spec_of(env, self.domain)
-        env.close()
-        summary = data_inspect.summarise(self.directory, spec.action_low, spec.action_high)
+        spec = load_domain(self.domain, self.config).spec
+        summary = data_inspect.summarise(self.directory, spec)
         print("\n".join(summary.lines()))
         path = self.sheet or self.directory / "contact_sheet.png"
-        picture = data_inspect.contact_sheet(self.directory, self.rows, self.columns)
+        picture = data_inspect.contact_sheet(self.directory, self.rows, self.columns, spec.channels)
         with replacing(path) as part:
             picture.save(part)
         print(f"{path} is written")
@@ -158,16 +154,11 @@ class Export:
 
     def execute(self) -> None:
         from ls3.data import data_export
-        from ls3.learning import environment
         from ls3.runs.domains import load_domain
 
         if self.fps < 1:
             raise UserError(f"--fps is {self.fps}", do="give 1 or more")
-        identifier = load_domain(self.domain, self.config).algorithm.environment
-        env = environment.make(identifier)
-        spec = environment.spec_of(env, self.domain)
-        env.close()
-        about = data_export.about(self.domain, identifier, spec, self.fps)
+        about = data_export.about(load_domain(self.domain, self.config), self.fps)
         count = data_export.export(self.format, self.files, about, self.out)
         print(f"{self.out}: {count} episodes for {self.format}")
 

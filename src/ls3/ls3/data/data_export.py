@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ls3.runs.domains import Domain
 from ls3_common.errors import DataError, UserError
 from ls3_common.files import replacing
 from ls3_models.episodes import Episode, list_episodes, read_episode
-from ls3_models.offline_data import Spec
 
 NEEDS = {"lerobot": ("pyarrow", "pandas"), "minari": ("minari",)}
 """Modules that a format needs; `ls3[export]` has them all."""
@@ -27,6 +27,7 @@ class Exported:
     robot: str
     description: str
     observation_shape: tuple[int, int, int]
+    channels: int  # of one of the frames that an observation stacks
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
     rate: int  # steps a second, nominal
@@ -91,14 +92,16 @@ def _check(file: Path, episode: Episode, about: Exported) -> None:
         raise DataError("an action is not finite", where=str(file), do="delete it")
 
 
-def about(domain: str, environment: str, spec: Spec, rate: int) -> Exported:
+def about(domain: Domain, rate: int) -> Exported:
     """Of a domain's data."""
+    spec = domain.spec
     return Exported(
-        domain=domain,
-        environment=environment,
-        robot="dvrk" if domain == "cable_routing" else "",
-        description=domain.replace("_", " "),
+        domain=domain.name,
+        environment=spec.environment,
+        robot="dvrk" if domain.name == "cable_routing" else "",
+        description=domain.name.replace("_", " "),
         observation_shape=spec.observation_shape,
+        channels=spec.channels,
         action_low=spec.action_low,
         action_high=spec.action_high,
         rate=rate,

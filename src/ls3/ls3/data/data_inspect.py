@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ls3_common.domain import DomainSpec
 from ls3_common.errors import DataError
+from ls3_common.images import coloured, newest
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 BINS = 10
@@ -22,8 +24,7 @@ BAR = 40  # characters of the longest bar
 class DataSummary:
     """Figures over all episodes; histograms have a row per action component."""
 
-    low: np.ndarray
-    high: np.ndarray
+    spec: DomainSpec
     episodes: Counter[str] = field(default_factory=Counter)  # by source
     lengths: list[int] = field(default_factory=list)
     returns: dict[str, list[float]] = field(default_factory=dict)  # by source
@@ -37,6 +38,7 @@ class DataSummary:
     histogram: np.ndarray = field(init=False)  # (action, BINS)
 
     def __post_init__(self) -> None:
+        self.low, self.high = np.array(self.spec.action_low), np.array(self.spec.action_high)
         self.histogram = np.zeros((len(self.low), BINS), int)
 
     def add(self, episode: Episode) -> None:
@@ -77,10 +79,11 @@ class DataSummary:
             found.append(f"steps to the goal: median {middle:g}")
         found.append(
             f"labels: {self.success_steps / steps:.1%} of the states in the goal set, "
-            f"{self.constraint_steps / steps:.1%} violate"
+            f"{self.constraint_steps / steps:.1%} violate ({' or '.join(self.spec.constraints)})"
         )
         for axis, counts in enumerate(self.histogram):
-            found.append(f"action {axis}, from {self.low[axis]:g} to {self.high[axis]:g}:")
+            bounds = f"from {self.low[axis]:g} to {self.high[axis]:g}"
+            found.append(f"action {axis}, {bounds} ({self.spec.action_unit}):")
             edges = np.linspace(self.low[axis], self.high[axis], BINS + 1)
             for edge, number in zip(edges, counts, strict=False):
                 bar = "#" * round(BAR * number / max(1, counts.max()))
@@ -92,26 +95,27 @@ class DataSummary:
         return found
 
 
-def summarise(directory: Path, low: Sequence[float], high: Sequence[float]) -> DataSummary:
-    """Read a data set; `low` and `high` (action,) are the bounds of its actions.
+def summarise(directory: Path, spec: DomainSpec) -> DataSummary:
+    """Read a data set of a domain.
 
     Raises:
         DataError: there are no episodes, one is damaged, or its actions are of another size.
     """
-    summary = DataSummary(np.asarray(low, float), np.asarray(high, float))
+    summary, size = DataSummary(spec), len(spec.action_low)
     for path in _paths(directory):
         episode = read_episode(path)
-        if episode.actions.shape[1] != len(low):
-            what = f"actions of {episode.actions.shape[1]} numbers, the domain has {len(low)}"
+        if episode.actions.shape[1] != size:
+            what = f"actions of {episode.actions.shape[1]} numbers, the domain has {size}"
             raise DataError(what, where=str(path), do="give its own --domain")
         summary.add(episode)
     return summary
 
 
-def contact_sheet(directory: Path, rows: int, columns: int) -> Image.Image:
+def contact_sheet(directory: Path, rows: int, columns: int, channels: int) -> Image.Image:
     """Frames of at most `rows` episodes, a row each, from the first state to the last.
 
-    The border tells what a state is: green in the goal set, red violating, grey neither.
+    The border tells what a state is: green in the goal set, red violating, grey neither. A frame
+    has so many `channels`; of stacked frames the newest is shown.
     """
     chosen = _spread(_paths(directory), rows)
     first = read_episode(chosen[0]).observations
@@ -124,7 +128,8 @@ def contact_sheet(directory: Path, rows: int, columns: int) -> Image.Image:
         draw.text((2, top), f"{path.stem}: {episode.source}, {len(episode)} steps", fill="black")
         for column, index in enumerate(_spread(range(len(episode.observations)), columns)):
             tile = Image.new("RGB", (width, height), _colour(episode, index))
-            tile.paste(_picture(episode.observations[index]), (1, 1))
+            frame = coloured(newest(episode.observations[index], channels))
+            tile.paste(Image.fromarray(np.ascontiguousarray(frame)), (1, 1))
             sheet.paste(tile, (column * width, top + CAPTION))
     return sheet
 
@@ -141,11 +146,6 @@ def _spread(items: Iterable, count: int) -> list:
     every = list(items)
     places = np.linspace(0, len(every) - 1, min(count, len(every))).round().astype(int)
     return [every[place] for place in places]
-
-
-def _picture(pixels: np.ndarray) -> Image.Image:
-    """Of a stack of frames the newest, in grey or colour."""
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] < 3 else pixels[..., -3:])
 
 
 def _colour(episode: Episode, index: int) -> str:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ls3.data.data_export import Exported
 from ls3_common.files import write_json
+from ls3_common.images import coloured, newest
 from ls3_models.episodes import Episode
 
 VERSION = "v3.0"
@@ -61,7 +62,8 @@ def export(episodes: Iterable[Episode], spaces: Exported, out: Path) -> None:
             for key, array in columns.items():
                 values[key].append(array)
             table = {key: list(array) for key, array in columns.items()}
-            table[IMAGE] = [{"bytes": _png(p), "path": None} for p in episode.observations[:-1]]
+            frames = coloured(newest(episode.observations[:-1], spaces.channels))
+            table[IMAGE] = [{"bytes": _png(frame), "path": None} for frame in frames]
             writer.write_table(pyarrow.Table.from_pydict(table, schema=schema))
             rows.append(
                 {
@@ -74,7 +76,7 @@ def export(episodes: Iterable[Episode], spaces: Exported, out: Path) -> None:
                     "source": episode.source,
                 }
             )
-            values[IMAGE].append(_shades(episode.observations[:-1]))
+            values[IMAGE].append(_shades(frames))
             first += len(episode)
     parquet.write_table(pyarrow.Table.from_pylist(rows), metadata)
     write_json(out / "meta/stats.json", {k: _statistics(values[k], k == IMAGE) for k in features})
@@ -139,20 +141,15 @@ def _columns(
     yield "task_index", np.zeros(len(episode), int)
 
 
-def _colours(pixels: np.ndarray) -> np.ndarray:
-    """The newest picture of a stack as (..., height, width, 3)."""
-    return np.repeat(pixels, 3, -1) if pixels.shape[-1] < 3 else pixels[..., -3:]
-
-
-def _png(pixels: np.ndarray) -> bytes:
+def _png(frame: np.ndarray) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(_colours(pixels)).save(stream, "PNG")
+    Image.fromarray(frame).save(stream, "PNG")
     return stream.getvalue()
 
 
-def _shades(pixels: np.ndarray) -> np.ndarray:
-    """Of at most ten frames every pixel in [0, 1], (N, 3)."""
-    chosen = _colours(pixels[:: max(1, len(pixels) // 10)])
+def _shades(frames: np.ndarray) -> np.ndarray:
+    """Of at most ten frames (T, height, width, 3) every pixel in [0, 1], (N, 3)."""
+    chosen = frames[:: max(1, len(frames) // 10)]
     return chosen.reshape(-1, 3).astype(np.float32) / 255
 
 

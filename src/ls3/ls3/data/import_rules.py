@@ -11,7 +11,9 @@ from dvrk_cable_env.bags.records import TopicNames
 from dvrk_cable_env.bags.steps import Rules
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from ls3_common import parameters
+from ls3_common.domain import DomainSpec, taken
 from ls3_common.errors import ConfigError
+from ls3_common.parameter_files import read_section
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class _Settle:
 
 def read_rules(
     config: Path,
+    spec: DomainSpec,
     *,
     names: TopicNames,
     actions: Literal["auto", "commands", "setpoints"],
@@ -33,6 +36,7 @@ def read_rules(
     """The rules for bags of the robot whose parameter file is `config`.
 
     Args:
+        spec: the facts of the domain, of which the nodes take some.
         names: the topics' namespace and names, where they are not the usual ones.
         actions: what actions are read from; auto: from commands where the bag has any.
         period: time in seconds between two states, where actions come from setpoints.
@@ -44,22 +48,22 @@ def read_rules(
         names=names,
         actions=actions,
         period=period,
-        limits=_section(config, "arm_node", ArmLimits, "limits."),
-        segmentation=_section(config, "segmentation_node", SegmentationConfig),
+        limits=_section(config, spec, "arm_node", ArmLimits, "limits."),
+        segmentation=_section(config, spec, "segmentation_node", SegmentationConfig),
     )
-    return replace(rules, settle=_section(config, "episode_node", _Settle).settle)
+    return replace(rules, settle=_section(config, spec, "episode_node", _Settle).settle)
 
 
-def _section(config: Path, name: str, cls: type[Any], prefix: str = "") -> Any:
+def _section(config: Path, spec: DomainSpec, name: str, cls: type[Any], prefix: str = "") -> Any:
     """Those values of a node's section that are fields of `cls`; defaults without a section."""
     try:
-        values = parameters.read_section(config, name)
+        values = read_section(config, name)
     except ConfigError as error:
         if error.what != f"no section '{name}'":
             raise
         values = {}
     known = {leaf.name for leaf in parameters.leaves(cls)}
     own = {key.removeprefix(prefix): value for key, value in values.items()}
-    return parameters.build(
-        cls, {k: v for k, v in own.items() if k in known}, f"{config}, section {name}"
-    )
+    own = {key: value for key, value in own.items() if key in known}
+    where = f"{config}, section {name}"
+    return parameters.build(cls, own | taken(cls, own, spec, where), where)

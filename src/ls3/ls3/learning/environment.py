@@ -5,8 +5,6 @@ Images are observations, a simulator's state is never looked at.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,41 +12,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ls3_common.errors import UserError
 from ls3_models.agent import ObservedStep, episode_of
 from ls3_models.episodes import Episode
-from ls3_models.offline_data import Spec
 
 Act = Callable[[np.ndarray, Mapping[str, Any]], np.ndarray | None]
 """Chooses an action from an observation and the step's info; None holds still."""
-
-
-def make(identifier: str) -> gymnasium.Env:
-    """The environment with this gymnasium id.
-
-    Raises:
-        UserError: there is none, or its package is not installed.
-    """
-    with contextlib.suppress(ImportError):  # registers the domains where it is installed
-        importlib.import_module("ls3_sim")
-    try:
-        return gymnasium.make(identifier)
-    except gymnasium.error.Error as error:
-        known = sorted(name for name in gymnasium.registry if name.startswith("LS3/"))
-        raise UserError(
-            f"no environment '{identifier}' ({error})",
-            do=f"known: {', '.join(known)}" if known else "install ls3_sim",
-        ) from None
-
-
-def spec_of(env: gymnasium.Env, domain: str) -> Spec:
-    """Image and action sizes of an environment."""
-    images, actions = env.observation_space, env.action_space
-    assert isinstance(images, gymnasium.spaces.Box)
-    assert isinstance(actions, gymnasium.spaces.Box)
-    height, width, channels = images.shape
-    low, high = (tuple(float(x) for x in bound) for bound in (actions.low, actions.high))
-    return Spec(domain, (height, width, channels), low, high)
 
 
 def run_episode(

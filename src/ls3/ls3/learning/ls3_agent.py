@@ -108,7 +108,7 @@ def _make(settings: Mapping[str, Any], data: OfflineData, seed: int) -> Ls3Agent
 
 
 def _load(path: Path, settings: Mapping[str, Any], spec: Spec) -> PlannerPolicy:
-    bundle = bundle_of(path, spec.domain)
+    bundle = bundle_of(path, spec)
     return PlannerPolicy(bundle, make_planner(bundle, settings["planner_node"]))
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ls3.learning.policy import summarise
-from ls3.runs.domains import Domain, find_shared
+from ls3.runs.domains import Domain
 from ls3.runs.provenance import command_line, git_commit, now
 from ls3_common.errors import DataError
+from ls3_common.shared import find_shared
 from ls3_models.agent import Agent
 from ls3_models.bundle import Bundle, load_bundle
 from ls3_models.offline import OfflineTraining
+from ls3_models.offline_data import Spec
 
 
 def find_model(model: Path | None, domain: str, *, shipped: bool = True) -> Path:
@@ -29,15 +31,23 @@ def find_model(model: Path | None, domain: str, *, shipped: bool = True) -> Path
     return path
 
 
-def bundle_of(path: Path, domain: str) -> Bundle:
+def bundle_of(path: Path, spec: Spec) -> Bundle:
     """The model of LS3 in a directory.
 
     Raises:
-        DataError: there is none, or it is of another domain.
+        DataError: there is none, or it is of another domain, image or action.
     """
     bundle = load_bundle(path)
-    if bundle.domain != domain:
-        raise DataError(f"a model of '{bundle.domain}', not of '{domain}'", where=str(path))
+    if bundle.domain != spec.domain:
+        raise DataError(f"a model of '{bundle.domain}', not of '{spec.domain}'", where=str(path))
+    for fact in ("observation_shape", "action_low", "action_high"):
+        found, wanted = getattr(bundle, fact), getattr(spec, fact)
+        if found != wanted:
+            raise DataError(
+                f"a model with {fact} {found}, the domain has {wanted}",
+                where=str(path),
+                do="train one for this domain, or give the domain that it was trained for",
+            )
     return bundle
 
 
@@ -45,9 +55,9 @@ def shipped_or(model: Path | None, domain: Domain) -> Bundle:
     """The model of LS3 in a directory, or the domain's shipped one.
 
     Raises:
-        DataError: there is none, or it is of another domain.
+        DataError: there is none, or it is of another domain, image or action.
     """
-    return bundle_of(find_model(model, domain.name), domain.name)
+    return bundle_of(find_model(model, domain.name), domain.data_spec)
 
 
 def write_model(

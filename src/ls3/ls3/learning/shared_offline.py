@@ -55,7 +55,7 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
     # of parameters that came later: their defaults
     config = parameters.defaults(LearnerConfig) | theirs["config"]
     different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
-    keys = ("domain", "data_hash")
+    keys = ("domain", "data_hash", "action_bounds")
     other = [key for key in keys if not is_same(identity[key], theirs.get(key, identity[key]))]
     other += sorted(key for key in different if key in VAE_KEYS or key.startswith("vae_"))
     if other:
@@ -99,7 +99,8 @@ def _of_model(source: Path) -> Source:
     config = parameters.to_dict(bundle.config)
     tensors = {f"models.{name}": t for name, t in bundle.models.state_dict().items()}
     done = {"vae": stage_totals(config)["vae"]}
-    description = {"config": config, "domain": bundle.domain, "done": done}
+    bounds = [list(bundle.action_low), list(bundle.action_high)]
+    description = {"config": config, "domain": bundle.domain, "action_bounds": bounds, "done": done}
     curves = bundle.manifest.get("offline_curves", [])
     if not isinstance(curves, list) or not all(isinstance(row, dict) for row in curves):
         raise DataError("offline_curves is no list of objects", where=str(source / MANIFEST))

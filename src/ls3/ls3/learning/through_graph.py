@@ -154,8 +154,7 @@ class GraphEpisodes:
                 "the episode was not recorded", where="episode_node", do="set its `record`"
             )
         episode = read_episode(Path(file))
-        frames = bundle.observation_shape[-1] // episode.observations.shape[-1]
-        observations = stacked(episode.observations, frames)
+        observations = stacked(episode.observations, bundle.config.frame_stack)
         return Episode(**{**vars(episode), "observations": observations})
 
 

@@ -23,7 +23,7 @@ def claim(directory: Path, domain: Domain) -> None:
         DataError: it holds another domain's.
     """
     _check_marker(directory, domain.name)
-    document = {"domain": domain.name, "environment": domain.algorithm.environment}
+    document = {"domain": domain.name, "environment": domain.spec.environment}
     write_json(directory / MARKER, document)
 
 

@@ -1,18 +1,20 @@
-"""A domain is one YAML file; this finds it and reads the sections that Algorithm 1 needs."""
+"""A domain is one YAML file; this reads the facts of its task and the parts of Algorithm 1."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import ls3_planner
-from ls3_common import parameters
+import numpy as np
+
+from ls3_common import parameter_files, parameters
+from ls3_common.domain import DomainSpec, domain_names, read_spec, taken
 from ls3_common.errors import ConfigError
+from ls3_common.shared import find_shared
 from ls3_models.config import LearnerConfig
+from ls3_models.offline_data import Spec
 from ls3_planner.config import AlgorithmConfig, PlannerConfig
 
 Config = TypeVar("Config")
@@ -20,12 +22,13 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True)
 class Domain:
-    """All that decides a run: data, learning and planning.
+    """All that decides a run: the task, data, learning and planning.
 
     own: further sections, which only the method's agent reads.
     """
 
     name: str
+    spec: DomainSpec
     learner: LearnerConfig
     planner: PlannerConfig
     algorithm: AlgorithmConfig
@@ -36,27 +39,14 @@ class Domain:
         known = {"learner": self.learner, "planner_node": self.planner, **self.own}
         return {name: known[name] for name in sections}
 
-
-def share_directories() -> Iterator[Path]:
-    """Where ls3_planner's config/, launch/ and models/ may lie, the source tree first."""
-    yield Path(ls3_planner.__file__).resolve().parents[1]
-    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
-        yield Path(prefix) / "share" / "ls3_planner"
-    yield Path(sys.prefix) / "share" / "ls3_planner"
-
-
-def find_shared(relative: str) -> Path | None:
-    """An installed file or directory such as ``config/cable_routing.yaml``."""
-    for directory in share_directories():
-        if (directory / relative).exists():
-            return directory / relative
-    return None
-
-
-def domain_names() -> list[str]:
-    """Domains that have a configuration file."""
-    config = find_shared("config")
-    return sorted(path.stem for path in config.glob("*.yaml")) if config else []
+    @property
+    def data_spec(self) -> Spec:
+        """What its data look like. Bounds are float32, as an environment and its models have."""
+        low, high = (
+            tuple(float(np.float32(number)) for number in bound)
+            for bound in (self.spec.action_low, self.spec.action_high)
+        )
+        return Spec(self.name, self.spec.observation_shape, low, high)
 
 
 def load_domain(
@@ -70,13 +60,14 @@ def load_domain(
     `agent` are the sections that an agent reads, with their dataclasses (`AgentKind.sections`).
 
     Raises:
-        ConfigError: an unknown domain, section, key or a value out of range.
+        ConfigError: an unknown domain, section, key or a value out of range, or a section that
+            repeats a fact of the domain.
     """
     path = config or find_shared(f"config/{name}.yaml")
     if path is None:
         raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
-    changes = parameters.parse_overrides(overrides)
-    sections = {"learner", "planner_node", "algorithm"}
+    changes = parameter_files.parse_overrides(overrides)
+    sections = {"domain", "learner", "planner_node", "algorithm"}
     own = {key: cls for key, cls in (agent or {}).items() if key not in sections}
     sections |= own.keys()
     unknown = set(changes) - sections
@@ -85,13 +76,16 @@ def load_domain(
             f"no section '{unknown.pop()}' to override",
             do=f"sections: {', '.join(sorted(sections))}",
         )
+    spec = read_spec(path, changes.get("domain"))
 
     def section(key: str, cls: type[Config]) -> Config:
-        values: dict[str, Any] = parameters.read_section(path, key)
-        return parameters.build(cls, values | changes.get(key, {}), f"{path}, section {key}")
+        where = f"{path}, section {key}"
+        values: dict[str, Any] = parameter_files.read_section(path, key) | changes.get(key, {})
+        return parameters.build(cls, values | taken(cls, values, spec, where), where)
 
     return Domain(
         name,
+        spec,
         section("learner", LearnerConfig),
         section("planner_node", PlannerConfig),
         section("algorithm", AlgorithmConfig),

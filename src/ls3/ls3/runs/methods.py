@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ls3.runs.domains import Domain, load_domain
-from ls3_common import parameters
+from ls3_common import parameter_files
 from ls3_common.errors import ConfigError, UserError
 
 if TYPE_CHECKING:  # it imports PyTorch, and names of methods must not
@@ -93,8 +93,8 @@ def load_method(
     chosen = find_method(method)
     own = chosen.overrides
     changes = list(overrides)
-    decided = parameters.parse_overrides(own)
-    for section, values in parameters.parse_overrides(changes).items():
+    decided = parameter_files.parse_overrides(own)
+    for section, values in parameter_files.parse_overrides(changes).items():
         for key in values.keys() & decided.get(section, {}).keys():
             raise ConfigError(
                 f"method '{method}' decides {section}.{key} itself",

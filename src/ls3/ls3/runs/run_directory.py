@@ -83,6 +83,7 @@ def describe_run(
         "called": now(),
         "data_hash": data_hash,
         "demonstrator_return": float(np.mean(returns)) if returns else None,
+        "domain_spec": parameters.to_dict(domain.spec),
         **{entry(name): parameters.to_dict(config) for name, config in settings.items()},
         "algorithm": parameters.to_dict(domain.algorithm),
     }

@@ -14,6 +14,7 @@ from matplotlib.patches import Circle, Rectangle
 from numpy.typing import NDArray
 
 from ls3.learning.policy import demonstrate
+from ls3_common.images import coloured, newest
 from ls3_models.bundle import Bundle
 from ls3_models.heads import Head, Role
 from ls3_planner.config import PlannerConfig
@@ -113,10 +114,9 @@ def decoded_frames(bundle: Bundle, env: gymnasium.Env, seed: int = 0) -> Figure:
     mean, _ = bundle.encode(frames)
     figure = Figure(figsize=(1.5 * FRAMES, 3.2))
     axes = figure.subplots(2, FRAMES)
-    channels = 3 if frames.shape[-1] >= 3 else 1
     for row, images in zip(axes, (frames, bundle.decode(mean)), strict=True):
         for panel, image in zip(row, images, strict=True):
-            panel.imshow(image[..., -channels:].squeeze(), cmap="gray", vmin=0, vmax=255)
+            panel.imshow(coloured(newest(image, bundle.frame_channels)))
             panel.axis("off")
     for panel, step in zip(axes[0], chosen, strict=True):
         panel.set_title(f"step {step}", fontsize="small")

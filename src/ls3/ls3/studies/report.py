@@ -16,13 +16,15 @@ from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
-from ls3.learning import environment
-from ls3.runs.domains import Domain, domain_names, find_shared, load_domain
+from ls3.runs.domains import Domain, load_domain
 from ls3.runs.methods import METHODS
 from ls3.studies import figures, maps, tables
 from ls3.studies.results import read_results
+from ls3_common.domain import domain_names
 from ls3_common.files import write_bytes, write_text
+from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
+from ls3_sim.registration import make_environment
 
 SWEEPS = {
     "delta_constraint": ("constraint threshold δ_C", "Figure 7"),
@@ -160,7 +162,7 @@ def _beliefs(report: ReportPage, domain: Domain, runs: Path) -> None:
         return
     bundle = load_bundle(path)
     origin = f"model {bundle.identity} of {'a training run' if trained else 'this repository'}"
-    env = environment.make(domain.algorithm.environment)
+    env = make_environment(domain.spec)
     if domain.name == "navigation":
         figure = maps.navigation_maps(bundle, domain.planner, env)
         caption = (

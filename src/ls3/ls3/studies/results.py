@@ -26,6 +26,8 @@ LAST = 20  # episodes whose return says what was learned in the end
 CURVES = ("success", "violation", "total_reward", "steps")
 """What every agent's curve has; its own counts stand beside them."""
 NUMBERS = ("episode", "phase")
+FACTS = "domain_spec"
+"""The facts of the domain; runs of before 30 November 2026 have none but T and environment."""
 
 
 Curve = dict[str, list[float]]
@@ -84,7 +86,7 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
         "command": first["command"],
         "commit": ", ".join(sorted(commits)),
         "machine": first["machine"],
-        **{section: first[section] for section in sections_of(first["method"])},
+        **{key: first[key] for key in (FACTS, *sections_of(first["method"])) if key in first},
         "metrics": {
             "seeds": sorted(runs),
             "episodes": sum(lengths.values()),
@@ -166,19 +168,28 @@ def _name(runs: Runs) -> str:
 def _check_same(descriptions: Mapping[int, dict[str, Any]], path: Path) -> None:
     """Refuse to average over settings that differ; U may, and what decides nothing.
 
-    A parameter that a run does not name yet, as it is older, had its default.
+    A parameter that a run does not name yet, as it is older, had its default. A fact of the domain
+    that it does not name is not known, and taken for the same.
     """
     (reference, first), *others = descriptions.items()
     may_differ = {"updates", "checkpoint_interval"}
     for seed, description in others:
+        different = []
         for section, kind in sections_of(first["method"]).items():
             defaults = parameters.defaults(kind)
             ours, theirs = defaults | first[section], defaults | description[section]
-            for key in sorted(ours.keys() | theirs.keys()):
-                if ours.get(key) != theirs.get(key) and key not in may_differ:
-                    raise DataError(
-                        f"seeds {reference} and {seed} were run with another {section}.{key}",
-                        where=str(path),
-                        do="move the runs that do not belong to a directory of their own; "
-                        "delete the file if its seeds are those",
-                    )
+            different += [
+                f"{section}.{key}"
+                for key in sorted(ours.keys() | theirs.keys())
+                if ours.get(key) != theirs.get(key) and key not in may_differ
+            ]
+        ours, theirs = first.get(FACTS, {}), description.get(FACTS, {})
+        shared = sorted(ours.keys() & theirs.keys())
+        different += [f"domain.{key}" for key in shared if ours[key] != theirs[key]]
+        if different:
+            raise DataError(
+                f"seeds {reference} and {seed} were run with another {different[0]}",
+                where=str(path),
+                do="move the runs that do not belong to a directory of their own; "
+                "delete the file if its seeds are those",
+            )

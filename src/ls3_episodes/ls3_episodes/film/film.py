@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ls3_common.images import newest
 from ls3_common.parameters import parameter
 from ls3_episodes.film import view
 from ls3_episodes.film.video import VideoError, VideoWriter
@@ -25,7 +26,6 @@ PLAN_FRAMES = 3
 """Number of frames for which a new plan is shown before the arm moves."""
 LAST_FRAMES = 30
 """Number of frames for which the end of an episode is shown."""
-COLOURS = 3
 LEAVE_TIMEOUT_S = 4.0
 """Longest wait for the video's thread when the process ends, s."""
 
@@ -71,6 +71,7 @@ class Film:
         config: FilmConfig,
         decode: Decode,
         horizon: int,
+        channels: int,
         warn: Callable[[str], None],
     ) -> None:
         """Start the video.
@@ -80,8 +81,10 @@ class Film:
             config: headline and scale.
             decode: decodes imagined latents.
             horizon: T, length of an episode.
+            channels: of one of the frames that a decoded observation stacks.
             warn: logs a warning.
         """
+        self._channels = channels
         self._config, self._decode, self._warn = config, decode, warn
         self._scene = FilmFrame(title=config.title, horizon=horizon, maps_plan=config.width > 0)
         self._tool: tuple[float, float] | None = None
@@ -185,13 +188,17 @@ class Film:
         points = np.cumsum([self._tool, *steps], axis=0) - self._config.centre
         return [(0.5 + x / self._config.width, 0.5 - y / self._config.width) for x, y in points]
 
+    def _imagine(self, latent: np.ndarray) -> np.ndarray:
+        """The newest frame (height, width, channel) of what a latent (d,) is decoded to."""
+        return newest(self._decode(latent[None])[0], self._channels)
+
     def _work(self) -> None:
         latent, imagined = None, None
         try:
             while (shot := self._shots.get()) is not None and not self._discard:
                 if shot.latent is not latent:
                     latent = shot.latent
-                    imagined = None if latent is None else _newest(self._decode(latent[None])[0])
+                    imagined = None if latent is None else self._imagine(latent)
                 picture = view.draw(dataclasses.replace(shot.scene, imagined=imagined))
                 for _ in range(shot.frames):
                     self._video.write(picture)
@@ -202,8 +209,3 @@ class Film:
             self._video.close()
         except VideoError as error:
             self._warn(f"the video is incomplete: {error}")
-
-
-def _newest(pixels: np.ndarray) -> np.ndarray:
-    """The newest frame of a stack of colour frames; other images unchanged."""
-    return pixels[..., -COLOURS:] if pixels.shape[-1] > COLOURS else pixels

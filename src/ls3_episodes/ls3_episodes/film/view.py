@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
+from ls3_common.images import coloured
+
 SIZE = (1280, 720)
 """Width and height of a picture, px."""
 BACKGROUND, PANEL, TRACK = "#0f141b", "#1b232e", "#2b3644"
@@ -167,7 +169,7 @@ def _camera(picture: Image.Image, scene: FilmFrame) -> None:
 
 def _photograph(pixels: np.ndarray, side: int) -> Image.Image:
     """Enlarge a camera frame without visible pixel steps; a frame that is not square is padded."""
-    frame = Image.fromarray(np.ascontiguousarray(pixels))
+    frame = Image.fromarray(np.ascontiguousarray(coloured(pixels)))
     if frame.width < side / 2:
         frame = frame.filter(ImageFilter.GaussianBlur(0.6))
     return ImageOps.pad(frame, (side, side), Image.Resampling.BICUBIC, color=PANEL)
@@ -181,11 +183,9 @@ def _image(
     if pixels is None:
         ImageDraw.Draw(picture).rectangle((x, y, x + side - 1, y + side - 1), PANEL)
         return
-    if pixels.shape[-1] == 3:
-        panel = Image.fromarray(np.ascontiguousarray(pixels))
-    else:
-        grey = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
-        panel = ImageOps.colorize(grey, "#000000", tint)
+    panel = Image.fromarray(np.ascontiguousarray(coloured(pixels)))
+    if pixels.shape[-1] != 3:
+        panel = ImageOps.colorize(panel.convert("L"), "#000000", tint)
     picture.paste(panel.resize((side, side), Image.Resampling.BICUBIC), (x, y))
 
 

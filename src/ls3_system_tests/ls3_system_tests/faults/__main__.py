@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ls3.runs.domains import find_shared
 from ls3.runs.provenance import machine
 from ls3_common.errors import UserError
 from ls3_common.files import read_json, write_json
 from ls3_common.progress import StopRequest, bar
+from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 from ls3_system_tests.faults import report
 from ls3_system_tests.faults.campaign import Campaign, as_dict

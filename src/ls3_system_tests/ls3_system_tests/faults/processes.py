@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from dvrk_cable_env.arm.limits import ArmLimits
-from ls3.runs.domains import find_shared
 from ls3_common import topics, transport
 from ls3_common.errors import UserError
 from ls3_common.processes import Child
+from ls3_common.shared import find_shared
 from ls3_system_tests.faults.injector import ARM, BEFORE, NAME, SIM
 from ls3_system_tests.latency import PROFILE
 

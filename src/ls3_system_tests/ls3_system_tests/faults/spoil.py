@@ -12,11 +12,13 @@ from array import array
 from collections.abc import Collection
 from typing import Any
 
+from ls3_common.domain import load_spec
 from ls3_common.ros import nanoseconds, to_time
 
 Passed = list[tuple[float, Any]]
 """Seconds to wait, and the message."""
 FAR_NS = 60_000_000_000
+OUTWARD_M = load_spec("cable_routing").largest_action
 LATE_S = 1.4
 """Longer than the campaign's oldest permitted frame."""
 
@@ -77,7 +79,7 @@ def latent(active: Collection[str], message: Any) -> Passed:
 def plan(active: Collection[str], message: Any) -> Passed:
     """What the planner wants."""
     if "plan_outward" in active:
-        message.action = [-0.015, -0.015]
+        message.action = [-OUTWARD_M, -OUTWARD_M]
         message.feasible = True
     if "plan_long" in active:
         message.action = [1.0, -1.0]

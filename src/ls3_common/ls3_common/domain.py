@@ -1,0 +1,195 @@
+"""What a domain is: the facts of its task that environment, nodes, learner and planner share.
+
+Every fact stands once, in the domain's YAML file. It stands under ``/**``, where ROS has the
+parameters of all nodes, so that a node hears of it by ``--params-file`` too::
+
+    /**:
+      ros__parameters:
+        domain:
+          environment: LS3/Navigation-v0
+          horizon: 100  # T
+
+A configuration class takes a fact over with ``parameter(..., domain="horizon")``: `taken` has the
+value, from whatever reads that class, a node (`ros.declare`) or the command line.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ls3_common.errors import ConfigError
+from ls3_common.parameter_files import DOMAIN, read_facts
+from ls3_common.parameters import build, leaves, parameter
+from ls3_common.shared import find_shared
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainSpec:
+    """The facts of one domain. A new domain supplies these, and an environment to learn in.
+
+    The environment is any of gymnasium's with uint8 images (height, width, channel) as
+    observations, a Box of actions, and ``success`` and ``constraint`` in its info. One that is
+    registered with the keyword argument ``domain`` is given this object.
+    """
+
+    environment: str = parameter(
+        description="gymnasium id; in 'module:id' the module registers the environment"
+    )
+    horizon: int = parameter(low=1, description="T, steps of an episode")
+    action_low: tuple[float, ...] = parameter(description="least action, a number per dimension")
+    action_high: tuple[float, ...] = parameter(
+        description="greatest action, a number per dimension"
+    )
+    action_unit: str = parameter(description="of an action's numbers, such as 'm'")
+    image_size: int = parameter(
+        low=4, high=4096, description="side of the square images", unit="px"
+    )
+    channels: int = parameter(
+        low=1, high=64, description="of one frame: 1 for a mask or grey, 3 for RGB"
+    )
+    frames: int = parameter(
+        1, low=1, high=64, description="frames stacked in an observation (Table 3), the newest last"
+    )
+    constraints: tuple[str, ...] = parameter(
+        description="names of the constraints; info['constraint'] says whether any is violated"
+    )
+    variations: tuple[str, ...] = parameter(
+        (), description="keyword arguments of the environment by which its scene varies"
+    )
+    joints: tuple[str, ...] = parameter(
+        (), description="names of the joints that are commanded, one per action; none: an arm is"
+    )
+    interface: str = parameter(
+        "",
+        choices=("", "effort", "velocity"),
+        description="what the joints take, as in ros2_control",
+    )
+    period: float = parameter(
+        0.0, low=0.0, high=10.0, description="how long a command to the joints acts", unit="s"
+    )
+
+    def __post_init__(self) -> None:
+        low, high = self.action_low, self.action_high
+        if len(low) != len(high) or not low:
+            raise ValueError(f"{len(low)} numbers in 'action_low', {len(high)} in 'action_high'")
+        if any(least >= greatest for least, greatest in zip(low, high, strict=True)):
+            raise ValueError("'action_low' is not below 'action_high'")
+        if not self.constraints:
+            raise ValueError("'constraints' names none")
+        if self.joints and len(self.joints) != len(low):
+            raise ValueError(f"{len(self.joints)} 'joints' for {len(low)} actions")
+        if self.joints and not (self.interface and self.period > 0):
+            raise ValueError("'joints' need an 'interface', and a 'period' above 0")
+
+    @property
+    def observation_shape(self) -> tuple[int, int, int]:
+        """(height, width, channel) of an observation, all stacked frames included."""
+        return self.image_size, self.image_size, self.channels * self.frames
+
+    @property
+    def largest_action(self) -> float:
+        """The greatest magnitude that a number of an action may have, in the action's unit."""
+        return max(map(abs, (*self.action_low, *self.action_high)))
+
+    def check_spaces(
+        self, observation_shape: Sequence[int], low: Sequence[float], high: Sequence[float]
+    ) -> None:
+        """Refuse an environment whose observations or actions are not those of the domain.
+
+        Bounds are compared as float32, as gymnasium has them.
+
+        Raises:
+            ConfigError: it names both sizes or bounds.
+        """
+        for what, found, wanted in (
+            ("observations of shape", tuple(observation_shape), self.observation_shape),
+            ("actions from", _float32(low), _float32(self.action_low)),
+            ("actions to", _float32(high), _float32(self.action_high)),
+        ):
+            if found != wanted:
+                raise ConfigError(
+                    f"{self.environment} has {what} {found}, the domain {wanted}",
+                    where="domain",
+                    do="make image_size, channels, frames, action_low and action_high the "
+                    "environment's",
+                )
+
+
+def read_spec(path: str | Path, changes: Mapping[str, Any] | None = None) -> DomainSpec:
+    """The facts in a domain's file; `changes` replace some of them.
+
+    Raises:
+        ConfigError: the file cannot be read, a fact is missing, unknown or out of range.
+    """
+    facts = read_facts(path)
+    if not facts:
+        raise ConfigError(
+            "no 'domain' under /**",
+            where=str(path),
+            do="environment, horizon, action_low and the other facts of the task stand there, "
+            "see config/ for examples",
+        )
+    return build(DomainSpec, {**facts, **(changes or {})}, f"{path}, domain")
+
+
+def domain_names() -> list[str]:
+    """The domains that have a configuration file here."""
+    folder = find_shared("config")
+    return sorted(path.stem for path in folder.glob("*.yaml")) if folder else []
+
+
+@functools.cache
+def load_spec(name: str) -> DomainSpec:
+    """The facts of an installed domain.
+
+    Raises:
+        ConfigError: there is no such domain, or its file is damaged.
+    """
+    path = find_shared(f"config/{name}.yaml")
+    if path is None:
+        raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
+    return read_spec(path)
+
+
+def installed(name: str, fact: str) -> Callable[[], Any]:
+    """Makes a parameter's default: a fact of an installed domain, for where no file is given."""
+    return lambda: getattr(load_spec(name), fact)
+
+
+def taken(cls: type, given: Mapping[str, Any], spec: DomainSpec, where: str) -> dict[str, Any]:
+    """What a configuration class takes from the domain, by parameter; not what `given` has.
+
+    Raises:
+        ConfigError: `given` repeats a fact, or has more of it than the domain where it may have
+            less.
+    """
+    values: dict[str, Any] = {}
+    for leaf in leaves(cls):
+        if not leaf.domain:
+            continue
+        fact = getattr(spec, leaf.domain)
+        if leaf.name not in given:
+            values[leaf.name] = list(fact) if isinstance(fact, tuple) else fact
+        elif not leaf.may_be_less:
+            raise ConfigError(
+                f"'{leaf.name}' stands twice",
+                where=where,
+                do=f"leave it out here: it is {DOMAIN}{leaf.domain} under /**",
+            )
+        elif isinstance(given[leaf.name], int | float) and given[leaf.name] > fact:
+            raise ConfigError(
+                f"'{leaf.name}' is {given[leaf.name]}, the domain's {leaf.domain} {fact:g}",
+                where=where,
+                do="give less here, or leave it out",
+            )
+    return values
+
+
+def _float32(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(np.float32(value)) for value in values)

@@ -1,0 +1,147 @@
+"""Parameters from YAML: ROS 2 parameter files, and values on the command line.
+
+A node reads such a file with ``--params-file``, a script with `read_section`::
+
+    /**/planner_node:
+      ros__parameters:
+        horizon: 5
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ls3_common.errors import ConfigError
+from ls3_common.parameters import flatten
+
+SHARED = "/**"
+"""The section whose parameters all nodes have."""
+DOMAIN = "domain."
+"""Begins the names of those that are facts of the domain (`ls3_common.domain`)."""
+
+
+def read_section(path: str | Path, section: str) -> dict[str, Any]:
+    """Parameters of one section of a ROS parameter file, those of ``/**`` included.
+
+    The facts of the domain are left out.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or has no such section.
+    """
+    document = _read_document(path)
+    merged: dict[str, Any] = {}
+    present = False
+    for key in document:
+        if key == SHARED or str(key).rsplit("/", 1)[-1] == section:
+            present = present or key != SHARED
+            merged |= _parameters_of(document, key, path)
+    if not present:
+        names = ", ".join(str(key).rsplit("/", 1)[-1] for key in document)
+        raise ConfigError(f"no section '{section}'", where=str(path), do=f"sections: {names}")
+    return {name: value for name, value in merged.items() if not name.startswith(DOMAIN)}
+
+
+def read_facts(path: str | Path) -> dict[str, Any]:
+    """The facts of the domain, by their names in it; nothing where the file has none.
+
+    Raises:
+        ConfigError: the file is missing or is not YAML.
+    """
+    document = _read_document(path)
+    shared = _parameters_of(document, SHARED, path) if SHARED in document else {}
+    return {
+        name.removeprefix(DOMAIN): value
+        for name, value in shared.items()
+        if name.startswith(DOMAIN)
+    }
+
+
+def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Turn ``["planner_node.horizon=3"]`` into ``{"planner_node": {"horizon": 3}}``."""
+    parsed: dict[str, dict[str, Any]] = {}
+    for text in assignments:
+        key, _, value = text.partition("=")
+        section, dot, name = key.partition(".")
+        if not (dot and section and name and "=" in text):
+            raise ConfigError(f"'{text}' is no override", do="write SECTION.KEY=VALUE")
+        parsed.setdefault(section, {})[name] = _value(value, key)
+    return parsed
+
+
+def parse_values(assignments: Iterable[str]) -> dict[str, Any]:
+    """Turn ``["start_jitter=0.02"]`` into ``{"start_jitter": 0.02}``."""
+    parsed: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not (equals and name):
+            raise ConfigError(f"'{text}' gives no value", do="write NAME=VALUE")
+        parsed[name] = _value(value, name)
+    return parsed
+
+
+def _value(text: str, where: str) -> Any:
+    try:
+        return _load_yaml(text)
+    except yaml.YAMLError:
+        raise ConfigError(
+            f"'{text}' is no value", where=where, do="write YAML: 3, 0.5, [1, 2]"
+        ) from None
+
+
+def _parameters_of(document: dict[str, Any], key: str, path: str | Path) -> dict[str, Any]:
+    body = document[key]
+    values = body.get("ros__parameters") if isinstance(body, dict) else None
+    if not isinstance(values, dict):
+        raise ConfigError(f"section '{key}' has no ros__parameters", where=str(path))
+    return flatten(values)
+
+
+def _read_document(file: str | Path) -> dict[str, Any]:
+    path = Path(file)
+    try:
+        document = _load_yaml(path.read_text())
+    except FileNotFoundError:
+        near = sorted(other.name for other in path.parent.glob("*.yaml"))
+        raise ConfigError(
+            "no such file", where=str(path), do=f"files there: {', '.join(near) or 'none'}"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not valid YAML: {error}", where=str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    if not isinstance(document, dict):
+        raise ConfigError(
+            "not a ROS parameter file", where=str(path), do="see config/ for examples"
+        )
+    return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes 1e-3 for a number, as ROS and YAML 1.2 do and PyYAML does not.
+
+    Takes no alias, as ROS does not: a few lines of them make a document that is endless.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(None, None, "an alias (*) is not allowed here", mark)
+        return super().compose_node(parent, index)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def _load_yaml(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    # PyYAML's own, of a value that is not what its tag or its looks say, or is nested for ever
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise yaml.YAMLError(str(error)) from None
