@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from dvrk_cable_env.arm.arm import ArmConfig
 from dvrk_cable_env.arm.guards import GuardConfig
@@ -35,7 +36,9 @@ from dvrk_cable_env.preflight.findings import (
     PreflightConfig,
     WatchedTopic,
 )
+from ls3_common.domain import load_spec
 from ls3_common.errors import ConfigError, DataError
+from ls3_common.parameters import to_dict
 
 SECOND = 1_000_000_000
 CONFIG = PreflightConfig()
@@ -345,6 +348,13 @@ def test_the_nodes_part_of_the_parameter_file_is_what_is_compared(tmp_path: Path
     assert node_parameters(files, "segmentation_node", SegmentationConfig) == {}
     running = given | {"backend": "crtk", "limits.max_velocity": 0.2}
     assert differences(given, running) == ("backend is crtk, the file says dvrk",)
+    # what the nodes take from the domain is compared too; the arm may have a shorter step
+    spec = dataclasses.replace(load_spec("cable_routing"), image_size=32)
+    facts = {"/**": {"ros__parameters": {"domain": to_dict(spec)}}}
+    later.write_text(yaml.safe_dump(facts))
+    assert node_parameters(files, "segmentation_node", SegmentationConfig) == {"mask_size": 32}
+    assert node_parameters(files, "arm_node", ArmConfig)["limits.max_step"] == 0.005
+    assert node_parameters([str(later)], "arm_node", ArmConfig) == {"limits.max_step": 0.015}
     later.write_text("/**/arm_node:\n  ros__parameters: {max_stp: 1.0}\n")
     with pytest.raises(ConfigError, match="max_stp"):
         node_parameters(files, "arm_node", ArmConfig)

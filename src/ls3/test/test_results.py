@@ -109,7 +109,8 @@ def test_shipped_results_are_extended(path, tmp_path):
     """By another seed of the same settings, as a run of today describes them."""
     document = json.loads(path.read_text())
     domain, method = document["domain"], document["method"]
-    described = {key: document[key] for key in ("command", "commit", "machine", *results.SECTIONS)}
+    keys = ("command", "commit", "machine", *results.sections_of(method))
+    described = {key: document[key] for key in keys}
     spec = parameters.to_dict(load_spec(domain))
     assert {key: document["algorithm"][key] for key in ("environment", "horizon")} == {
         key: spec[key] for key in ("environment", "horizon")

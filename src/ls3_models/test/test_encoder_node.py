@@ -80,7 +80,7 @@ def test_latent_is_that_of_the_image_with_its_stamp(
 @pytest.mark.parametrize(
     ("size", "encoding", "changes", "complaint"),
     [
-        ((64, 64, 3), "rgb8", {}, "takes uint8 (64, 64, 1)"),
+        ((64, 64, 3), "rgb8", {}, "a frame of 3 channels, the model of 'cable_routing' takes"),
         ((32, 64, 1), "mono8", {}, "takes uint8 (64, 64, 1)"),
         ((64, 64, 2), "16UC1", {}, "encoding '16UC1'"),
         ((64, 64, 1), "mono8", {"height": 70}, "4096 bytes is not 64x70 mono8"),

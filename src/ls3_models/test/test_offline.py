@@ -15,7 +15,7 @@ import torch
 from ros_bench import until
 from small import SPEC, config, episode, episodes
 
-from ls3_common.errors import DataError
+from ls3_common.errors import ConfigError, DataError
 from ls3_common.progress import Interrupted
 from ls3_models import checkpoint
 from ls3_models.agent import NonFiniteLoss
@@ -140,6 +140,27 @@ def test_a_run_begun_before_a_parameter_existed_goes_on_with_its_default(tmp_pat
     checkpoint.save(path, tensors, description)
     with pytest.raises(DataError, match="another config"):
         train(tmp_path)
+
+
+def test_a_run_goes_on_with_the_same_bounds_of_actions_only(tmp_path):
+    train(tmp_path).save()
+    path = tmp_path / CHECKPOINT
+    tensors, description = checkpoint.load(path)
+    bounds = description.pop("action_bounds")
+    assert bounds == [list(SPEC.action_low), list(SPEC.action_high)]
+    checkpoint.save(path, tensors, description)
+    train(tmp_path)  # begun before they were recorded
+    assert checkpoint.load(path)[1]["action_bounds"] == bounds
+    checkpoint.save(path, tensors, description | {"action_bounds": [[-1.0, -1.0], bounds[1]]})
+    with pytest.raises(DataError, match="another action_bounds"):
+        train(tmp_path)
+
+
+def test_images_that_the_networks_do_not_take_are_refused():
+    spec = dataclasses.replace(SPEC, observation_shape=(32, 64, 1))
+    data = OfflineData(spec, (), (), "none")
+    with pytest.raises(ConfigError, match="images of 32 x 64, the networks take 64 x 64"):
+        Ls3Learning(config(), data, 0)
 
 
 def test_a_cut_off_checkpoint_is_named(tmp_path):
