@@ -9,11 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from random_models import random_bundle
 from small import episode
 
 from ls3_common.errors import DataError
 from ls3_models import bundle, checkpoint, episodes
-from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, random_bundle, save_bundle
+from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
 from ls3_models.episodes import read_digest, read_episode, write_episode
 from ls3_models.formats import Format
 
