@@ -133,7 +133,8 @@ class ReferenceSelector:
             if head.role is Role.TERMINAL_VALUE:
                 score += self.says(head, trajectory[:, :, -1])  # (candidate, particle)
             if head.role is Role.STEP_REWARD:
-                score += self.says(head, trajectory[:, :, :-1]).sum(dim=2)  # over the horizon
+                for latents in trajectory[:, :, :-1].unbind(dim=2):
+                    score += self.says(head, latents)  # (candidate, particle)
         return score.mean(dim=1).nan_to_num(nan=-torch.inf, posinf=-torch.inf)
 
     def safe_level(self, trajectory: Tensor) -> Tensor:
@@ -162,7 +163,8 @@ class ReferenceSelector:
 
         No action changes z_t, so i = 0 is left out; z_{t+H} is taken in.
         """
-        probability = self.says(head, trajectory)  # (candidate, particle, horizon)
+        steps = [self.says(head, latents) for latents in trajectory.unbind(dim=2)]
+        probability = torch.stack(steps, dim=2)  # (candidate, particle, horizon)
         if self.config.constraint_rule == "any":  # of the released code
             per_step = probability.amax(dim=1)  # (candidate, horizon)
         else:
