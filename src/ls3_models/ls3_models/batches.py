@@ -1,4 +1,4 @@
-"""What `replay.Replay` draws: rows of latents with what was seen there."""
+"""Batches that `replay.Replay` draws: latents and what the episodes say of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class FrameBatch:
-    """A batch of frames: z (..., d), and by the head what it is to say of them (...)."""
+    """A batch of frames: z (..., d), and the labels (...) that each head has for them, by name."""
 
     latents: Tensor
     labels: Mapping[str, Tensor]

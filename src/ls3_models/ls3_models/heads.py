@@ -1,7 +1,8 @@
-"""What is read off a latent: V, f_S, f_C and f_G (sections 4.2 and 4.3), each as one record.
+"""The heads: what is read off a latent. The paper's are V, f_S, f_C and f_G (sections 4.2, 4.3).
 
-Learning, validation, maps and planners go through the list of a model's heads and name none. A
-further head is one more `Head` in `HEADS`; ``learner.heads`` says which of them a model has.
+Each head is one record, a `Head`. The learner, the validation, the maps and the planners go through
+the list of a model's heads and name none of them. To add a head, add its record to `HEADS` and its
+name to the parameter ``learner.heads`` of the models that are to have it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Role(Enum):
-    """Where a planner asks a head."""
+    """Which latents of a plan a planner asks a head about, and for which equation."""
 
     STEP_REWARD = "the sum over z_{t+1..t+H-1} in the objective (2)"
     TERMINAL_VALUE = "z_{t+H}, in the objective (2)"
@@ -34,7 +35,7 @@ class Role(Enum):
 
 
 class Data(Enum):
-    """What a head learns from."""
+    """Which data a head learns from."""
 
     FRAMES = "all frames of D"
     TRANSITIONS = "all transitions of D"
@@ -57,16 +58,16 @@ def identity(output: Tensor) -> Tensor:
 
 
 def recall(probability: Tensor, label: Tensor) -> dict[str, float]:
-    """Shares of the positive and of the negative rows (row,) that are taken for positive."""
-    positive, taken = label > 0.5, (probability > 0.5).float()
+    """The shares of positive rows and of negative rows (row,) that are classified as positive."""
+    positive, found = label > 0.5, (probability > 0.5).float()
     return {
-        "recall": float(taken[positive].mean()),
-        "false_alarm": float(taken[~positive].mean()),
+        "recall": float(found[positive].mean()),
+        "false_alarm": float(found[~positive].mean()),
     }
 
 
 def means(probability: Tensor, label: Tensor) -> dict[str, float]:
-    """Mean probability of the rows (row,) inside and outside a set."""
+    """The mean probability of the rows (row,) inside a set and of those outside."""
     return {
         "mean_inside": float(probability[label > 0.5].mean()),
         "mean_outside": float(probability[label < 0.5].mean()),
@@ -74,31 +75,39 @@ def means(probability: Tensor, label: Tensor) -> dict[str, float]:
 
 
 def rms_error(number: Tensor, label: Tensor) -> dict[str, float]:
-    """Root of the mean squared difference of two (row,)."""
+    """The root of the mean squared difference of numbers and labels (row,)."""
     return {"rms_error": float((number - label).square().mean().sqrt())}
 
 
 def one_member(_config: LearnerConfig) -> int:
-    """A single network, no ensemble."""
+    """A single network instead of an ensemble."""
     return 1
 
 
 @dataclass(frozen=True)
 class Head:
-    """One network, or an ensemble of networks, that maps a latent to a number.
+    """One network, or an ensemble of networks, that maps a latent to one number.
 
-    name: of its parameters, losses and measurements; title: for figures, with the paper's symbol.
-
-    label: what an episode of T steps says of each of its frames (T + 1,), or with other `data`
-    than frames of each of its transitions (T,). target: of a head that is defined recursively,
-    what it learns, from transitions, their labels, and what its lagged copy says of z', each
-    (member, row); None: it learns the label. loss: of outputs and targets (member, row).
-    activation: makes the output what the head says. members: networks in the ensemble.
-
-    imagined: target of latents that the dynamics imagine and that no frame need resemble, with
-    weight ``imagined_weight`` in the loss; None: the head is not shown any. delta: a per-step
-    constraint's own bound in (6); None: the planner's delta_C. measure: figures of what the head
-    says of held-out rows (row,), given their labels.
+    Attributes:
+        name: names the head's parameters, losses and measurements.
+        title: names the head in figures, with the paper's symbol.
+        role: where a planner asks the head.
+        data: which data the head learns from.
+        label: computes the label of each frame of an episode of T steps (T + 1,). If `data` is not
+            FRAMES, it computes the label of each transition (T,).
+        target: for a head that is defined recursively. Computes what the head learns from a batch
+            of transitions, their labels, and the numbers that a lagged copy of the head gives for
+            z', each (member, row). None: the head learns its label.
+        loss: of the networks' outputs and the targets, each (member, row).
+        activation: turns the networks' outputs into the head's number, of any shape.
+        members: the number of networks in the ensemble.
+        imagined: the target for latents that the dynamics imagine and that resemble no frame;
+            ``learner.imagined_weight`` is their weight in the loss. None: the head sees no such
+            latents.
+        delta: the head's own bound in (6), if its role is STEP_CONSTRAINT. None: delta_C of the
+            planner.
+        measure: named figures that compare the head's numbers for held-out rows (row,) with their
+            labels (row,).
     """
 
     name: str
@@ -115,7 +124,7 @@ class Head:
     measure: Callable[[Tensor, Tensor], dict[str, float]] = recall
 
     def bound(self, delta_constraint: float) -> float:
-        """The right side of (6) for a per-step constraint, where the planner's is delta_C."""
+        """The right side of (6): `delta`, or the planner's delta_C if the head has none."""
         return delta_constraint if self.delta is None else self.delta
 
 
@@ -223,10 +232,10 @@ HEADS = {
 
 
 def heads_of(config: LearnerConfig) -> tuple[Head, ...]:
-    """The heads that `config` names, in its order.
+    """The records of the heads that ``config.heads`` names, in that order.
 
     Raises:
-        ConfigError: there is no such head, or one is named twice.
+        ConfigError: a name is not in `HEADS`, or stands there twice.
     """
     names: Sequence[str] = config.heads
     for name in names:

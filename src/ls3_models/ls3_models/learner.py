@@ -20,9 +20,9 @@ from ls3_models.replay import Replay
 
 
 class Models(nn.Module):
-    """f_enc, f_dec and f_dyn of one domain, and its heads: V, f_S, f_C and f_G.
+    """f_enc, f_dec and f_dyn of one domain, and its heads (the paper's are V, f_S, f_C and f_G).
 
-    heads: their networks by name; head_list: what each of them is.
+    `heads` holds the networks of each head by its name, `head_list` the records of the heads.
     """
 
     def __init__(self, config: LearnerConfig, channels: int, action_dim: int) -> None:
@@ -50,13 +50,13 @@ class Models(nn.Module):
         )
 
     def network(self, name: str) -> StackedMLP:
-        """The networks of a head."""
+        """The networks of the head of this name."""
         found = self.heads[name]
         assert isinstance(found, StackedMLP)
         return found
 
     def read(self, head: Head, latents: Tensor) -> Tensor:
-        """What a head says of latents (row, d), on average over its members: (row,)."""
+        """The head's number for each of the latents (row, d), the mean over its members: (row,)."""
         network = self.network(head.name)
         outputs = network(latents.expand(network.members, -1, -1))[..., 0]
         return head.activation(outputs).mean(dim=0)
@@ -145,9 +145,9 @@ class Learner:
         return self._descend_all(losses)
 
     def value_step(self, replay: Replay, *, monte_carlo: bool) -> dict[str, float]:
-        """One step of the heads that learn from the policy's own data, that is of the values.
+        """One step of the heads that learn from demonstrations and online episodes: V.
 
-        Offline they learn returns (9), with `monte_carlo`, and online their TD-1 targets (10).
+        With `monte_carlo`, as offline, V learns the returns (9), and otherwise TD-1 targets (10).
         """
         heads = [head for head in self.models.head_list if head.data is Data.ON_POLICY]
         losses = self._head_losses(heads, replay, monte_carlo=monte_carlo)
@@ -161,10 +161,10 @@ class Learner:
         *,
         monte_carlo: bool = False,
     ) -> dict[str, Tensor]:
-        """The loss of each head by name; heads that learn from the same data share the batch.
+        """The loss of each head by name; heads that learn from the same data share one batch.
 
-        starts: latents (member, row, d) that the dynamics imagine from; monte_carlo: heads learn
-        their labels, and not what their lagged copies make of them.
+        starts: latents (member, row, d) from which the dynamics imagine others; monte_carlo: the
+        heads learn their labels even if they are defined recursively.
         """
         config = self.config
         groups: dict[tuple[Data, int], list[Head]] = {}
@@ -187,7 +187,7 @@ class Learner:
 
     @torch.no_grad()
     def _target(self, head: Head, batch: FrameBatch | Transitions, monte_carlo: bool) -> Tensor:
-        """What a head is to say of z (member, row): its label, or (10) or (11)."""
+        """The target of a head for z (member, row): its label, or that of (10) or (11)."""
         label = batch.labels[head.name]
         if head.target is None or monte_carlo:
             return label
@@ -228,7 +228,7 @@ class Learner:
         return latents.flatten(0, 1)[None]
 
     def _descend_all(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """One step of each part; every `target_interval` of them renew a head's lagged copy."""
+        """One gradient step of each part; every `target_interval` steps renew a lagged copy."""
         for name, loss in losses.items():
             self._descend(name, loss)
             if name in self.targets:

@@ -22,12 +22,15 @@ from ls3_planner.plan import Plan
 
 @dataclass(frozen=True)
 class Elites:
-    """What the Gaussian is refitted to.
+    """The k candidates that the Gaussian is refitted to.
 
-    index: (k,) among the candidates; actions: (k, H, A); the best comes first in the last
-    iteration, and the order of the others says nothing. feasible: they meet (5) and (6);
-    inside: they meet (5). With neither, they are the ones that come closest. within: whether any
-    of them meets (5) at another delta_S.
+    Attributes:
+        index: (k,), their places among the candidates. In the last iteration the best one comes
+            first; the order of the others means nothing.
+        actions: (k, H, A), in [-1, 1].
+        inside: whether they meet (5). If not, no candidate does, and they come closest to it.
+        feasible: whether they meet (5) and (6). If not, no candidate does.
+        within: whether any of them would meet (5) at another delta_S.
     """
 
     index: Tensor
@@ -39,10 +42,13 @@ class Elites:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One candidate looked at closely.
+    """What there is to say about one candidate.
 
-    imagined: (H, d) particle means; safe_probability and constraint_probability: left sides of
-    (5) and (6); score: objective (2).
+    Attributes:
+        imagined: (H, d), the means of z_{t+1..t+H} over the particles.
+        safe_probability: the left side of (5).
+        constraint_probability: the left side of (6), the largest over all constraints.
+        score: the objective (2).
     """
 
     imagined: Tensor
@@ -63,10 +69,17 @@ class Selector(Protocol):
         *,
         final: bool = True,
     ) -> Elites:
-        """The best feasible of `candidates` (N, H, A) from z_t ~ N(start[0], start[1]^2), (2, d).
+        """The best feasible ones of `candidates` (N, H, A) in [-1, 1].
 
-        Where none is feasible: those inside the safe set that violate least; where none is inside:
-        those with the highest mean f_S. With `final` the first one is the best.
+        If no candidate is feasible, the elites are those inside the safe set (5) that violate (6)
+        least. If none is inside, they are those with the highest mean f_S.
+
+        Args:
+            start: (2, d), mean and standard deviation of z_t.
+            candidates: sequences of actions.
+            delta_safe: delta_S.
+            generator: the source of all random numbers.
+            final: whether this is the last iteration; then the first elite must be the best one.
         """
         ...
 

@@ -120,7 +120,7 @@ class ReferenceSelector:
         return torch.stack(steps, dim=2)
 
     def says(self, head: Head, latents: Tensor) -> Tensor:
-        """What a head says of latents (..., latent), on average over its members: (...)."""
+        """The head's number for each latent (..., latent), the mean over its members: (...)."""
         outputs = [network(latents).squeeze(-1) for network in self.networks[head.name]]
         return head.activation(torch.stack(outputs)).mean(dim=0)
 
@@ -172,7 +172,10 @@ class ReferenceSelector:
         return per_step.amax(dim=1).nan_to_num(nan=1.0)
 
     def excess(self, trajectory: Tensor) -> Tensor:
-        """By how much the worst constraint exceeds its bound in (6) (candidate); met where <= 0."""
+        """The left side of (6) minus its bound (candidate), of the constraint where this is most.
+
+        A candidate meets (6) where the excess is not positive.
+        """
         worst = torch.full(trajectory.shape[:1], -torch.inf, device=trajectory.device)
         for head in self.constraints:  # in the paper f_C alone
             bound = head.bound(self.config.delta_constraint)

@@ -55,7 +55,7 @@ class Networks(Protocol):
     def head_list(self) -> Sequence[Head]: ...
 
     def read(self, name: str, latents: Tensor) -> Tensor:
-        """The outputs of a head's networks for latents (..., d): (member, ...)."""
+        """The outputs of the networks of a head for latents (..., d): (member, ...)."""
         ...
 
     def roll_out(self, draws: Draws, actions: Tensor) -> Tensor:
@@ -163,12 +163,12 @@ def _follow(
 
 
 def heads_in(networks: Networks, role: Role) -> list[Head]:
-    """The heads that a planner asks there."""
+    """The heads that have this role."""
     return [head for head in networks.head_list if head.role is role]
 
 
 def says(networks: Networks, head: Head, latents: Tensor) -> Tensor:
-    """What a head says of latents (..., d), on average over its members: (...)."""
+    """The head's number for each of the latents (..., d), the mean over its members: (...)."""
     outputs = head.activation(networks.read(head.name, latents))
     return outputs[0] if len(outputs) == 1 else outputs.mean(dim=0)
 
@@ -208,7 +208,10 @@ def violation(networks: Networks, head: Head, trajectory: Tensor, config: Planne
 
 
 def excess(networks: Networks, trajectory: Tensor, config: PlannerConfig) -> Tensor:
-    """By how much the worst constraint exceeds its bound in (6) (n,), float64: met where <= 0."""
+    """The left side of (6) minus its bound (n,), of the constraint where this is most; float64.
+
+    A candidate meets (6) where the excess is not positive.
+    """
     count, device = trajectory.shape[2], trajectory.device
     worst = torch.full((count,), -torch.inf, dtype=torch.float64, device=device)
     for head in heads_in(networks, Role.STEP_CONSTRAINT):
