@@ -34,7 +34,7 @@ class Role(Enum):
     STEP_CONSTRAINT = "z_{t+1..t+H}, in constraint (6): the head is at most delta_C"
 
 
-class Data(Enum):
+class TrainingData(Enum):
     """Which data a head learns from."""
 
     FRAMES = "all frames of D"
@@ -113,7 +113,7 @@ class Head:
     name: str
     title: str
     role: Role
-    data: Data
+    data: TrainingData
     label: Callable[[Episode, LearnerConfig], np.ndarray]
     target: Callable[[Transitions, Tensor, Tensor, LearnerConfig], Tensor] | None = None
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy
@@ -207,7 +207,7 @@ HEADS = {
             "value",
             "value V",
             Role.TERMINAL_VALUE,
-            Data.ON_POLICY,
+            TrainingData.ON_POLICY,
             _returns,
             target=_temporal_difference,
             loss=squared_error,
@@ -219,14 +219,14 @@ HEADS = {
             "safe",
             "safe set f_S",
             Role.TERMINAL_CONSTRAINT,
-            Data.TRANSITIONS,
+            TrainingData.TRANSITIONS,
             _in_safe_set,
             target=_recursive_safety,
             imagined=0.0,
             measure=means,
         ),
-        Head("constraint", "constraint f_C", Role.STEP_CONSTRAINT, Data.FRAMES, _violates),
-        Head("goal", "goal f_G", Role.STEP_REWARD, Data.FRAMES, _in_goal),
+        Head("constraint", "constraint f_C", Role.STEP_CONSTRAINT, TrainingData.FRAMES, _violates),
+        Head("goal", "goal f_G", Role.STEP_REWARD, TrainingData.FRAMES, _in_goal),
     )
 }
 

@@ -14,7 +14,7 @@ from ls3_models.augment import augment
 from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.config import LearnerConfig
 from ls3_models.frame_stack import reverse_some, to_changes
-from ls3_models.heads import Data, Head, heads_of
+from ls3_models.heads import Head, TrainingData, heads_of
 from ls3_models.networks import Decoder, Dynamics, Encoder, StackedMLP
 from ls3_models.replay import Replay
 
@@ -140,7 +140,7 @@ class Learner:
         losses = {
             "dynamics": dynamics.negative_log_likelihood(batch.latents, batch.actions, change)
         }
-        heads = [head for head in self.models.head_list if head.data is not Data.ON_POLICY]
+        heads = [head for head in self.models.head_list if head.data is not TrainingData.ON_POLICY]
         losses |= self._head_losses(heads, replay, starts)
         return self._descend_all(losses)
 
@@ -149,7 +149,7 @@ class Learner:
 
         With `monte_carlo`, as offline, V learns the returns (9), and otherwise TD-1 targets (10).
         """
-        heads = [head for head in self.models.head_list if head.data is Data.ON_POLICY]
+        heads = [head for head in self.models.head_list if head.data is TrainingData.ON_POLICY]
         losses = self._head_losses(heads, replay, monte_carlo=monte_carlo)
         return self._descend_all(losses)
 
@@ -167,7 +167,7 @@ class Learner:
         heads learn their labels even if they are defined recursively.
         """
         config = self.config
-        groups: dict[tuple[Data, int], list[Head]] = {}
+        groups: dict[tuple[TrainingData, int], list[Head]] = {}
         for head in heads:
             groups.setdefault((head.data, head.members(config)), []).append(head)
         losses: dict[str, Tensor] = {}

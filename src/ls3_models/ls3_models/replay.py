@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
-from ls3_models.heads import Data, Head, heads_of
+from ls3_models.heads import Head, TrainingData, heads_of
 
 ON_POLICY_SOURCES = ("demonstration", "online")
 
@@ -49,7 +49,7 @@ class Replay:
         }
         for head in self.heads:
             label = head.label(episode, self.config)
-            due = steps + (head.data is Data.FRAMES)
+            due = steps + (head.data is TrainingData.FRAMES)
             if label.shape != (due,):
                 raise ValueError(f"labels of head '{head.name}': {label.shape}, not ({due},)")
             part[_column(head)] = torch.from_numpy(label)
@@ -80,7 +80,7 @@ class Replay:
         return mean + self._get("std")[index] * noise
 
     def _labels(self, index: Tensor, *, frames: bool) -> dict[str, Tensor]:
-        heads = [head for head in self.heads if (head.data is Data.FRAMES) == frames]
+        heads = [head for head in self.heads if (head.data is TrainingData.FRAMES) == frames]
         return {head.name: self._get(_column(head))[index].float() for head in heads}
 
     @property
@@ -113,12 +113,12 @@ class Replay:
         )
 
     def draw(
-        self, data: Data, shape: tuple[int, ...], generator: Generator
+        self, data: TrainingData, shape: tuple[int, ...], generator: Generator
     ) -> FrameBatch | Transitions:
         """Uniformly drawn rows of what a head learns from."""
-        if data is Data.FRAMES:
+        if data is TrainingData.FRAMES:
             return self.frames(shape, generator)
-        return self.transitions(shape, generator, on_policy=data is Data.ON_POLICY)
+        return self.transitions(shape, generator, on_policy=data is TrainingData.ON_POLICY)
 
 
 def _column(head: Head) -> str:

@@ -13,7 +13,7 @@ from ls3_common.images import coloured, newest
 from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.episodes import Episode
 from ls3_models.frame_stack import to_changes
-from ls3_models.heads import Data
+from ls3_models.heads import TrainingData
 from ls3_models.learner import Learner
 from ls3_models.replay import Replay
 
@@ -84,10 +84,12 @@ def _measure_heads(learner: Learner, replay: Replay, generator: Generator) -> di
     mean, _ = models.dynamics(latents, actions)
     error = (mean.mean(dim=0) - change[0]).square().sum()
     rows["held_out/dynamics_unexplained"] = float(error / change.square().sum())
-    batches: dict[Data, FrameBatch | Transitions] = {Data.TRANSITIONS: batch}
+    batches: dict[TrainingData, FrameBatch | Transitions] = {TrainingData.TRANSITIONS: batch}
     if replay.has_on_policy:
-        batches[Data.ON_POLICY] = replay.draw(Data.ON_POLICY, (1, SAMPLE), generator)
-    batches[Data.FRAMES] = replay.draw(Data.FRAMES, (1, SAMPLE), generator)
+        batches[TrainingData.ON_POLICY] = replay.draw(
+            TrainingData.ON_POLICY, (1, SAMPLE), generator
+        )
+    batches[TrainingData.FRAMES] = replay.draw(TrainingData.FRAMES, (1, SAMPLE), generator)
     for head in models.head_list:
         if head.data in batches:
             drawn = batches[head.data]

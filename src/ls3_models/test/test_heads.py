@@ -10,7 +10,7 @@ from small import SPEC, config, episode, episodes
 from ls3_common.errors import ConfigError
 from ls3_models import heads
 from ls3_models.bundle import Bundle, load_bundle, save_bundle
-from ls3_models.heads import Data, Head, Role
+from ls3_models.heads import Head, Role, TrainingData
 from ls3_models.learner import Learner
 from ls3_models.ls3_learning import make_replay
 from ls3_models.validation import Validation
@@ -32,12 +32,12 @@ def discounted_risk(_batch, label, ahead, config):
     return torch.maximum(label, config.gamma * ahead)
 
 
-SOON = Head("soon", "violates soon", Role.STEP_CONSTRAINT, Data.FRAMES, soon, delta=0.4)
+SOON = Head("soon", "violates soon", Role.STEP_CONSTRAINT, TrainingData.FRAMES, soon, delta=0.4)
 RISK = Head(
     "risk",
     "will violate",
     Role.STEP_CONSTRAINT,
-    Data.TRANSITIONS,
+    TrainingData.TRANSITIONS,
     risk,
     target=discounted_risk,
     members=lambda config: config.value_members,
@@ -122,7 +122,7 @@ def test_heads_that_there_are_not_are_named(names, fault):
 
 def test_labels_that_do_not_fit_are_refused(monkeypatch):
     """Those of frames are one more than those of transitions."""
-    wrong = dataclasses.replace(SOON, name="wrong", data=Data.TRANSITIONS)
+    wrong = dataclasses.replace(SOON, name="wrong", data=TrainingData.TRANSITIONS)
     monkeypatch.setitem(heads.HEADS, "wrong", wrong)
     learner = Learner(config(heads=("wrong",)), 1, 2, seed=0)
     with pytest.raises(ValueError, match=r"head 'wrong': \(7,\), not \(6,\)"):
