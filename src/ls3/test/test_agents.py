@@ -260,7 +260,10 @@ def test_its_runs_become_results_with_its_own_settings(whole, tmp_path):
         (["--set", "random_agent.spread=0.4"], "another random_agent"),
         (["--set", "random_agent.spread=4"], "[0, 1]"),
         (["--set", "random_agent.sprad=0.4"], "did you mean 'spread'?"),
-        (["--set", "sacfd.penalty=-1"], "sections: algorithm, learner, planner_node, random_agent"),
+        (
+            ["--set", "sacfd.penalty=-1"],
+            "sections: algorithm, domain, learner, planner_node, random_agent",
+        ),
         (["--method", "ls3"], "another agent"),
         (["--offline", "elsewhere"], "method 'random' takes nothing over"),
     ],
