@@ -10,6 +10,7 @@ import pytest
 from recorded import IMAGE, STEP_MS, Recording, header, make, record_episode, simulation
 from test_data_import import data_import, make_bag, reasons, rows, verdicts
 
+from ls3.cli.commands import run
 from ls3_models.episodes import list_episodes, read_episode
 
 SETPOINTS = ["--actions", "setpoints", "--period", str(STEP_MS / 1000)]
@@ -50,7 +51,7 @@ def test_a_bag_that_cannot_be_opened_is_not_called_damaged(
     file = tmp_path / "bag" / "bag.mcap"
     file.unlink()
     file.symlink_to("/proc/self/mem")  # an input/output error, whoever reads
-    assert data_import(tmp_path / "bag", out) == 2
+    assert run(["data", "import", str(tmp_path / "bag"), "--out", str(out)]) == 2
     said = capsys.readouterr().out
     assert "bag: rejected: cannot be read: Input/output error" in said and "damaged" not in said
 
