@@ -17,6 +17,8 @@ import measured
 import training
 from reading import ROOT, Results
 
+from ls3_common.files import write_text
+
 PARTS: dict[str, Callable[[Results], str]] = {
     "overview": training.overview,
     "rates": training.rates,
@@ -72,7 +74,7 @@ def main() -> int:
             print(f"{path.relative_to(ROOT)} differs from results/", file=sys.stderr)
             failed = True
         else:
-            path.write_text(after)
+            write_text(path, after)
     for name in results.unread():
         print(f"results/{name}.json appears in no document", file=sys.stderr)
         failed = True

@@ -91,7 +91,7 @@ def train(data, directory):
     agent = Ls3Learning(config(vae_iterations=1, offline_iterations=1), split, 0)
     training = OfflineTraining(agent, split, directory, seed=0)
     training.run()
-    return training
+    assert training.done == agent.stages
 
 
 def relabel(data):
@@ -101,7 +101,10 @@ def relabel(data):
 
 def test_a_run_with_relabelled_data_is_refused(data, tmp_path):
     train(data, tmp_path / "run")
-    assert train(data, tmp_path / "run").stage is None
+    path = tmp_path / "run" / resume.CHECKPOINT
+    before = path.stat().st_mtime_ns
+    train(data, tmp_path / "run")
+    assert path.stat().st_mtime_ns == before, "there was nothing to do"
     relabel(data)
     with pytest.raises(DataError, match="begun with another data_hash"):
         train(data, tmp_path / "run")
@@ -116,11 +119,20 @@ def test_a_run_of_an_earlier_version_goes_on_and_sees_what_is_relabelled_later(
     old = data_hash(data)._first
     checkpoint.save(path, tensors, description | {"data_hash": old})
     capsys.readouterr()
-    assert train(data, tmp_path / "run").stage is None
+    train(data, tmp_path / "run")
     assert "could not be checked" in capsys.readouterr().err
     assert checkpoint.load(path)[1]["data_hash"] == data_hash(data)
-    assert train(data, tmp_path / "run").stage is None
+    train(data, tmp_path / "run")
     assert not capsys.readouterr().err
     relabel(data)
     with pytest.raises(DataError, match="begun with another data_hash"):
         train(data, tmp_path / "run")
+
+
+def test_the_identity_of_an_online_run_is_compared_in_the_same_way(data):
+    """It holds that of the offline training."""
+    found = data_hash(data)
+    ours = {"seed": 0, "offline": {"data_hash": found}}
+    for recorded, same in ((found, True), (found._first, True), ("v2:0123456789abcdef", False)):
+        theirs = {"seed": 0, "offline": {"data_hash": str(recorded)}}
+        assert resume.is_same(ours, theirs) == same
