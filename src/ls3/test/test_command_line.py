@@ -11,7 +11,7 @@ import pytest
 from ls3.cli.commands import guarded
 from ls3_models.agent import NonFiniteLoss
 
-pytestmark = pytest.mark.background
+pytestmark = [pytest.mark.background, pytest.mark.timeout(300)]  # two dozen Pythons start
 
 LS3 = ("-m", "ls3.cli.cli")
 QUESTIONS = (
