@@ -148,7 +148,7 @@ def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
     code = (
         "from ls3_planner import cem, planner_node\n"
         "def plan(self, mean, std): raise RuntimeError('no luck')\n"
-        "cem.Planner.plan = plan\n"
+        "cem.CrossEntropyPlanner.plan = plan\n"
         "planner_node.main()"
     )
     child = bench.start("-c", code, model=str(model), **planner_parameters)

@@ -176,6 +176,7 @@ class PedalConfig:
         "", description="topic of a pedal that starts an episode, and stops it when pressed again"
     )
     success: str = parameter("", description="topic of a pedal that marks success")
+    violation: str = parameter("", description="topic of a pedal that marks a violation")
     discard: str = parameter("", description="topic of a pedal that discards the episode")
 
 
