@@ -1,8 +1,8 @@
-"""A scripted operator records demonstrations in simulation; everything stops when it is done.
+"""Records demonstrations of a scripted operator in simulation, and ends when the script is done.
 
     ros2 launch ls3_sim operator.launch.py script:=script.json out:=session_1
 
-The recording is record.launch.py's, as a person would start it. `ls3 demonstrations` writes the
+record.launch.py makes the recording, as a person would start it. `ls3 demonstrations` writes the
 scripts and imports the bags. `--show-args` lists the arguments.
 """
 
@@ -19,17 +19,19 @@ from ls3_launch.launching import number, text
 
 DOMAIN = load_spec("cable_routing")
 ARGUMENTS = [
-    DeclareLaunchArgument("script", description="JSON file: a list of {kind, seed}"),
-    DeclareLaunchArgument("out", description="the bag's directory"),
+    DeclareLaunchArgument("script", description="script to perform, a JSON list of {kind, seed}"),
+    DeclareLaunchArgument("out", description="directory of the bag"),
     DeclareLaunchArgument(
-        "steps", default_value=str(DOMAIN.horizon), description="T, of one that violates nothing"
+        "steps",
+        default_value=str(DOMAIN.horizon),
+        description="T, length of an episode without a violation",
     ),
     DeclareLaunchArgument(
-        "real_time_factor", default_value="2.0", description="simulated seconds per second of wall"
+        "real_time_factor", default_value="2.0", description="simulated seconds per wall second"
     ),
 ]
 
-# As of cable_routing.launch.py: in seconds of wall time, for a simulation that waits for nobody.
+# As in cable_routing.launch.py: seconds of wall time, because the simulation does not wait.
 LIMITS_S = {
     "limits.max_image_age": 30.0,
     "limits.max_state_age": 2.0,
@@ -38,20 +40,21 @@ LIMITS_S = {
 }
 ARM = {"limits.max_silence": 10.0, "limits.latch_timeouts": False, "auto_enable": True}
 RATE_HZ = 5.0
-"""Frames below which the monitor warns, per simulated second; a camera has 10."""
+"""Camera rate below which the monitor warns, Hz of simulated time; the camera has 10 Hz."""
 
 
 def generate_launch_description():
+    """Describe the launch; `ros2 launch` calls this."""
     return launching.graph(ARGUMENTS, start)
 
 
 def start(given):
-    """Simulation, arm, recorder, and the operator whose end is the end of all."""
+    """Start simulation, arm and recorder, and the operator, whose end ends everything."""
     factor = number(given, "real_time_factor", float, low=0.01, high=10.0)
     arm = {name: value * factor for name, value in LIMITS_S.items()} | ARM
     script, out = os.path.abspath(given["script"]), os.path.abspath(given["out"])
     if not os.path.isfile(script):
-        raise RuntimeError(f"script:={given['script']} is no file")
+        raise RuntimeError(f"script:={given['script']} is not a file")
     record = ["ros2", "launch", "dvrk_cable_env", "record.launch.py", f"out:={out}"]
     record += [f"camera_rate:={RATE_HZ * factor / 2}", f"state_rate:={RATE_HZ * factor}"]
     operator = _node(
@@ -66,7 +69,7 @@ def start(given):
             cmd=record,
             name="record",
             output="screen",
-            sigterm_timeout="30",  # a large bag takes its time to be closed
+            sigterm_timeout="30",  # closing a large bag takes time
             sigkill_timeout="10",
         ),
     ]
@@ -93,5 +96,5 @@ def _ended(event, context):
         return None
     if event.returncode == 0:
         return EmitEvent(event=Shutdown(reason="the script is done"))
-    # raised, so that `ros2 launch` itself returns 1
+    # an exception makes `ros2 launch` itself return 1
     raise RuntimeError(f"operator_node ended with exit code {event.returncode}")

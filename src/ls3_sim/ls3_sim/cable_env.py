@@ -1,4 +1,4 @@
-"""`LS3/CableRouting-v0`: guide a cable into a goal disc round an obstacle (sections 5.3, 7.3.4)."""
+"""`LS3/CableRouting-v0`: guide a cable round an obstacle to a goal disc (paper, 5.3 and 7.3.4)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ from ls3_sim.cable_scene import LINKS, CableLayout, CableScene
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.viewer import Viewer
 
-RANDOM_BEND = 0.08  # radians, standard deviation of the hinge angles of a random start
+RANDOM_BEND = 0.08
+"""Standard deviation of the hinge angles of a random start, rad."""
 
 
 class CableEnv(DomainEnv[CableScene]):
-    """Observation: the cable's mask, one channel. Action: (dx, dy) of the tool in metres.
+    """Cable routing as a gymnasium environment.
 
-    It moves the tool's setpoint in a straight line; then the cable settles. `info` has `tool_xy`
-    (metres). A random start puts tool and cable anywhere free and in view.
+    Observation: mask of the cable, uint8 (height, width, 1), of the domain's image size.
+    Action: displacement (dx, dy) of the tool, m. The tool moves straight, then the cable settles.
+    Info: `tool_xy` (2,), m, beside `success` and `constraint`.
+    A random start puts tool and cable at a random free place in the camera's view.
 
     Args:
-        start_jitter: standard deviation (radians) of the cable's hinge angles at reset; 0 starts
-            every episode in the same state.
+        render_mode: as in `DomainEnv`.
+        layout: positions and sizes; by default those of `CableLayout`.
+        start_jitter: standard deviation of the cable's hinge angles at reset, rad; 0: every episode
+            starts in the same state.
         domain_randomisation: draw friction, stiffness, camera, light and colours at every reset.
-        domain: by default the installed one.
+        domain: facts of the domain; by default the installed file's.
     """
 
     channels = 1
@@ -48,6 +53,7 @@ class CableEnv(DomainEnv[CableScene]):
         self._segmentation = SegmentationConfig(mask_size=self.domain.image_size)
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
+        """See `cable_behaviours`."""
         return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> Viewer:
@@ -58,7 +64,7 @@ class CableEnv(DomainEnv[CableScene]):
         scene.begin(rng, self.start_jitter, self.domain_randomisation)
         low, high = scene.layout.workspace_low, scene.layout.workspace_high
         fits = not anywhere
-        while not fits:  # a quarter of the draws does
+        while not fits:  # about a quarter of the draws fit
             scene.reset(
                 rng.uniform(low, high),
                 rng.uniform(-np.pi, np.pi),

@@ -1,4 +1,4 @@
-"""What the environments of all domains have in common."""
+"""The base class of the domains' environments."""
 
 from __future__ import annotations
 
@@ -17,53 +17,58 @@ from ls3_sim.behaviours import BEHAVIOURS, Behaviour
 from ls3_sim.viewer import Window
 
 Image = NDArray[np.uint8]
+"""A picture or an observation, uint8 (height, width, channels)."""
 
 
 class Scene(Protocol):
-    """A domain's simulation."""
+    """The simulation of a domain, as `DomainEnv` uses it."""
 
     @property
-    def at_goal(self) -> bool: ...
+    def at_goal(self) -> bool:
+        """Whether the present state is in the goal set."""
 
     @property
-    def violated(self) -> bool: ...
+    def violated(self) -> bool:
+        """Whether a constraint is violated; stays true until the next reset."""
 
-    def render(self) -> Image: ...
+    def render(self) -> Image:
+        """Return a picture for people, uint8 (height, width, 3)."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release the renderers."""
 
 
 SceneType = TypeVar("SceneType", bound=Scene)
 
 
 class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
-    """Reward 0 in the goal set and -1 elsewhere (section 5.3).
+    """A domain as a gymnasium environment, with reward 0 in the goal set and -1 elsewhere (5.3).
 
-    After a violation the scene is frozen until the horizon. Nothing ends an episode early; T is
-    the registered time limit. `info` holds `success`, `constraint` and the domain's own.
-
-    An observation is uint8 (height, width, channel): the newest frames that the domain stacks, the
-    oldest first. At reset the first frame stands for those before it.
+    Observation: uint8 (height, width, channels), the newest frames that the domain stacks, the
+    oldest first. At reset the first frame stands for the missing ones.
+    Info: `success` and `constraint` of the present state, and the domain's own entries.
+    After a violation the scene is frozen until the horizon. No episode ends early; T is the
+    registered time limit.
 
     Args:
-        domain: image size, frames and the bounds of actions.
-        scene: what is simulated.
+        domain: image size, number of frames and bounds of actions.
+        scene: the simulation.
         render_mode: `rgb_array`, `human` for a live window, or None.
 
     Raises:
-        ConfigError: the domain has other numbers of actions or channels than the scene.
+        ConfigError: the domain's number of actions or channels is not this environment's.
     """
 
     actions = 2
-    """Dimensions of an action."""
+    """Number of dimensions of an action."""
     channels = 3
-    """Of one frame."""
+    """Number of channels of one frame."""
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
     behaviours = BEHAVIOURS
     random_starts: tuple[str, ...] = ()
     """Behaviours whose episodes begin with the reset option `random_start`."""
     behaviour_lengths: Mapping[str, int] = {}
-    """Steps of the behaviours whose episodes are shorter than T."""
+    """Number of steps of the behaviours whose episodes are shorter than T."""
 
     def __init__(self, domain: DomainSpec, scene: SceneType, render_mode: str | None) -> None:
         found = len(domain.action_low), domain.channels
@@ -85,52 +90,61 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Image, dict[str, Any]]:
-        """Start over; ``options={"random_start": True}``: anywhere free, where a domain can."""
+        """Start an episode; with ``options={"random_start": True}`` at a random free place.
+
+        Returns:
+            The first observation and the info. A domain without random starts ignores the option.
+        """
         super().reset(seed=seed)
         self._begin(anywhere=bool(options and options.get("random_start")))
         self._stack.clear()
-        return self._look()
+        return self._observation_and_info()
 
     def step(self, action: NDArray[np.float32]) -> tuple[Image, float, bool, bool, dict[str, Any]]:
-        """Do `action`, bounded by the action space, and look."""
+        """Carry out `action` (actions,), clipped to the action space.
+
+        Returns:
+            Observation, reward, terminated and truncated (both False), info.
+        """
         self._act(np.clip(np.asarray(action, np.float64), self._low, self._high))
-        observation, info = self._look()
+        observation, info = self._observation_and_info()
         return observation, 0.0 if info["success"] else -1.0, False, False, info
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        """A policy that collects data, for one episode: see `BEHAVIOURS`."""
+        """Make the policy `kind`, one of `BEHAVIOURS`, that collects data for one episode."""
         raise NotImplementedError
 
     def render(self) -> Image | None:
-        """The scene's picture, uint8 (height, width, 3); None in mode `human`, which shows it."""
+        """Return the scene's picture, uint8 (height, width, 3); None in mode `human`."""
         return None if self._window is not None else self.scene.render()
 
     def close(self) -> None:
-        """Release window and renderers; may be called twice."""
+        """Close the window and release the renderers; may be called twice."""
         if self._window is not None:
             self._window.close()
         self.scene.close()
 
     def _open_window(self) -> Window:
+        """Open the window of mode `human`."""
         raise NotImplementedError
 
     def _begin(self, anywhere: bool) -> None:
-        """Put the scene at a start."""
+        """Put the scene at the start, or at a random place if `anywhere`."""
         raise NotImplementedError
 
     def _act(self, action: NDArray[np.float64]) -> None:
-        """Move the scene by one step."""
+        """Advance the scene by one step with this action (actions,)."""
         raise NotImplementedError
 
     def _observe(self) -> Image:
-        """One frame, uint8 (height, width, channel)."""
+        """Return one frame, uint8 (height, width, channels)."""
         raise NotImplementedError
 
     def _state(self) -> dict[str, Any]:
-        """The domain's own part of `info`."""
+        """Return the domain's own entries of `info`."""
         raise NotImplementedError
 
-    def _look(self) -> tuple[Image, dict[str, Any]]:
+    def _observation_and_info(self) -> tuple[Image, dict[str, Any]]:
         if self._window is not None:
             self._window.sync()
         truth = {"success": self.scene.at_goal, "constraint": self.scene.violated}

@@ -1,9 +1,9 @@
-"""gym_node: a gymnasium environment behind the topics of a robot, one step per command.
+"""gym_node: a gymnasium environment behind the topics of a robot; every command is one step.
 
-Commands of ros2_control's forward controller go in; a frame, TASK_STATE, JOINT_STATES and /clock
-come out. Time stands still between commands, so that a plan may take as long as it takes: a task
-whose control period is 20 ms needs no computer that plans in 20 ms. What is newest is published
-again now and then, with the same stamp, for those who missed it.
+gym_node takes the commands of ros2_control's forward controller and publishes a frame, TASK_STATE,
+JOINT_STATES and /clock. Time stands still between commands, so that a plan may take any time: a
+task with a control period of 20 ms does not need a computer that plans within 20 ms. The newest
+messages are repeated with the same stamp, for subscribers that missed them.
 """
 
 from __future__ import annotations
@@ -30,32 +30,35 @@ from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.registration import make_environment
 
-AGAIN_S = 0.2
-"""Wall time between two repetitions of what is newest."""
-LEAP_NS = 1_000_000_000
-"""How far a reset moves the clock: nobody takes two scenes for one."""
+REPEAT_S = 0.2
+"""Wall time between two repetitions of the newest messages, s."""
+RESET_JUMP_NS = 1_000_000_000
+"""Time by which a reset advances the clock, ns, so that frames before and after are told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GymConfig:
-    """Parameters of gym_node: the facts of the domain, and no others."""
+    """Parameters of gym_node: the facts of the domain."""
 
     domain: DomainSpec
 
     def __post_init__(self) -> None:
         if not self.domain.joints:
-            raise ValueError("'domain.joints' names none, and this node commands nothing else")
+            raise ValueError("'domain.joints' is empty, but gym_node needs joints to command")
 
 
 class GymNode(Node):
-    """Everything happens in one thread: physics, rendering (EGL insists) and callbacks."""
+    """Steps an environment with each command, and publishes what a robot would.
+
+    Physics, rendering and callbacks share one thread, because EGL requires it for rendering.
+    """
 
     def __init__(self) -> None:
-        # who makes the clock cannot follow it
+        # the node that publishes the clock must not follow it
         real = Parameter("use_sim_time", value=False)
         super().__init__("gym_node", parameter_overrides=[real])
         self._domain = domain = declare(self, GymConfig).domain
-        # without its time limit: episode_node counts the steps
+        # without the time limit, because episode_node counts the steps
         self._env: Any = make_environment(domain, render_mode="rgb_array").unwrapped
         self._now = 1  # ns; 0 would mean invalid
         self._observation, self._info = self._env.reset(seed=0)
@@ -69,9 +72,10 @@ class GymNode(Node):
         )
         self.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(AGAIN_S, self._publish, clock=steady)
+        self.create_timer(REPEAT_S, self._publish, clock=steady)
 
     def close(self) -> None:
+        """Release the renderers."""
         self._env.close()
 
     def _on_command(self, message: Float64MultiArray) -> None:
@@ -91,7 +95,7 @@ class GymNode(Node):
             response.message = f"seed {request.seed} is negative"
             return response
         self._observation, self._info = self._env.reset(seed=request.seed)
-        self._now += LEAP_NS
+        self._now += RESET_JUMP_NS
         self._publish()
         response.ok, response.stamp = True, self._stamp()
         return response
@@ -102,13 +106,13 @@ class GymNode(Node):
     def _publish(self) -> None:
         header = Header(stamp=self._stamp(), frame_id="camera")
         self._clock_out.publish(ClockMessage(clock=header.stamp))
-        # an environment need not tell: a message without positions says that time goes on
-        place = self._info.get("angles", self._info.get("position", np.empty(0)))
-        told = place.tolist() if place.shape == (len(self._domain.joints),) else []
-        self._joints.publish(JointState(header=header, name=self._domain.joints, position=told))
+        # an environment need not report positions; a message without them still advances time
+        found = self._info.get("angles", self._info.get("position", np.empty(0)))
+        position = found.tolist() if found.shape == (len(self._domain.joints),) else []
+        self._joints.publish(JointState(header=header, name=self._domain.joints, position=position))
         if self._scenes.get_subscription_count():
             self._scenes.publish(to_message(self._env.render(), header))
-        # of an observation that stacks frames, the newest
+        # the newest frame of a stack
         newest = self._observation[..., -self._domain.channels :]
         self._images.publish(to_message(newest, header))
         self._tasks.publish(

@@ -1,4 +1,4 @@
-"""`LS3/Navigation-v0`: steer a point round an obstacle to a goal (sections 5.3, 7.3.1)."""
+"""`LS3/Navigation-v0`: steer a point round an obstacle to a goal (paper, 5.3 and 7.3.1)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from ls3_sim.viewer import ImageViewer
 
 
 class NavigationEnv(DomainEnv[NavigationScene]):
-    """Observation: the window without the goal. Action: (dx, dy), to which noise comes.
+    """Navigation as a gymnasium environment.
 
-    `info` has `position` (x, y).
+    Observation: the window without the goal, uint8 (height, width, 3), of the domain's image size.
+    Action: displacement (dx, dy) in the window's units, to which noise is added.
+    Info: `position` (2,) in the window's units, beside `success` and `constraint`.
+    A random start is anywhere outside the obstacle.
 
     Args:
-        domain: by default the installed one.
-        start_jitter: standard deviation per axis of the start; the paper's is fixed, the authors'
-            code has 1.
+        render_mode: as in `DomainEnv`.
+        layout: positions and sizes; by default those of `NavigationLayout`.
+        start_jitter: standard deviation of the start per axis, in the window's units. The paper's
+            start is fixed; the authors' code uses 1.
+        domain: facts of the domain; by default the installed file's.
     """
 
     random_starts = ("random", "constraint")
@@ -40,6 +45,7 @@ class NavigationEnv(DomainEnv[NavigationScene]):
         super().__init__(domain or load_spec("navigation"), scene, render_mode)
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
+        """See `navigation_behaviours`."""
         return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> ImageViewer:

@@ -1,4 +1,4 @@
-"""`LS3/SequentialPushing-v0`: push three blocks, none off the table (sections 5.3, 7.3.3)."""
+"""`LS3/SequentialPushing-v0`: push three blocks, none off the table (paper, 5.3 and 7.3.3)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ from ls3_sim.viewer import Viewer
 
 
 class PushingEnv(DomainEnv[PushingScene]):
-    """Observation: the table. Action: (dx, dy) of the effector in metres.
+    """Sequential pushing as a gymnasium environment.
 
-    The goal set is all blocks in the goal at once, a violation is a block off the table. `info`
-    has `position` (2,) of the effector and `blocks` (3, 3), all in metres. There is one start
-    (section 7.3.3), for all behaviours.
+    Observation: the table, uint8 (height, width, 3), of the domain's image size.
+    Action: displacement (dx, dy) of the effector, m.
+    Info: `position` (2,) of the effector and `blocks` (3, 3), their centres, m, beside `success`
+    (all blocks are in the goal at once) and `constraint` (a block has fallen off the table).
+    Every episode starts in the same state (7.3.3), whatever the behaviour.
+
+    Args:
+        render_mode: as in `DomainEnv`.
+        layout: positions and sizes; by default those of `PushingLayout`.
+        domain: facts of the domain; by default the installed file's.
     """
 
     def __init__(
@@ -33,6 +40,7 @@ class PushingEnv(DomainEnv[PushingScene]):
         super().__init__(domain or load_spec("pushing"), scene, render_mode)
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
+        """See `pushing_behaviours`."""
         return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> Viewer:

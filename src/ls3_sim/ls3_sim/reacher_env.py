@@ -1,4 +1,4 @@
-"""`LS3/Reacher-v0`: bring a two-link arm's finger to a target round a disc (5.3, 7.3.2)."""
+"""`LS3/Reacher-v0`: bring a two-link arm's finger to a target round a disc (paper, 5.3, 7.3.2)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,23 @@ from ls3_sim.reacher_scene import ReacherLayout, ReacherScene
 from ls3_sim.viewer import Viewer
 
 CONTROL_SCALE = 0.5
-"""Share of the motors' range that an action of 1 asks for, as in the authors' code."""
+"""Share of the motors' range that an action of 1 uses, as in the authors' code."""
 
 
 class ReacherEnv(DomainEnv[ReacherScene]):
-    """Observation: the last RGB frames, as many as the domain stacks. Action: a torque per joint
-    for 0.02 s, where 1 is 0.025 N m.
+    """The reacher as a gymnasium environment.
 
-    `info` has `position` (2,) of the finger in metres, `angles` (2,)
-    and `velocities` (2,) of shoulder and wrist in rad and rad/s. A random start is at rest.
+    Observation: the newest RGB frames, uint8 (height, width, 3 * frames), the oldest first; the
+    domain says how many.
+    Action: a torque per joint for 0.02 s, in [-1, 1]; 1 is 0.025 N m.
+    Info: `position` (2,) of the finger, m, `angles` (2,), rad, and `velocities` (2,), rad/s, of
+    shoulder and wrist, beside `success` and `constraint`.
+    A random start is at rest, with the finger anywhere outside the obstacle.
+
+    Args:
+        render_mode: as in `DomainEnv`.
+        layout: positions and sizes; by default those of `ReacherLayout`.
+        domain: facts of the domain; by default the installed file's.
     """
 
     metadata = {**DomainEnv.metadata, "render_fps": 50}
@@ -41,6 +49,7 @@ class ReacherEnv(DomainEnv[ReacherScene]):
         super().__init__(domain or load_spec("reacher"), scene, render_mode)
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
+        """See `reacher_behaviours`."""
         return make_behaviour(kind, rng)
 
     def _open_window(self) -> Viewer:

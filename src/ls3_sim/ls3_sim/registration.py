@@ -1,6 +1,6 @@
-"""Names of the environments, and how one is made for a domain.
+"""Registers the environments with gymnasium, and makes the environment of a domain.
 
-gymnasium 1.x loads no plugins: ``import ls3_sim`` first, or have gymnasium do it with
+gymnasium 1.x loads no plugins: ``import ls3_sim`` first, or name the module in the id:
 ``gymnasium.make("ls3_sim:LS3/CableRouting-v0")``.
 """
 
@@ -24,14 +24,14 @@ ENTRY_POINTS = {
     "pushing": "ls3_sim.pushing_env:PushingEnv",
     "reacher": "ls3_sim.reacher_env:ReacherEnv",
 }
-"""The class of each domain's environment; id and T stand in the domain's YAML file."""
+"""Class of each domain's environment; id and T are in the domain's YAML file."""
 
 
 def register() -> None:
-    """Make the environments known to gymnasium; calling it twice does nothing.
+    """Register the environments with gymnasium; calling this twice does nothing.
 
     Raises:
-        ConfigError: the file of a domain is not installed, or is damaged.
+        ConfigError: the file of a domain is not installed or is damaged.
     """
     for name, entry_point in ENTRY_POINTS.items():
         domain = load_spec(name)
@@ -40,18 +40,21 @@ def register() -> None:
                 domain.environment,
                 entry_point=entry_point,
                 max_episode_steps=domain.horizon,
-                kwargs={"domain": None},  # the installed one, unless `make_environment` has another
+                kwargs={"domain": None},  # means the installed one; see `make_environment`
             )
 
 
-def find(environment: str) -> EnvSpec:
-    """What gymnasium knows of an environment, whose module is imported where its id names one.
+def find_environment(environment: str) -> EnvSpec:
+    """Return what gymnasium knows of an environment.
+
+    Args:
+        environment: gymnasium id; in ``module:id`` the module is imported first.
 
     Raises:
-        UserError: there is no such environment, or no such module.
+        UserError: there is no such environment or no such module.
     """
     module, _, name = environment.rpartition(":")
-    with _in_words(environment):
+    with _as_user_error(environment):
         if module:
             importlib.import_module(module)
         return gymnasium.spec(name)
@@ -60,25 +63,27 @@ def find(environment: str) -> EnvSpec:
 def make_environment(
     domain: DomainSpec, render_mode: str | None = None, **variations: Any
 ) -> gymnasium.Env[Any, Any]:
-    """The environment of a domain, with its T as the time limit.
+    """Make the environment of a domain, with the domain's T as the time limit.
 
-    An environment that is registered with the keyword argument ``domain`` is given `domain`.
+    An environment that was registered with the keyword argument ``domain`` gets `domain`.
 
     Args:
-        variations: values of those that the domain names.
+        domain: facts of the domain.
+        render_mode: as in gymnasium.
+        variations: values of the variations that the domain names.
 
     Raises:
         UserError: there is no such environment, or the module that registers it is missing.
-        ConfigError: its observations or actions are not the domain's, or there is no such
-            variation.
+        ConfigError: the environment's observations or actions are not the domain's, or the domain
+            has no such variation.
     """
-    spec = find(domain.environment)
+    spec = find_environment(domain.environment)
     unknown = sorted(set(variations) - set(domain.variations))
     if unknown:
         known = ", ".join(domain.variations) or "none"
         raise ConfigError(f"{spec.id} has no variation '{unknown[0]}'", do=f"variations: {known}")
     given: dict[str, Any] = {"domain": domain} if "domain" in spec.kwargs else {}
-    with _in_words(domain.environment):
+    with _as_user_error(domain.environment):
         made = gymnasium.make(
             spec.id,
             max_episode_steps=domain.horizon,
@@ -88,14 +93,14 @@ def make_environment(
         )
     images, actions = made.observation_space, made.action_space
     if not (isinstance(images, spaces.Box) and isinstance(actions, spaces.Box)):
-        raise ConfigError(f"{spec.id} has observations or actions that are no Box")
+        raise ConfigError(f"the observations and actions of {spec.id} must be of type Box")
     domain.check_spaces(images.shape, actions.low.tolist(), actions.high.tolist())
     return made
 
 
 @contextlib.contextmanager
-def _in_words(environment: str) -> Iterator[None]:
-    """Gymnasium's complaints, and those of imports, as a user's error that names what there is."""
+def _as_user_error(environment: str) -> Iterator[None]:
+    """Turn errors of gymnasium and of imports into a UserError that lists the environments."""
     try:
         yield
     except (gymnasium.error.Error, ImportError) as error:

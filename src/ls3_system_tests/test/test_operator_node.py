@@ -95,7 +95,7 @@ def test_an_arm_that_does_not_answer_costs_one_episode(
 def test_nothing_is_driven_that_nobody_records(operate: Callable[..., Any], robot: Any) -> None:
     node, marks = operate(recorded=True, start_timeout=PATIENCE)
     assert node.wait(60) == 2
-    assert f"waited {PATIENCE:g} s: no recorder listens to camera/image_raw" in node.output
+    assert f"waited {PATIENCE:g} s: no recorder subscribes to camera/image_raw" in node.output
     assert not robot.plans
     assert not marks
 

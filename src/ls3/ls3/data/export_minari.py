@@ -15,7 +15,7 @@ import numpy as np
 
 from ls3.data.data_export import Exported
 from ls3_models.episodes import Episode
-from ls3_sim.registration import find
+from ls3_sim.registration import find_environment
 
 HOLDS = "data"
 """The folder within, by Minari's layout of `<data set>/data`."""
@@ -35,7 +35,7 @@ def export(episodes: Iterable[Episode], spaces: Exported, out: Path) -> None:
         action_space=gymnasium.spaces.Box(
             np.array(spaces.action_low, np.float32), np.array(spaces.action_high, np.float32)
         ),
-        env_spec=find(spaces.environment),
+        env_spec=find_environment(spaces.environment),
         data_format="hdf5",
         jpeg_encoding=False,  # masks are not photographs
     )
