@@ -51,7 +51,7 @@ class OperatorResetConfig:
     step: float = parameter(
         0.005,
         low=0.001,
-        description="longest step on the way back; arm_node refuses longer ones than its own limit",
+        description="longest step on the way back, at most limits.max_step of arm_node",
         unit="m",
     )
     speed: float = parameter(

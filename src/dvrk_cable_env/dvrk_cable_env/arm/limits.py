@@ -46,7 +46,7 @@ class ArmLimits:
     )
     max_step: float = parameter(
         default_factory=installed("cable_routing", "largest_action"),
-        description="largest displacement per axis and step; a robot may have less than its domain",
+        description="largest displacement per axis and step, at most that of the domain",
         unit="m",
         low=1e-4,
         high=0.05,

@@ -63,7 +63,7 @@ def parameter_files(args: Sequence[str]) -> list[str]:
 def node_parameters(files: Sequence[str], name: str, kind: type) -> dict[str, Any]:
     """Return the parameters that the files give to one node, by dotted name.
 
-    Those that are facts of the domain are among them.
+    Parameters that are facts of the domain are included.
 
     Args:
         files: ROS parameter files; a later file overrides an earlier one.

@@ -81,7 +81,7 @@ class Film:
             config: headline and scale.
             decode: decodes imagined latents.
             horizon: T, length of an episode.
-            channels: of one of the frames that a decoded observation stacks.
+            channels: number of channels of one frame of a decoded observation.
             warn: logs a warning.
         """
         self._channels = channels
@@ -189,7 +189,7 @@ class Film:
         return [(0.5 + x / self._config.width, 0.5 - y / self._config.width) for x, y in points]
 
     def _imagine(self, latent: np.ndarray) -> np.ndarray:
-        """The newest frame (height, width, channel) of what a latent (d,) is decoded to."""
+        """Decode a latent (d,) and return the newest frame, uint8 (height, width, channels)."""
         return newest(self._decode(latent[None])[0], self._channels)
 
     def _work(self) -> None:
