@@ -33,10 +33,12 @@ PACKAGE = "standin_features"
 
 
 def node(**keywords):
+    """Start the executable of this package, with these keywords of `Node`."""
     return Node(package=PACKAGE, executable="node", **keywords)
 
 
 def generate_launch_description():
+    """Describe the launch; `ros2 launch` calls this."""
     given = LaunchConfiguration("given")
     share = FindPackageShare(PACKAGE)
     file = PathJoinSubstitution([share, "config", "parameters.yaml"])

@@ -7,6 +7,7 @@ from launch_ros.actions import Node
 
 
 def generate_launch_description():
+    """Describe the launch; `ros2 launch` calls this."""
     return LaunchDescription(
         [
             DeclareLaunchArgument("inner"),
