@@ -84,7 +84,7 @@ def record(path: Path, spoil: Spoil | None = None, **settings: Any) -> tuple[Raw
 @pytest.fixture
 def config(tmp_path: Path) -> list[str]:
     """The domain's numbers, for a robot whose camera is raw."""
-    text = (ROOT / "ls3_planner/config/cable_routing.yaml").read_text()
+    text = (ROOT / "ls3_common/config/cable_routing.yaml").read_text()
     text += "\n/**/segmentation_node:\n  ros__parameters:\n    undistort: true\n"
     (tmp_path / "my_robot.yaml").write_text(text)
     return ["--config", str(tmp_path / "my_robot.yaml")]
