@@ -96,8 +96,8 @@ train(Path(sys.argv[1]), vae_iterations=400).run()
 
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path):
-    here = str(Path(__file__).parent)
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path / "killed"), here])
+    arguments = [str(tmp_path / "killed"), str(Path(__file__).parent), *sys.path]
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments])
     path = tmp_path / "killed" / CHECKPOINT
     until(path.exists)
     time.sleep(0.3)
