@@ -90,7 +90,7 @@ def test_the_frame_in_which_pixels_are_counted(picture: list[str], tmp_path: Pat
 
 
 def test_a_frame_that_cannot_be_written(picture: list[str], capsys: Any) -> None:
-    for name in ("frame", "/no/such/folder/frame.png"):
+    for name in ("frame", f"{picture[2]}/frame.png"):  # no suffix; a folder that is a file
         assert main([*picture, "--write-frame", name]) == 2
         assert "cannot be written" in capsys.readouterr().err
 
