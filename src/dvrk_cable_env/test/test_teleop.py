@@ -111,8 +111,8 @@ def test_an_arm_that_is_not_ready_and_a_silent_camera_are_named() -> None:
     world.still(0.1)
     assert world.pilot.refusal(0.2 + FRAME_SILENCE + 0.1) == "no camera frame for 1 s"
     unseen = Pilot(0.1)
-    unseen.watch(MotionStatus(False, True, "", 0, 0, 0))
-    unseen.see(0, 0.0)
+    unseen.receive_motion(MotionStatus(False, True, "", 0, 0, 0))
+    unseen.receive_frame(0, 0.0)
     assert unseen.refusal(0.0) == "no camera frame yet", "stamp 0 is invalid"
 
 
