@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -140,13 +141,14 @@ def run(options: argparse.Namespace) -> int:
     for section in filter(options.only.__contains__, SECTIONS):
         if options.device != "cpu" and section in ("training", "graph"):
             continue
+        load = round(os.getloadavg()[0], 1)  # of others: what a busy machine says is not its speed
         measured = globals()[f"measure_{section}"](options.device, options.rounds)
         document["metrics"][section] = measured
         document |= {
             "name": f"bench_{options.device}",
             "command": "make bench",
             "commits": document.get("commits", {}) | {section: git_commit()},
-            "machines": document.get("machines", {}) | {section: here},
+            "machines": document.get("machines", {}) | {section: here | {"load": load}},
         }
         write_json(path, document)
         print(f"{path}: {section}")

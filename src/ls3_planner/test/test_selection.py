@@ -214,6 +214,17 @@ def test_previews_are_used_and_an_executed_plan_is_feasible_in_float32(monkeypat
             assert plan.safe_probability >= 1 - plan.delta_safe - 1e-6
 
 
+@pytest.mark.parametrize(
+    ("candidates", "particles", "saves"), [(1000, 20, True), (90, 20, False), (1000, 5, False)]
+)
+def test_a_preview_is_made_only_where_it_saves_work(candidates, particles, saves):
+    """Where it saves nothing, no network is asked."""
+    networks = FloatNetworks(random_bundle(3).models, Workers()) if saves else None
+    full = ranking.Full(networks, torch.randn(2, particles, candidates, 32), CONFIG)
+    preview = ranking.Preview.fit(full, torch.arange(candidates))
+    assert (preview is not None) == saves
+
+
 def test_judgements_equal_the_networks_one_particle_at_a_time():
     models = random_bundle(3).models
     config = dataclasses.replace(CONFIG, delta_safe=0.5)
