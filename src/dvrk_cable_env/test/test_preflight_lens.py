@@ -58,7 +58,7 @@ def lines(bench: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("heights", "reason"),
     [
-        ([], "no camera_info has come on /camera/camera_info -> have the driver publish"),
+        ([], "no camera_info has arrived on /camera/camera_info -> have the driver publish"),
         ([240], "describes frames of 640 x 240, this frame is 640 x 480"),
     ],
 )
