@@ -37,7 +37,7 @@ class PlannerNodeConfig(PlannerConfig):
 
 
 class Job(NamedTuple):
-    """What one plan answers."""
+    """A step request and the latent of the frame that its plan starts from."""
 
     request: StepRequest
     latent: Latent

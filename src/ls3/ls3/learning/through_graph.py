@@ -159,6 +159,14 @@ class GraphEpisodes:
 
 
 def stacked(frames: np.ndarray, count: int) -> np.ndarray:
-    """Single frames, uint8 (T + 1, h, w, c), as the stacks of `count` that a model sees."""
+    """Stack frames as a model sees them.
+
+    Args:
+        frames: uint8 (T + 1, h, w, c), one per state.
+        count: frames in a stack; the first frame is repeated before the start.
+
+    Returns:
+        uint8 (T + 1, h, w, count * c), the newest frame last.
+    """
     stack = FrameStack(count)
     return np.stack([stack.add(frame) for frame in frames])

@@ -25,7 +25,9 @@ LOCK = ".lock"
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
-    """Hold a run's directory; the system lets go of it however the process ends.
+    """Keep other processes out of a run's directory while the block runs.
+
+    The system releases the lock however the process ends.
 
     Raises:
         DataError: another process holds it.

@@ -90,8 +90,9 @@ def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
 
 
 def recorded(episodes: Sequence[Episode]) -> dict[str, Any]:
-    """What a policy has recorded of its episodes (`Policy.record`): counts added up, the median and
-    percentiles of measurements.
+    """Summarise what a policy recorded of its episodes (`Policy.record`).
+
+    Counts are added up; of measurements there are the median and percentiles.
     """
     figures: dict[str, Any] = {}
     for name in dict.fromkeys(key for episode in episodes for key in episode.attributes):

@@ -48,8 +48,8 @@ TIMEOUTS = {
 }
 """Of episode_node: an episode that the faults have cut off ends soon."""
 LEASE_S = 3
-"""Seconds after which DDS forgets a process that was killed; 20 is its default, and until then
-nobody believes the new one, as there are two of a name."""
+"""Seconds after which DDS forgets a killed process; its default is 20. Until then there are two
+nodes of one name, and the new one is not heard."""
 
 
 def limits() -> ArmLimits:
@@ -143,7 +143,11 @@ def _plain(value: Any) -> Any:
 
 
 def isolate(work: Path, domain_id: int) -> None:
-    """A ROS domain for this process and its children, on this computer only, with `LEASE_S`."""
+    """Give this process and its children a ROS domain of their own on this computer.
+
+    The environment's variables are set, and `work` receives the Fast DDS profile that they name: as
+    of a simulated graph, but a process that was killed is forgotten after `LEASE_S`.
+    """
     namespace = "http://www.eprosima.com"
     ET.register_namespace("", namespace)
     tree = ET.parse(transport.PROFILES["udp"])  # as a simulated graph is launched
