@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 from ls3_common import topics
 
 
@@ -21,16 +18,3 @@ def test_a_topic_beside_a_cameras() -> None:
     assert topics.beside("/left/image_raw/compressed", "camera_info") == "/left/camera_info"
     assert topics.beside("image", "camera_info") == "camera_info"
     assert topics.beside("/image", "camera_info") == "/camera_info"
-
-
-def test_only_the_ros_side_imports_ros() -> None:
-    folder = Path(topics.__file__).parent
-    importing = set()
-    for path in folder.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names.append(node.module)
-            if any(name.split(".")[0] in {"rclpy", "sensor_msgs"} for name in names):
-                importing.add(path.stem)
-    assert {"ros"} <= importing <= {"ros", "executors", "health", "images"}
