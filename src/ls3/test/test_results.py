@@ -266,8 +266,8 @@ def failing(monkeypatch, name, after):
     [
         ("train", "vae", 1, "at step 2 of stage 'vae'; no checkpoint"),
         ("train", "safe", 2, "at step 3 of stage 'heads'; the last good checkpoint is {}"),
-        ("learn", "value", 4 + 1, "at step 5 of update 1; the last good checkpoint is {}"),
-        ("learn", "goal", 4 + 3, "at step 1 of update 2; the last good checkpoint is {}/online"),
+        ("learn", "value", 4 + 1, "at step 5, update 1; the last good checkpoint is {}"),
+        ("learn", "goal", 4 + 3, "at step 1, update 2; the last good checkpoint is {}/online"),
     ],
 )
 def test_a_loss_that_is_not_finite_is_named(
