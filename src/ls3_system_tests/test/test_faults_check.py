@@ -214,7 +214,7 @@ def test_rows_are_kept_and_a_line_that_was_cut_off_is_run_again(tmp_path: Path) 
     report.append_row(path, row(index=2))
     assert [kept["index"] for kept in report.read_rows(path)] == [0, 1, 2]
     path.write_text("{\n" + json.dumps(row()) + "\n")
-    with pytest.raises(DataError, match="damaged line"):
+    with pytest.raises(DataError, match="damaged in line"):
         report.read_rows(path)
 
 

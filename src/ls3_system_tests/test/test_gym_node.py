@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-SETTINGS: dict[str, Any] = {
-    "environment": "LS3/Navigation-v0",
-    "joints": ["slide_x", "slide_y"],
-    "interface": "velocity",
-    "period": 0.1,
-}
+from ls3_common.parameter_files import read_facts
+from ls3_common.shared import find_shared
+
+FACTS = read_facts(find_shared("config/navigation.yaml"))
+SETTINGS: dict[str, Any] = {f"domain__{name}": value for name, value in FACTS.items()}
 PERIOD_NS, LEAP_NS = 100_000_000, 1_000_000_000
 
 
@@ -86,7 +85,7 @@ def test_reset_leaps_in_time_and_says_when_the_scene_stood(bench: Any) -> None:
     ("changes", "text"),
     [
         ({"environment": "LS3/Nothing-v0"}, "LS3/Reacher-v0"),
-        ({"joints": ["one"]}, "1 joints for 2 actions"),
+        ({"joints": ["one"]}, "1 'joints' for 2 actions"),
         ({"interface": "position"}, "effort, velocity"),
         ({"period": 0.0}, "period"),
     ],
@@ -94,7 +93,9 @@ def test_reset_leaps_in_time_and_says_when_the_scene_stood(bench: Any) -> None:
 def test_what_it_cannot_run_with_is_said_without_a_traceback(
     bench: Any, changes: dict[str, Any], text: str
 ) -> None:
-    child = bench.start("ls3_sim.gym_node", **{**SETTINGS, **changes})
+    child = bench.start(
+        "ls3_sim.gym_node", **SETTINGS | {f"domain__{key}": value for key, value in changes.items()}
+    )
     assert child.wait(60) == 2
     assert text in child.output
     assert "Traceback" not in child.output
