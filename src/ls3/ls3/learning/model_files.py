@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ls3.learning.policy import summarise
 from ls3.runs.domains import Domain
 from ls3.runs.provenance import command_line, git_commit, now
@@ -42,7 +44,8 @@ def bundle_of(path: Path, spec: Spec) -> Bundle:
         raise DataError(f"a model of '{bundle.domain}', not of '{spec.domain}'", where=str(path))
     for fact in ("observation_shape", "action_low", "action_high"):
         found, wanted = getattr(bundle, fact), getattr(spec, fact)
-        if found != wanted:
+        # actions are float32; a manifest may have a bound as it was written in a file
+        if np.float32(found).tolist() != np.float32(wanted).tolist():
             raise DataError(
                 f"a model with {fact} {found}, the domain has {wanted}",
                 where=str(path),
