@@ -78,7 +78,7 @@ class Child:
     def end(self, patience_s: float, hurry: Callable[[], bool] = lambda: False) -> int:
         """SIGINT for the process, and after a while SIGKILL for all that is left of its family.
 
-        The family are the processes of its group and those that it has started, by others as well.
+        The family is the process's group, and all processes below it in whatever group.
 
         Args:
             patience_s: how long to wait in between, in seconds; 0: kill at once.
@@ -164,8 +164,8 @@ def launch(
 class _Signals:
     """Notes the signals that would stop this process, or acts upon them, as is asked for.
 
-    Acting means what would have happened before, but for an end without an exception. Outside the
-    main thread, which alone receives signals, there is nothing to do.
+    To act is to do what was done before, except that no signal ends the process without an
+    exception. Only the main thread receives signals, so elsewhere there is nothing to do.
     """
 
     def __init__(self) -> None:
@@ -197,17 +197,19 @@ class _Signals:
         else:
             raise SystemExit(128 + number)
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
-        if kind is None and self.noted:
+        stopping = kind and issubclass(kind, KeyboardInterrupt | SystemExit | Interrupted)
+        if self.noted and not stopping:
             signal.raise_signal(self.noted[0])
 
 
 def _family(process: int) -> dict[int, str]:
-    """Others of a process's group and those below it that run, with the time each began.
+    """Running processes of a process's group and below it, with the time at which each began.
 
-    None where there is no /proc. The number of the process itself must not have become free.
+    The process itself is left out. It must not have been waited for, so that its number is still
+    its own. Empty where there is no /proc.
     """
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):

@@ -18,7 +18,8 @@ from ls3_common.errors import UserError
 from ls3_common.processes import launch, started
 from ls3_common.progress import Interrupted
 
-RUN = "echo up >> $0.log; while true; do sleep 0.02; done"
+RUN = "echo up >> $0.log; for _ in {1..4000}; do sleep 0.02; done"
+"""Ends one day, also where the test itself was killed."""
 ORDERLY = f"trap 'sleep 0.1; echo stopped >> $0.log; exit 0' INT; {RUN}"
 STUBBORN = f"trap '' INT TERM HUP; {RUN}"
 FAMILY = f'setsid bash -c "{STUBBORN}" $0 & bash -c "{STUBBORN}" $0 & '

@@ -157,7 +157,7 @@ def read_episode(path: str | Path) -> Episode:
             found = FORMAT.migrated(_content(file, number), number)
         episode = _episode(found)
         if episode.digest() != found["digest"]:
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content is not what was written, or was changed by other means")
         return episode
     except DAMAGED as error:
         what = f"damaged episode file ({error})"
