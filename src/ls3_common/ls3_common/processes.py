@@ -177,7 +177,9 @@ class _Signals:
         if threading.current_thread() is threading.main_thread():
             for number in STOPPING:
                 before = signal.getsignal(number)
-                if before is not None and before != signal.SIG_IGN:
+                # A background job ignores SIGINT. What it starts must not: we interrupt by that.
+                # (A signal that has a handler here is at its default in a program started here.)
+                if before is not None and (before != signal.SIG_IGN or number == signal.SIGINT):
                     self._before[number] = before
                     signal.signal(number, self._handle)
         return self
@@ -190,6 +192,8 @@ class _Signals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         before = self._before[number]
+        if before == signal.SIG_IGN:
+            return
         if not self.acting:
             self.noted.append(number)
         elif callable(before):

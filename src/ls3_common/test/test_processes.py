@@ -184,6 +184,22 @@ def test_a_signal_that_is_ignored_stays_ignored(mark: str) -> None:
     assert log(mark)[0] == "done"
 
 
+def test_what_a_background_job_starts_can_be_interrupted(mark: str) -> None:
+    """A shell without job control has its background jobs ignore SIGINT, and all below them."""
+
+    def ignore() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    one = parent("started", 60.0, bash(ORDERLY, mark), preexec_fn=ignore)
+    until(lambda: log(mark) == ["up"])
+    one.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert one.poll() is None, "it still ignores the signal itself"
+    one.send_signal(signal.SIGTERM)
+    assert one.wait(60) == 128 + signal.SIGTERM
+    assert log(mark) == ["up", "stopped"]
+
+
 def test_at_whatever_moment_the_signal_comes_nothing_is_left(mark: str) -> None:
     chance, begun = random.Random(0), 0
     for _ in range(15):
