@@ -29,7 +29,10 @@ DOWN = (1.0, 0.0, 0.0, 0.0)
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-    """Pose of the tip in the arm's base frame: position (x, y, z), m, and unit quaternion."""
+    """Pose of the tip in the arm's base frame.
+
+    position: (x, y, z), m. orientation: unit quaternion (x, y, z, w), dimensionless.
+    """
 
     position: tuple[float, ...]
     orientation: tuple[float, ...] = DOWN
