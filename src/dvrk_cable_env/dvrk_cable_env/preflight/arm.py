@@ -40,7 +40,12 @@ def arm_state(findings: Findings, _config: PreflightConfig) -> CheckResult:
 
 
 def arm_pose(findings: Findings, _config: PreflightConfig) -> CheckResult:
-    """Check that the arm's poses are recent, close together, and inside the workspace."""
+    """Check that the arm's poses are recent, close together, and inside the workspace.
+
+    Returns:
+        FAILED with the first fault, also if arm_node does not answer; otherwise OK with the tip's
+        position, m, and the rate of measured_cp, Hz.
+    """
     if findings.arm is None:
         return CheckResult("arm pose", FAILED, "arm_node does not answer", START)
     limits = findings.arm.limits
