@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import tiny_runs
 import torch
 from torch import Generator, Tensor
 
@@ -149,3 +150,11 @@ KIND = AgentKind(
     make=lambda settings, data, seed: RandomAgent(settings["random_agent"], data, seed),
     load=_load,
 )
+
+
+def write_config(path: Path) -> Path:
+    """The tiny navigation domain, with the section of this agent."""
+    tiny_runs.write_config(path)
+    with path.open("a") as file:
+        file.write("\n/**/random_agent:\n  ros__parameters:\n    spread: 0.5\n")
+    return path

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import gymnasium
 import pytest
+import random_agent
 import tiny_runs
 import torch
-import yaml
 
 from ls3.cli.cli import main
-from ls3.learning.through_graph import RunsInGraph
-from ls3.runs.methods import METHODS, Method, find_method, load_method, refuse_on_robot
-from ls3.studies import sweep, tables
+from ls3.runs.methods import METHODS, Method, load_method
+from ls3.studies import tables
 from ls3.studies.results import gather
-from ls3_common.errors import ConfigError, UserError
+from ls3_common.errors import ConfigError
 from ls3_common.files import read_json
 from ls3_models import checkpoint
 from ls3_models.episodes import list_episodes, read_episode
@@ -61,11 +60,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    path = tiny_runs.write_config(tmp_path_factory.mktemp("config") / "navigation.yaml")
-    document = yaml.safe_load(path.read_text())
-    document["/**/random_agent"] = {"ros__parameters": {"spread": 0.5}}
-    path.write_text(yaml.safe_dump(document))
-    return path
+    return random_agent.write_config(tmp_path_factory.mktemp("config") / "navigation.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +73,10 @@ def words(data, config):
 @pytest.fixture(scope="module")
 def whole(words, tmp_path_factory):
     """A run that nothing has interrupted."""
-    METHODS["random"] = RANDOM
     run = tmp_path_factory.mktemp("whole") / "runs" / "navigation" / "random" / "seed_3"
-    assert main([*words, "--run", str(run)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS, "random", RANDOM)
+        assert main([*words, "--run", str(run)]) == 0
     return run
 
 
@@ -162,9 +158,7 @@ def test_killed_between_episode_and_checkpoint_it_ends_the_same(
 def test_killed_inside_its_offline_training_it_ends_the_same(
     words, whole, tmp_path, monkeypatch, step
 ):
-    from random_agent import RandomAgent
-
-    towards, left = RandomAgent._towards, [step]
+    towards, left = random_agent.RandomAgent._towards, [step]
 
     def fail(self, actions):
         left[0] -= 1
@@ -172,7 +166,7 @@ def test_killed_inside_its_offline_training_it_ends_the_same(
             raise KilledError
         return towards(self, actions)
 
-    begin(words, tmp_path, monkeypatch, RandomAgent, "_towards", fail)
+    begin(words, tmp_path, monkeypatch, random_agent.RandomAgent, "_towards", fail)
     assert main([*words, "--run", str(tmp_path)]) == 0
     assert_equal(tmp_path, whole)
 
@@ -282,38 +276,3 @@ def test_ls3_takes_nothing_over_from_another_agent(words, whole, tmp_path, capsy
     other = [*words, "--run", str(tmp_path), "--method", "ls3", "--offline", str(whole)]
     assert main(other) == 2
     assert "not an offline training of LS3" in capsys.readouterr().err
-
-
-def test_a_sweep_trains_ls3_for_those_only_that_take_it_over(monkeypatch, config):
-    def load(domain, method, overrides=()):
-        return load_method(domain, method, config, overrides)
-
-    monkeypatch.setattr(sweep, "load_method", load)
-    tasks = sweep.SweepPlan(["navigation"], ["random"], [0]).tasks()
-    assert [task.words[0] for task in tasks] == ["collect", "learn"]
-    assert tasks[1].after == (0,) and "--offline" not in tasks[1].words
-    both = sweep.SweepPlan(["navigation"], ["random", "no_safe_set"], [0]).tasks()
-    assert [task.words[0] for task in both] == ["collect", "train", "learn", "learn"]
-    assert [task.after for task in both[2:]] == [(0,), (1,)]
-
-
-def test_only_methods_that_may_move_an_arm_learn_through_a_graph():
-    refuse_on_robot("ls3")
-    for name in ("random", "no_constraint"):
-        with pytest.raises(UserError, match=f"'{name}' must not move an arm.*\n.*: ls3$"):
-            refuse_on_robot(name)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_has_an_agent(name):
-    kind = find_method(name).kind
-    domain = load_method("navigation", name)
-    assert domain.settings(kind.sections).keys() == kind.sections.keys()
-
-
-def test_what_may_move_an_arm_has_models_for_the_nodes(data):
-    from random_agent import RandomAgent
-
-    from ls3.learning.ls3_agent import Ls3Agent
-
-    assert issubclass(Ls3Agent, RunsInGraph) and not issubclass(RandomAgent, RunsInGraph)
