@@ -1,5 +1,9 @@
 """Settings of every test of this repository."""
 
+import signal
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ("graph_fixtures",)
@@ -7,3 +11,20 @@ pytest_plugins = ("graph_fixtures",)
 # A shared machine may stall for a second: how long one example takes proves nothing.
 settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def signals_are_left_as_they_were() -> Iterator[None]:
+    """Fail a test that changes how this process takes signals.
+
+    What later tests start would inherit an ignored signal, and nothing could interrupt it.
+    """
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    yield
+    after = {number: signal.getsignal(number) for number in STOPPING}
+    for number, handler in before.items():
+        if handler is not None:  # None: a handler that was not set from Python
+            signal.signal(number, handler)
+    assert after == before

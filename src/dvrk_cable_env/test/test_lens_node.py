@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import time
 from array import array
 from typing import Any
@@ -218,11 +220,9 @@ def test_camera_info_is_looked_for_beside_the_camera(
         node.destroy_node()
 
 
-def test_frames_that_image_proc_has_corrected_are_refused_at_once(capfd: Any) -> None:
-    from dvrk_cable_env.camera.segmentation_node import main
-
+def test_frames_that_image_proc_has_corrected_are_refused_at_once() -> None:
     words = ["-p", "undistort:=true", "-r", "camera/image_raw:=/left/image_rect_color"]
-    with pytest.raises(SystemExit) as end:
-        main(["--ros-args", *words])
-    assert end.value.code == 2
-    assert "the frames of /left/image_rect_color are corrected already" in capfd.readouterr().err
+    command = [sys.executable, "-m", NODE, "--ros-args", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "the frames of /left/image_rect_color are corrected already" in ended.stderr

@@ -20,6 +20,8 @@ from ls3_common.progress import Interrupted, StopRequest
 
 PATIENCE_S = 20.0
 """Longest time in which a process that was interrupted may end by itself."""
+KILL_S = 10.0
+"""Longest wait for killed processes to be gone: SIGKILL returns before they are."""
 POLL_S = 0.02
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -93,18 +95,20 @@ class Child:
             if patience_s > 0:
                 self.signal(signal.SIGINT)
             deadline = time.monotonic() + patience_s
-            while self.alive() or any(_began(one) == began for one, began in family.items()):
+            while self.alive() or _running(family):
                 if time.monotonic() > deadline or hurry():
                     break
                 time.sleep(POLL_S)
                 family |= _family(self.process.pid)
         finally:
             family |= _family(self.process.pid)
-            for one, began in {self.process.pid: "", **family}.items():
-                if one == self.process.pid or _began(one) == began:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(one, signal.SIGKILL)
+            for one in (self.process.pid, *_running(family)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
             code = self.process.wait()
+            deadline = time.monotonic() + KILL_S
+            while _running(family) and time.monotonic() < deadline:
+                time.sleep(POLL_S)
         return code
 
 
@@ -230,6 +234,11 @@ def _family(process: int) -> dict[int, str]:
                 found[one] = _began(one)
                 todo.append(one)
     return {one: began for one, began in found.items() if began}
+
+
+def _running(family: Mapping[int, str]) -> list[int]:
+    """Those that still run, of processes and the times at which they began."""
+    return [process for process, began in family.items() if _began(process) == began]
 
 
 def _began(process: int) -> str:
