@@ -13,6 +13,8 @@ settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A background job ignores Ctrl-C, and all that its tests start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

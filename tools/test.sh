@@ -16,14 +16,12 @@ domain=${ROS_DOMAIN_ID:-$((RANDOM % 99 + 1))}
 echo "ROS_DOMAIN_ID=$domain and $((domain + 1))"
 
 output=$(mktemp)
-# A background process of a script ignores Ctrl-C, and so would all that these tests start; `make`
-# itself may run in the background too.
-ROS_DOMAIN_ID=$((domain + 1)) env --default-signal=INT,QUIT nice -n 10 \
+ROS_DOMAIN_ID=$((domain + 1)) nice -n 10 \
     python -m pytest -p pytest_timeout -p no:cacheprovider -m background "$@" >"$output" 2>&1 &
 beside=$!
 trap 'kill "$beside" 2>/dev/null; rm -f "$output"' EXIT
 
-ROS_DOMAIN_ID=$domain env --default-signal=INT,QUIT python -m pytest -p pytest_timeout -m "not background" "$@"
+ROS_DOMAIN_ID=$domain python -m pytest -p pytest_timeout -m "not background" "$@"
 code=$?
 wait "$beside"
 other=$?

@@ -69,8 +69,8 @@ class Child:
 
     def wait(self) -> None:
         """Until the process has ended by itself; `end` still has to see to what it has left."""
-        if self.process.returncode is None:
-            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)
+        while self.alive():  # a signal that comes just before a blocking wait would not end it
+            time.sleep(POLL_S)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process itself, if it has not been ended."""
