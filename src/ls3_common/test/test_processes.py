@@ -140,8 +140,15 @@ with started(sys.argv[3:], patience_s=float(sys.argv[2])) as child:
 """
 
 
+def as_in_a_terminal() -> None:
+    """Also where these tests run under nohup, or in the background."""
+    for number in processes.STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def parent(kind: str, patience: float, command: list[str], **options: object) -> subprocess.Popen:
     words = [sys.executable, "-c", PARENT, kind, str(patience), *command]
+    options = {"preexec_fn": as_in_a_terminal, **options}
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)  # type: ignore
 
 
