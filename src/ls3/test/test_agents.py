@@ -259,7 +259,7 @@ def test_its_runs_become_results_with_its_own_settings(whole, tmp_path):
             "sections: algorithm, domain, learner, planner_node, random_agent",
         ),
         (["--method", "ls3"], "another agent"),
-        (["--offline", "elsewhere"], "method 'random' takes nothing over"),
+        (["--offline", "elsewhere"], "method 'random' cannot reuse another run"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(words, whole, capsys, more, named):

@@ -222,7 +222,7 @@ def test_ctrl_c_while_collecting_keeps_whole_episodes(tmp_path):
     until(lambda: list_episodes(tmp_path))
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130 and "nothing is lost" in error, error
+    assert process.returncode == 130 and "run the same command again" in error, error
     assert all(len(episode) == 50 for episode in read_episodes(tmp_path))
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 

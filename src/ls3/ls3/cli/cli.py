@@ -1,4 +1,4 @@
-"""`ls3`: collect data, train, learn online, evaluate, compare. None of it needs ROS."""
+"""Entry point of `ls3`. Only `ls3 measure` and `ls3 demonstrations` need ROS: they start graphs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import ls3_models
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; a user's mistake is one message and exit code 2."""
+    """Execute one command and return the exit code, 2 for a user's mistake.
+
+    arguments: words of the command line; by default those of this process.
+    """
     ls3_models.let_threads_spin()  # takes effect only before a command imports torch
     from ls3.cli import commands
 

@@ -1,4 +1,4 @@
-"""The commands of `ls3`: one class each, with its options.
+"""The commands of `ls3`. Each command is a class whose fields are its options.
 
 `ls3 --help` and completions import all classes, so a command imports what it needs only when it is
 executed: PyTorch alone takes seconds.
@@ -18,6 +18,7 @@ import tyro
 
 from ls3.cli import data_commands, demonstrations
 from ls3.cli import study_commands as studies
+from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
 from ls3_common.errors import UserError
 from ls3_common.progress import Interrupted
 
@@ -29,50 +30,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Common:
-    """Options of every command."""
-
-    domain: str = "cable_routing"
-    """Which task; a configuration file of this name must exist."""
-    config: Path | None = None
-    """Another configuration file than the domain's own."""
-    set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Change a parameter: SECTION.KEY=VALUE, e.g. planner_node.horizon=3. May be repeated."""
-    seed: int = 0
-    """Decides every random draw."""
-
-    def load(self) -> Domain:
-        from ls3.runs.domains import load_domain
-
-        return load_domain(self.domain, self.config, self.set)
-
-
-@dataclass(kw_only=True)
-class MethodOption(Common):
-    method: str = "ls3"
-    """Which agent, and with which settings: ls3, or another of ls3/runs/methods.py."""
-
-    def load(self) -> Domain:
-        from ls3.runs.methods import load_method
-
-        return load_method(self.domain, self.method, self.config, self.set)
-
-
-@dataclass(kw_only=True)
-class DataOption(Common):
-    data: Path | None = None
-    """Directory of episodes; by default data/<domain>."""
-
-    @property
-    def data_directory(self) -> Path:
-        return self.data or Path("data") / self.domain
-
-
-@dataclass(kw_only=True)
-class Collect(DataOption):
-    """Collect demonstrations, random and constraint-violating data."""
+class Collect(DataOptions):
+    """Collect demonstrations, random episodes and episodes that violate a constraint."""
 
     def execute(self) -> None:
+        """Collect the episodes that the data directory lacks."""
         from ls3.learning.collect import collect
         from ls3.runs import dataset
         from ls3_models.episodes import list_episodes
@@ -88,17 +50,19 @@ class Collect(DataOption):
 
 
 @dataclass(kw_only=True)
-class Train(MethodOption, DataOption):
+class Train(MethodOptions, DataOptions):
     """Train the VAE and all latent models offline (Algorithm 1, lines 1 and 2)."""
 
     run: Path | None = None
-    """Directory of this training; by default runs/<domain>/<method>/seed_<seed>. Begun before:
-    goes on from there."""
+    """Directory of this training; by default runs/<domain>/<method>/seed_<seed>. A training that
+    was interrupted continues from there."""
     offline: Path | None = None
-    """Another run's directory: what would be trained to the same is taken over from it, which is
-    only read. Or a model's: its VAE is. A run that has begun does not look there again."""
+    """Directory of another run or of a model, to be reused. From a run, everything that training
+    would reproduce is copied; from a model, its VAE. The directory is only read, and only when
+    this run begins."""
 
     def execute(self) -> None:
+        """Train offline and write the model to ``offline_model`` in the run's directory."""
         from ls3.learning.model_files import write_model
         from ls3.runs.run_directory import exclusive
 
@@ -110,12 +74,20 @@ class Train(MethodOption, DataOption):
         print(f"{directory / 'offline_model'}: trained in {training.seconds:.0f} s")
 
     def run_directory(self, domain: Domain) -> Path:
+        """The directory of this run: `run`, or its default."""
         from ls3.runs.methods import default_run
 
         return self.run or default_run(domain, self.method, self.seed, self.config)
 
     def train(self, domain: Domain, directory: Path) -> tuple[Agent, OfflineTraining]:
-        """Offline training, taken over or gone on with as far as there is any."""
+        """Train offline. What the run, or `offline`, holds already is not trained again.
+
+        Raises:
+            UserError: the method cannot reuse another run.
+            DataError: the data, the run's checkpoint or `offline` is damaged or does not fit.
+            ConfigError: a value is out of range.
+            Interrupted: on SIGINT or SIGTERM; the run's checkpoint is kept.
+        """
         from ls3.runs import dataset
         from ls3.runs.methods import find_method, run_name
         from ls3.runs.run_directory import describe_run
@@ -126,8 +98,7 @@ class Train(MethodOption, DataOption):
         kind = find_method(self.method).kind
         if self.offline is not None and kind.take_over is None:
             raise UserError(
-                f"method '{self.method}' takes nothing over from another run",
-                do="leave --offline out",
+                f"method '{self.method}' cannot reuse another run", do="leave --offline out"
             )
         spec = domain.data_spec
         episodes = dataset.read_data(self.data_directory, spec)
@@ -151,9 +122,10 @@ class Train(MethodOption, DataOption):
 
 @dataclass(kw_only=True)
 class Learn(Train):
-    """Train offline if that is not done, then learn online (all of Algorithm 1)."""
+    """Run all of Algorithm 1: train offline, unless this is done, then learn online."""
 
     def execute(self) -> None:
+        """Learn in an environment of this process."""
         from ls3.learning import algorithm
         from ls3_sim.registration import make_environment
 
@@ -164,7 +136,11 @@ class Learn(Train):
         env.close()
 
     def learn(self, domain: Domain, source: Source) -> None:
-        """All of Algorithm 1, with online episodes from `source`."""
+        """Run all of Algorithm 1 with online episodes from `source`.
+
+        Raises:
+            UserError, Interrupted: as `train`, and as `OnlineLearning.run`.
+        """
         from ls3.learning import algorithm
         from ls3.learning.model_files import write_model
         from ls3.runs.run_directory import exclusive
@@ -181,19 +157,21 @@ class Learn(Train):
 
 
 @dataclass(kw_only=True)
-class Evaluate(MethodOption):
-    """Measure a model over episodes with seeds of their own."""
+class Evaluate(MethodOptions):
+    """Run a model in the environment and print success rate, violation rate and return."""
 
     model: Path | None = None
-    """Directory of a model; by default the one shipped for the domain."""
+    """Directory of the model; by default the model shipped for the domain."""
     episodes: int = 50
+    """Number of episodes. Their seeds follow from --seed and are not used for training."""
     vary: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Vary the scene: NAME=VALUE, of the domain's variations, e.g. start_jitter=0.02. May be
+    """Change the scene: NAME=VALUE for a variation of the domain, e.g. start_jitter=0.02. May be
     repeated."""
     out: Path | None = None
-    """Also write the figures there as JSON; missing folders are made."""
+    """JSON file to which the figures are written as well. Missing folders are made."""
 
     def execute(self) -> None:
+        """Evaluate the model and print the figures as JSON."""
         from ls3.learning import environment
         from ls3.learning.model_files import find_model
         from ls3.learning.policy import evaluate, summarise
@@ -222,18 +200,20 @@ class Evaluate(MethodOption):
 
 
 @dataclass(kw_only=True)
-class Measure(Common):
-    """Measure a model in process and through the ROS graph; writes results/<domain>.json."""
+class Measure(CommonOptions):
+    """Measure a model in process and through the ROS graph, and write results/<domain>.json."""
 
     model: Path | None = None
-    """Directory of a model; by default the one shipped for the domain."""
+    """Directory of the model; by default the model shipped for the domain."""
     episodes: int = 50
+    """Number of episodes of each block."""
     only: list[str] = field(default_factory=list)
-    """Only these blocks; by default all that are missing in the file."""
+    """Blocks to measure, of those that the file lacks; by default all of these."""
     out: Path | None = None
-    """The file; by default results/<domain>.json."""
+    """File to write; by default results/<domain>.json."""
 
     def execute(self) -> None:
+        """Measure the blocks that the file lacks, and print all figures."""
         from ls3.learning.model_files import shipped_or
         from ls3.runs.provenance import git_commit
         from ls3.studies.measure import Measurement
@@ -252,9 +232,10 @@ class Measure(Common):
 
 
 class Subcommand(Protocol):
-    """What tyro makes of the command line."""
+    """A command with its options, as tyro parses them from the command line."""
 
-    def execute(self) -> None: ...
+    def execute(self) -> None:
+        """Do what the command is for."""
 
 
 COMMANDS: dict[str, Any] = {
@@ -272,7 +253,7 @@ COMMANDS: dict[str, Any] = {
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Parse and execute; returns the exit code."""
+    """Parse the arguments (by default the process's), execute the command, return the exit code."""
     description = "Latent Space Safe Sets: collect data, train, learn online, evaluate, compare."
 
     def work() -> None:
@@ -285,7 +266,11 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def guarded(work: Callable[[], None]) -> int:
-    """Do it; returns the exit code. A user's mistake is one message, a stop no traceback."""
+    """Call `work` and return the exit code; a user's mistake or an interrupt prints no traceback.
+
+    Raises:
+        OSError: anything but a full or read-only disk.
+    """
     try:
         work()
     except UserError as error:
@@ -295,12 +280,12 @@ def guarded(work: Callable[[], None]) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         print(
-            f"ls3: {error}\n  -> mend that: all but the episode or update at hand is kept, and "
-            "the same command goes on from there",
+            f"ls3: {error}\n  -> make room or make the disk writable, then run the same command "
+            "again: it continues after the last episode or update that was saved",
             file=sys.stderr,
         )
         return 2
     except (Interrupted, KeyboardInterrupt):
-        print("ls3: stopped, nothing is lost; the same command goes on from here", file=sys.stderr)
+        print("ls3: stopped; run the same command again to continue from here", file=sys.stderr)
         return 130
     return 0

@@ -1,4 +1,4 @@
-"""`ls3 data`: bags to a data set, what a data set holds, and to other libraries' formats."""
+"""`ls3 data`: imports bags, inspects data sets, and exports them to other libraries."""
 
 from __future__ import annotations
 
@@ -19,37 +19,45 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Import:
-    """Turn bags (MCAP or sqlite3) into episodes. A bag is only read; call it again to go on."""
+    """Turn bags (MCAP or sqlite3) into episodes. Bags are only read. Episodes that were imported
+    before with the same settings and labels are kept.
+    """
 
     bags: tyro.conf.Positional[tuple[Path, ...]]
-    """Directories of `ros2 bag record`, or single .mcap or .db3 files."""
+    """Directories made by `ros2 bag record`, or single .mcap or .db3 files."""
     out: Path
     """Directory of the data set."""
     domain: str = "cable_routing"
+    """Name of the task that the bags show."""
     config: Path | None = None
-    """The robot's configuration file, for crop, colours and limits; by default the domain's."""
+    """Configuration file of the robot, for crop, colours and limits; by default the domain's."""
     labels: Path | None = None
     """YAML file of corrections: BAG/INDEX: {discard, source, success_from, violation_from}."""
     source: Literal["auto", "demonstration", "random", "constraint", "online"] = "auto"
-    """What the episodes are; auto: as the start marks say, else by how they end."""
+    """Kind of the episodes; auto: as the start marks say or, without marks, online if a planner
+    commanded the arm and a demonstration otherwise. A demonstration that fails becomes random, one
+    that violates becomes constraint."""
     actions: Literal["auto", "commands", "setpoints"] = "auto"
-    """From arm_command, or from differences of the setpoint; auto: commands where there are any."""
+    """Source of the actions: the topic arm_command, or differences of the arm's setpoint; auto:
+    arm_command if the bag holds any."""
     period: float = 0.5
-    """Seconds between two states, with setpoints."""
+    """Seconds between two states, if actions come from setpoints."""
     camera: str = ""
-    """Topic of the camera, where it is not camera/image_raw[/compressed]."""
+    """Topic of the camera, if it is not camera/image_raw[/compressed]."""
     namespace: str = ""
-    """Of the graph's topics, where the bag holds several."""
+    """Namespace of the graph's topics, if the bag holds several."""
     arm: str = ""
-    """CRTK name of the arm, where the bag holds several."""
+    """CRTK name of the arm, if the bag holds several."""
     video: tuple[Path, ...] = ()
-    """Side-cars (or their MP4 files) of the dVRK's recorder, in the place of the camera's topic."""
+    """Videos of the dVRK's recorder (side-car or MP4 files), to use instead of the camera's
+    topic."""
     eye: Literal["left", "right"] = "left"
-    """Of a stereo video."""
+    """Which half of a stereo video to use."""
     dry_run: bool = False
-    """Only say what would be done."""
+    """Print what would be imported, and write nothing."""
 
     def execute(self) -> None:
+        """Import the bags, print one line per episode and a total."""
         from dvrk_cable_env.bags.records import TopicNames
         from ls3.data.data_import import Importer
         from ls3.data.data_labels import read_corrections
@@ -61,11 +69,12 @@ class Import:
         domain = load_domain(self.domain, self.config)
         if domain.spec.joints:
             raise UserError(
-                "bags are imported for a domain with an arm; the joints of this one are commanded",
+                "bags are imported for a domain with an arm, and this domain has joints only",
                 where=f"domain '{self.domain}'",
+                do="give another --domain",
             )
         if not self.period > 0:
-            raise UserError(f"--period is {self.period}", do="give seconds, more than 0")
+            raise UserError(f"--period is {self.period}", do="give more than 0 seconds")
         corrections = read_corrections(self.labels) if self.labels else {}
         if not self.dry_run:
             dataset.claim(self.out, domain)
@@ -91,10 +100,14 @@ class Import:
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
         print(f"{self.out}: {verdicts}{' (dry run: nothing written)' if self.dry_run else ''}")
         if not counts["imported"] + counts["present"]:
-            raise UserError("no episode could be imported", do="the table above has the reasons")
+            raise UserError(
+                "no episode could be imported",
+                where=str(self.out),
+                do="see the reasons above, one per episode",
+            )
 
     def _videos(self) -> tuple[list[RecordedVideo], str]:
-        """Those that have a side-car, and what is wrong with the others."""
+        """The videos that can be read, and what is wrong with the others."""
         from dvrk_cable_env.bags.video import read_video
 
         found, faults = [], []
@@ -109,24 +122,30 @@ class Import:
 
 @dataclass(kw_only=True)
 class Inspect:
-    """Say what a data set holds, and draw a contact sheet of its frames."""
+    """Print what a data set holds, and draw a contact sheet of its frames."""
 
     directory: tyro.conf.Positional[Path]
+    """Directory of the data set."""
     domain: str = "cable_routing"
+    """Name of the task that the data belong to."""
     config: Path | None = None
+    """Configuration file to read instead of the domain's."""
     sheet: Path | None = None
-    """PNG of the contact sheet; by default contact_sheet.png in the directory."""
+    """PNG file of the contact sheet; by default contact_sheet.png in the directory."""
     rows: int = 16
-    """Episodes on it."""
+    """Number of episodes on the contact sheet."""
     columns: int = 10
-    """Frames of each."""
+    """Number of frames of each episode."""
 
     def execute(self) -> None:
+        """Print the figures and write the contact sheet."""
         from ls3.data import data_inspect
         from ls3.runs.domains import load_domain
 
         if self.rows < 1 or self.columns < 1:
-            raise UserError("--rows and --columns are at least 1")
+            raise UserError(
+                f"--rows is {self.rows} and --columns is {self.columns}", do="give 1 or more"
+            )
         spec = load_domain(self.domain, self.config).spec
         summary = data_inspect.summarise(self.directory, spec)
         print("\n".join(summary.lines()))
@@ -139,20 +158,24 @@ class Inspect:
 
 @dataclass(kw_only=True)
 class Export:
-    """Write a data set in another library's format, for that library to read."""
+    """Write a data set in the format of another library."""
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Directories of episodes, or single .h5 files."""
     format: Literal["lerobot", "minari"]
-    """LeRobot's v3.0, or Minari's HDF5."""
+    """lerobot: LeRobot v3.0; minari: Minari with HDF5 files."""
     out: Path
-    """A new directory."""
+    """Directory to write, new or empty."""
     domain: str = "cable_routing"
+    """Name of the task that the data belong to."""
     config: Path | None = None
+    """Configuration file to read instead of the domain's."""
     fps: int = 2
-    """Steps a second for LeRobot, whose clock is regular; an arm's steps are not quite."""
+    """Nominal number of steps per second. LeRobot wants a regular clock; an arm's steps vary a
+    little."""
 
     def execute(self) -> None:
+        """Write all episodes to the new data set."""
         from ls3.data import data_export
         from ls3.runs.domains import load_domain
 
@@ -172,11 +195,12 @@ Verb = (
 
 @dataclass(kw_only=True)
 class Data:
-    """Data sets: from bags, what they hold, and for other libraries."""
+    """Import bags, inspect a data set, or export it for another library."""
 
     verb: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Verb]]
 
     def execute(self) -> None:
+        """Execute the chosen verb."""
         self.verb.execute()
 
 

@@ -1,4 +1,4 @@
-"""`ls3 demonstrations`: from bags alone to a model, in one command that may be called again."""
+"""`ls3 demonstrations`: records bags, imports them, trains on them and evaluates the model."""
 
 from __future__ import annotations
 
@@ -16,42 +16,51 @@ from ls3.cli.data_commands import Import
 from ls3_common.errors import UserError
 
 DOMAIN = "cable_routing"
-"""The only one whose episodes come from bags."""
+"""The only domain whose episodes come from bags."""
 STAGES = ("record", "train", "evaluate")
+"""What the command does, in this order. Every stage goes on where an earlier call ended."""
 
 
 @dataclass(kw_only=True)
 class Demonstrations:
-    """Train cable routing from bags alone: a scripted operator drives the simulated arm through the
-    running graph, is recorded, and the bags are imported. Call it again to go on.
+    """Train cable routing from bags alone. A scripted operator drives the simulated arm through the
+    running graph, the graph is recorded, and the bags are imported. Run the command again to
+    continue after an interruption.
     """
 
     out: Path = Path("out/demonstrations")
     """Directory of the bags, the data and the run."""
     demonstrations: int = 50
-    """Successful ones; one that misses the goal is replaced."""
+    """Number of successful demonstrations. One that misses the goal is replaced."""
     random: int = 20
+    """Number of episodes with random actions."""
     constraint: int = 15
-    """Episodes that go for the obstacle."""
+    """Number of episodes that head for the obstacle."""
     per_bag: int = 10
-    """Episodes of a recording."""
+    """Number of episodes in one recording."""
     real_time_factor: float = 3.0
-    """Simulated seconds per second of wall time, as far as the computer is able."""
+    """Simulated seconds per second of wall time. A slow computer reaches less."""
     only: Literal["all", "record", "train", "evaluate"] = "all"
-    """One stage; the others before it must have been done."""
+    """Run one stage only. The stages before it must be complete."""
     episodes: int = 50
-    """Of the evaluation, in process."""
+    """Number of episodes of the evaluation, which runs in process."""
     results: Path = Path("results/demonstrations.json")
+    """File of the results."""
     set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """Change a parameter: SECTION.KEY=VALUE. May be repeated."""
     seed: int = 0
+    """Seed of all random numbers."""
 
     def execute(self) -> None:
+        """Run the chosen stages."""
         from ls3.runs.run_directory import exclusive
 
         counts = {name: getattr(self, name) for name in ("demonstrations", "random", "constraint")}
         if min(*counts.values(), self.per_bag, self.episodes) < 0 or self.per_bag < 1:
-            raise UserError("numbers of episodes are at least 0, and --per-bag at least 1")
+            raise UserError(
+                "a number of episodes is negative, or --per-bag is less than 1",
+                do="give numbers of episodes of 0 or more, and --per-bag of 1 or more",
+            )
         with exclusive(self.out):
             for stage in STAGES:
                 if self.only in ("all", stage):
@@ -83,15 +92,15 @@ class Demonstrations:
         self._bags.mkdir(parents=True, exist_ok=True)
         sessions = Sessions(self._bags, self._data, self.seed)
         sessions.record(
-            interleaved(counts), self.per_bag, steps, self.real_time_factor, self._take_in
+            interleaved(counts), self.per_bag, steps, self.real_time_factor, self._import
         )
         print(f"{self._data}: {len(list_episodes(self._data))} episodes", flush=True)
 
-    def _take_in(self, bag: Path) -> None:
+    def _import(self, bag: Path) -> None:
         try:
             Import(bags=(bag,), out=self._data, domain=DOMAIN).execute()
         except UserError as error:
-            print(f"{bag}: {error}", flush=True)  # its episodes are recorded once more
+            print(f"{bag}: {error}", flush=True)  # the missing episodes are recorded again
 
     def _train(self) -> None:
         _ls3(self._train_words(), self._model)
@@ -119,7 +128,7 @@ class Demonstrations:
         return [word for text in self.set for word in ("--set", text)]
 
     def _document(self, figures: dict[str, Any]) -> dict[str, Any]:
-        """All that a table must say of it."""
+        """The document of the results: the figures of the evaluation and where they come from."""
         from ls3.data.data_import import summarise_import
         from ls3.runs.provenance import command_line, git_commit, machine
         from ls3_models.bundle import load_bundle
@@ -141,14 +150,18 @@ class Demonstrations:
 
 
 def _ls3(words: Sequence[str], product: Path) -> None:
-    """One `ls3` command in a process of its own, which leaves `product`.
+    """Run one `ls3` command in a process of its own, which must write `product`.
 
     Raises:
-        UserError: it did not.
-        Interrupted: on SIGINT or SIGTERM, which it was told too.
+        UserError: the command did not write `product`.
+        Interrupted: on SIGINT or SIGTERM, which are passed on to the command.
     """
     from ls3_common.processes import launch
 
     launch([sys.executable, "-m", "ls3.cli.cli", *words], os.environ)
     if not product.exists():
-        raise UserError(f"`ls3 {words[0]}` failed: its message is above", where=str(product))
+        raise UserError(
+            f"`ls3 {words[0]}` did not write this",
+            where=str(product),
+            do="see the message of that command above",
+        )

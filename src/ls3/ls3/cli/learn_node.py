@@ -1,7 +1,7 @@
-"""learn_node: Algorithm 1 through the running graph, in a process of its own.
+"""learn_node: runs Algorithm 1 through the node graph, in a process of its own.
 
-`ls3 learn` with episodes by run_episode: the same files, the same resume. Updates are computed here
-between episodes, while the arm is at rest.
+The node does what `ls3 learn` does, with the same files, but its episodes come from the action
+run_episode. It computes the updates between episodes, while the arm is at rest.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from ls3_common.parameters import parameter
 
 @dataclass(frozen=True, kw_only=True)
 class LearnNodeConfig:
-    """What a launch says; the numbers stand in the domain's YAML, `config`."""
+    """Parameters of learn_node, which a launch file sets. All others stand in `config`."""
 
-    domain: str = parameter(description="whose data and models these are")
-    method: str = parameter("ls3", description="what learns, as `ls3 learn --method`")
+    domain: str = parameter(description="name of the domain")
+    method: str = parameter("ls3", description="the method, as in `ls3 learn --method`")
     config: str = parameter(description="parameter file of the domain")
-    run: str = parameter(description="directory of this run; one begun before goes on")
-    data: str = parameter(description="directory of the offline data, of `ls3 collect`")
+    run: str = parameter(description="directory of this run; an interrupted run continues there")
+    data: str = parameter(description="directory of the offline data, from `ls3 collect`")
     offline: str = parameter(
-        "", description="run of `ls3 train`, or model, to start from; empty: train"
+        "",
+        description="directory of an `ls3 train` run or of a model to reuse; empty: train offline",
     )
-    updates: int = parameter(0, low=0, description="U; 0: that of the parameter file")
-    seed: int = parameter(0, low=0, description="decides every random draw")
+    updates: int = parameter(0, low=0, description="U, number of updates; 0: as in `config`")
+    seed: int = parameter(0, low=0, description="seed of all random numbers")
 
 
 class LearnNode(Node):
-    """Parameters and the clients of the graph; the work is done beside it."""
+    """Holds the parameters and the clients of the graph. `learn` works in another thread."""
 
     def __init__(self) -> None:
         super().__init__("learn_node")
@@ -42,11 +43,15 @@ class LearnNode(Node):
         refuse_on_robot(self.config.method)
         from ls3.learning.through_graph import GraphClients  # imports PyTorch
 
-        self.asks = GraphClients(self)
+        self.clients = GraphClients(self)
 
 
 def learn(node: LearnNode) -> None:
-    """All of Algorithm 1, with the graph as the environment."""
+    """Run all of Algorithm 1 with the graph as the environment.
+
+    Raises:
+        UserError, Interrupted: as `ls3.cli.commands.Learn.learn`.
+    """
     from ls3.cli.commands import Learn
     from ls3.learning.through_graph import GraphEpisodes
 
@@ -63,7 +68,7 @@ def learn(node: LearnNode) -> None:
     )
     domain = command.load()
     source = GraphEpisodes(
-        node.asks,
+        node.clients,
         Path(config.run) / "phases",
         horizon=domain.algorithm.horizon,
         stop_on_success=domain.algorithm.stop_on_success,
@@ -73,7 +78,7 @@ def learn(node: LearnNode) -> None:
 
 def main() -> NoReturn:
     """Entry point of the process."""
-    from ls3.cli.commands import guarded  # imports PyTorch
+    from ls3.cli.commands import guarded
 
     def work() -> None:
         with ros.beside(LearnNode) as node:
