@@ -67,7 +67,7 @@ def test_bags_of_a_killed_recorder_teach_a_model_that_plans(
     assert run(["data", "import", str(bag), "--out", str(out)]) == 0
     assert content(bag) == before
     assert [row["verdict"] for row in rows(out)] == ["imported", "imported", "rejected"]
-    assert "the recording ends within it (" in rows(out)[2]["reason"]
+    assert "the recording ends within the episode (" in rows(out)[2]["reason"]
     env = make_environment(load_spec("cable_routing"))
     for path, (kind, seed) in zip(list_episodes(out), SCRIPT, strict=False):
         same_as_in_process(read_episode(path), kind, seed, env)

@@ -26,7 +26,7 @@ def test_truncated_mcap(tmp_path: Path, out: Path, metadata: bool) -> None:
         (tmp_path / "bag" / "metadata.yaml").unlink()
     assert data_import(tmp_path / "bag", out) == 0
     assert verdicts(out) == ["imported", "rejected"]
-    assert "the recording ends within it (bag.mcap: cut off or damaged" in reasons(out)[1]
+    assert "the recording ends within the episode (bag.mcap: cut off or damaged" in reasons(out)[1]
     (path,) = list_episodes(out)
     assert np.array_equal(read_episode(path).observations, truth[0].observations)
     assert np.array_equal(read_episode(path).actions, truth[0].actions)

@@ -206,7 +206,7 @@ def test_labels_file_has_the_last_word(
     assert episode.source == "online"
     labels.write_text("lab/0: {succes_from: 3}\n")
     assert data_import(bag, out, "--labels", str(labels)) == 2
-    assert "'succes_from: 3' is not known" in capsys.readouterr().err
+    assert "'succes_from: 3' is not a correction" in capsys.readouterr().err
 
 
 def test_what_the_operator_marked(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_ends_of_motions_that_were_lost(tmp_path: Path, out: Path) -> None:
             recording.wait(1)
     assert data_import(tmp_path / "bag", out) == 0
     assert verdicts(out) == ["rejected", "imported"]
-    assert "the recording ends within it" in reasons(out)[0]
+    assert "the recording ends within the episode" in reasons(out)[0]
     (path,) = list_episodes(out)
     assert np.array_equal(read_episode(path).observations, truth[1].observations)
     assert np.array_equal(read_episode(path).actions, truth[1].actions)

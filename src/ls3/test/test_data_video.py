@@ -163,7 +163,9 @@ def test_another_bag_than_the_videos(filmed: tuple[Filmed, list[Episode]], tmp_p
     (tmp_path / "video.json").write_text(json.dumps(document))
     words = ["--video", str(tmp_path / "video.json")]
     assert data_import(tmp_path / "lab", tmp_path / "out", *words) == 2
-    assert {row["reason"] for row in rows(tmp_path / "out")} == {"no video of its time"}
+    assert {row["reason"] for row in rows(tmp_path / "out")} == {
+        "no video from the time of the bag"
+    }
 
 
 def shorten(document: dict[str, Any], _video: Path) -> None:

@@ -14,7 +14,7 @@ from recorded import Recording, record_episode, simulation
 from ls3.cli.commands import run
 from ls3.data import bag_sessions
 from ls3.data.bag_sessions import Sessions, interleaved
-from ls3.data.data_import import summarise_import
+from ls3.data.import_report import summarise_import
 from ls3.learning import environment
 from ls3_models.episodes import list_episodes, read_episode
 
@@ -117,9 +117,12 @@ def test_what_missed_its_goal_is_replaced_by_another_attempt(tmp_path: Path) -> 
     sessions = Sessions(tmp_path / "bags", tmp_path / "data", 5)
     first, second = (environment.seed_of(5, f"demonstration/{i}", 0) for i in range(2))
     want = ("demonstration", 0)
-    assert sessions._next(want, {}) == ("demonstration", first)
-    assert sessions._next(want, {("demonstration", first): "random"}) == ("demonstration", second)
-    assert sessions._next(want, {("demonstration", first): "demonstration"}) is None
+    assert sessions._next_attempt(want, {}) == ("demonstration", first)
+    assert sessions._next_attempt(want, {("demonstration", first): "random"}) == (
+        "demonstration",
+        second,
+    )
+    assert sessions._next_attempt(want, {("demonstration", first): "demonstration"}) is None
 
 
 def test_recordings_of_which_nothing_comes_are_given_up(
@@ -127,7 +130,7 @@ def test_recordings_of_which_nothing_comes_are_given_up(
 ) -> None:
     monkeypatch.setattr(bag_sessions, "launch", lambda _command, _environment: None)
     assert record(tmp_path) == 2
-    assert "no episode came of 3 sessions in a row" in capsys.readouterr().err
+    assert "3 sessions in a row yielded no episode" in capsys.readouterr().err
 
 
 def test_a_part_of_the_script_has_the_shares_of_the_whole() -> None:

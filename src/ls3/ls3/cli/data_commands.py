@@ -14,7 +14,7 @@ from ls3_common.files import replacing
 
 if TYPE_CHECKING:
     from dvrk_cable_env.bags.video import RecordedVideo
-    from ls3.data.data_import import ImportedEpisode
+    from ls3.data.import_report import ImportRow
 
 
 @dataclass(kw_only=True)
@@ -181,8 +181,8 @@ class Export:
 
         if self.fps < 1:
             raise UserError(f"--fps is {self.fps}", do="give 1 or more")
-        about = data_export.about(load_domain(self.domain, self.config), self.fps)
-        count = data_export.export(self.format, self.files, about, self.out)
+        facts = data_export.data_facts(load_domain(self.domain, self.config), self.fps)
+        count = data_export.export(self.format, self.files, facts, self.out)
         print(f"{self.out}: {count} episodes for {self.format}")
 
 
@@ -204,7 +204,7 @@ class Data:
         self.verb.execute()
 
 
-def _show(row: ImportedEpisode) -> None:
+def _show(row: ImportRow) -> None:
     if row.file or row.steps:
         end = "violation" if row.violation else "success" if row.success else "neither"
         what = f"{row.source}, {row.steps} steps, {end}, skew {row.skew_ms:.0f} ms"

@@ -129,7 +129,7 @@ class Demonstrations:
 
     def _document(self, figures: dict[str, Any]) -> dict[str, Any]:
         """The document of the results: the figures of the evaluation and where they come from."""
-        from ls3.data.data_import import summarise_import
+        from ls3.data.import_report import summarise_import
         from ls3.runs.provenance import command_line, git_commit, machine
         from ls3_models.bundle import load_bundle
 

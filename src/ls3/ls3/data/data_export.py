@@ -1,4 +1,4 @@
-"""Data sets for other libraries: LeRobot and Minari, which need not be installed for all else."""
+"""Exports data sets to the formats of LeRobot and Minari, which are optional dependencies."""
 
 from __future__ import annotations
 
@@ -15,29 +15,36 @@ from ls3_common.files import replacing
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 NEEDS = {"lerobot": ("pyarrow", "pandas"), "minari": ("minari",)}
-"""Modules that a format needs; `ls3[export]` has them all."""
+"""Modules that each format needs. `pip install 'ls3[export]'` installs all of them."""
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What a format says of the whole data set. Bounds are in the action's own units."""
+class DataFacts:
+    """Facts about a whole data set that the formats record.
+
+    environment: name of the Gymnasium environment. robot: type of the robot; empty if there is
+    none. description: the task in words. observation_shape: (height, width, channel).
+    channels: number of channels of one frame; an observation may stack several frames.
+    action_low, action_high: bounds of each action component, in the domain's unit. rate: nominal
+    number of steps per second.
+    """
 
     domain: str
     environment: str
     robot: str
     description: str
     observation_shape: tuple[int, int, int]
-    channels: int  # of one of the frames that an observation stacks
+    channels: int
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
-    rate: int  # steps a second, nominal
+    rate: int
 
 
 def find_episodes(paths: Sequence[Path]) -> list[Path]:
-    """Episode files, from files and directories.
+    """Return the given episode files, and all those in the given directories.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no episode.
     """
     found = [file for path in paths for file in (list_episodes(path) if path.is_dir() else [path])]
     if not found:
@@ -46,32 +53,39 @@ def find_episodes(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def export(kind: str, paths: Sequence[Path], about: Exported, out: Path) -> int:
-    """Write all episodes in one format and return how many; one at a time is in memory.
+def export(format_name: str, paths: Sequence[Path], facts: DataFacts, out: Path) -> int:
+    """Write all episodes in one format and return their number.
 
-    The data set is in `out` as a whole or not at all.
+    Only one episode at a time is in memory. `out` has the complete data set or does not exist.
+
+    Args:
+        format_name: a key of `NEEDS`.
+        paths: episode files, or directories of them.
+        facts: facts about the data set.
+        out: directory to write, new or empty.
 
     Raises:
         UserError: a library is missing, or `out` is not empty.
         DataError: an episode is damaged or does not fit the domain.
     """
-    for library in NEEDS[kind]:
+    for library in NEEDS[format_name]:
         try:
             importlib.import_module(library)
         except ModuleNotFoundError as error:
             if error.name != library:
                 raise
             raise UserError(
-                f"--format {kind} needs {library}", do="pip install 'ls3[export]'"
+                f"--format {format_name} needs {library}", do="pip install 'ls3[export]'"
             ) from None
     files = find_episodes(paths)
     if out.exists() and any(out.iterdir()):
         raise UserError("is not empty", where=str(out), do="give another --out")
     for file in files:
-        _check(file, read_episode(file), about)
+        _check(file, read_episode(file), facts)
     with replacing(out) as part:
         part.mkdir()
-        importlib.import_module(f"ls3.data.export_{kind}").export(_read(files), about, part)
+        writer = importlib.import_module(f"ls3.data.export_{format_name}")
+        writer.export(_read(files), facts, part)
     return len(files)
 
 
@@ -80,22 +94,22 @@ def _read(files: Sequence[Path]) -> Iterator[Episode]:
         yield read_episode(file)
 
 
-def _check(file: Path, episode: Episode, about: Exported) -> None:
+def _check(file: Path, episode: Episode, facts: DataFacts) -> None:
     shapes = episode.observations.shape[1:], episode.actions.shape[1:]
-    wanted = about.observation_shape, (len(about.action_low),)
+    wanted = facts.observation_shape, (len(facts.action_low),)
     if shapes != wanted:
-        what = f"image and action shapes {shapes}, domain '{about.domain}' has {wanted}"
-        raise DataError(what, where=str(file), do="give its own --domain")
+        what = f"image and action shapes are {shapes}, domain '{facts.domain}' has {wanted}"
+        raise DataError(what, where=str(file), do="give the --domain of these episodes")
     if not len(episode):
-        raise DataError("an episode without a step", where=str(file), do="delete it")
+        raise DataError("the episode has no step", where=str(file), do="delete the file")
     if not np.isfinite(episode.actions).all():
-        raise DataError("an action is not finite", where=str(file), do="delete it")
+        raise DataError("an action is not finite", where=str(file), do="delete the file")
 
 
-def about(domain: Domain, rate: int) -> Exported:
-    """Of a domain's data."""
+def data_facts(domain: Domain, rate: int) -> DataFacts:
+    """Return the facts about a domain's data, with a nominal `rate` in steps per second."""
     spec = domain.spec
-    return Exported(
+    return DataFacts(
         domain=domain.name,
         environment=spec.environment,
         robot="dvrk" if domain.name == "cable_routing" else "",

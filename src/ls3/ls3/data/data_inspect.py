@@ -1,4 +1,4 @@
-"""What a data set holds, in figures and in pictures. Reads one episode at a time."""
+"""Statistics and pictures of a data set. Reads one episode at a time."""
 
 from __future__ import annotations
 
@@ -16,33 +16,43 @@ from ls3_common.images import coloured, newest
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 BINS = 10
-CAPTION = 12  # pixels of height
-BAR = 40  # characters of the longest bar
+"""Number of bins of a histogram."""
+CAPTION = 12
+"""Height of a caption on the contact sheet, px."""
+BAR = 40
+"""Length of the longest bar of a histogram, characters."""
 
 
 @dataclass
 class DataSummary:
-    """Figures over all episodes; histograms have a row per action component."""
+    """Statistics over all episodes that were added.
+
+    spec: facts of the domain. episodes, succeeded, violated: numbers of episodes, by source.
+    lengths: number of steps of each episode. returns: return of each episode, by source.
+    steps_to_goal: of each successful episode. success_steps, constraint_steps: numbers of steps
+    whose next state is in the goal set, or violates. empty_frames: number of all-zero observations.
+    outside: number of actions beyond the bounds. histogram: counts of the actions, (A, BINS).
+    """
 
     spec: DomainSpec
-    episodes: Counter[str] = field(default_factory=Counter)  # by source
+    episodes: Counter[str] = field(default_factory=Counter)
     lengths: list[int] = field(default_factory=list)
-    returns: dict[str, list[float]] = field(default_factory=dict)  # by source
+    returns: dict[str, list[float]] = field(default_factory=dict)
     steps_to_goal: list[int] = field(default_factory=list)
     succeeded: Counter[str] = field(default_factory=Counter)
     violated: Counter[str] = field(default_factory=Counter)
     success_steps: int = 0
     constraint_steps: int = 0
     empty_frames: int = 0
-    outside: int = 0  # actions beyond the bounds
-    histogram: np.ndarray = field(init=False)  # (action, BINS)
+    outside: int = 0
+    histogram: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.low, self.high = np.array(self.spec.action_low), np.array(self.spec.action_high)
         self.histogram = np.zeros((len(self.low), BINS), int)
 
     def add(self, episode: Episode) -> None:
-        """Take one episode into account."""
+        """Add one episode to the statistics."""
         source = episode.source
         self.episodes[source] += 1
         self.lengths.append(len(episode))
@@ -62,60 +72,70 @@ class DataSummary:
             self.histogram[axis] += np.histogram(values, BINS, (low, high))[0]
 
     def lines(self) -> list[str]:
-        """As text for a terminal."""
+        """Return the statistics as lines of text for a terminal."""
         steps, count = sum(self.lengths), len(self.lengths)
-        found = [
+        text = [
             f"{count} episodes, {steps} steps, {min(self.lengths)} to {max(self.lengths)} steps "
             f"each (mean {steps / count:.1f})"
         ]
         for source, number in sorted(self.episodes.items()):
             returns = np.array(self.returns[source])
-            found.append(
+            text.append(
                 f"  {source}: {number} episodes, return {returns.mean():.1f} ± {returns.std():.1f}"
                 f", {self.succeeded[source]} reach the goal, {self.violated[source]} violate"
             )
         if self.steps_to_goal:
             middle = float(np.median(self.steps_to_goal))
-            found.append(f"steps to the goal: median {middle:g}")
-        found.append(
+            text.append(f"steps to the goal: median {middle:g}")
+        text.append(
             f"labels: {self.success_steps / steps:.1%} of the states in the goal set, "
             f"{self.constraint_steps / steps:.1%} violate ({' or '.join(self.spec.constraints)})"
         )
         for axis, counts in enumerate(self.histogram):
             bounds = f"from {self.low[axis]:g} to {self.high[axis]:g}"
-            found.append(f"action {axis}, {bounds} ({self.spec.action_unit}):")
+            text.append(f"action {axis}, {bounds} ({self.spec.action_unit}):")
             edges = np.linspace(self.low[axis], self.high[axis], BINS + 1)
             for edge, number in zip(edges, counts, strict=False):
                 bar = "#" * round(BAR * number / max(1, counts.max()))
-                found.append(f"  {edge:+9.4f} {number:6d} {bar}".rstrip())
+                text.append(f"  {edge:+9.4f} {number:6d} {bar}".rstrip())
         if self.empty_frames:
-            found.append(f"warning: {self.empty_frames} frames are empty: check colours and crop")
+            text.append(f"warning: {self.empty_frames} frames are empty: check colours and crop")
         if self.outside:
-            found.append(f"warning: {self.outside} actions lie outside the bounds")
-        return found
+            text.append(f"warning: {self.outside} actions lie outside the bounds")
+        return text
 
 
 def summarise(directory: Path, spec: DomainSpec) -> DataSummary:
-    """Read a data set of a domain.
+    """Return the statistics of all episodes in a directory.
 
     Raises:
-        DataError: there are no episodes, one is damaged, or its actions are of another size.
+        DataError: there are no episodes, one is damaged, or one has actions of another size than
+            the domain.
     """
     summary, size = DataSummary(spec), len(spec.action_low)
     for path in _paths(directory):
         episode = read_episode(path)
         if episode.actions.shape[1] != size:
-            what = f"actions of {episode.actions.shape[1]} numbers, the domain has {size}"
-            raise DataError(what, where=str(path), do="give its own --domain")
+            what = f"actions have {episode.actions.shape[1]} components, the domain's have {size}"
+            raise DataError(what, where=str(path), do="give the --domain of this data set")
         summary.add(episode)
     return summary
 
 
 def contact_sheet(directory: Path, rows: int, columns: int, channels: int) -> Image.Image:
-    """Frames of at most `rows` episodes, a row each, from the first state to the last.
+    """Draw frames of several episodes on one sheet, one episode per row.
 
-    The border tells what a state is: green in the goal set, red violating, grey neither. A frame
-    has so many `channels`; of stacked frames the newest is shown.
+    The border of a frame is green if the state is in the goal set, red if it violates a
+    constraint, and grey otherwise. Of stacked frames the newest is shown.
+
+    Args:
+        directory: the data set.
+        rows: largest number of episodes, spread evenly over the data set.
+        columns: largest number of frames of each episode, from the first state to the last.
+        channels: number of channels of one frame.
+
+    Raises:
+        DataError: there are no episodes, or one is damaged.
     """
     chosen = _spread(_paths(directory), rows)
     first = read_episode(chosen[0]).observations
@@ -142,10 +162,10 @@ def _paths(directory: Path) -> list[Path]:
 
 
 def _spread(items: Iterable, count: int) -> list:
-    """At most `count` of the items, evenly spread, the first and the last among them."""
+    """Return at most `count` of the items, evenly spread from the first to the last."""
     every = list(items)
-    places = np.linspace(0, len(every) - 1, min(count, len(every))).round().astype(int)
-    return [every[place] for place in places]
+    chosen = np.linspace(0, len(every) - 1, min(count, len(every))).round().astype(int)
+    return [every[index] for index in chosen]
 
 
 def _colour(episode: Episode, index: int) -> str:

@@ -1,4 +1,4 @@
-"""The file in which a person corrects what an import makes of single episodes."""
+"""Reads the labels file, in which a person corrects how single episodes are imported."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ KEYS = "discard (true or false), source (text), success_from, violation_from (a 
 
 @dataclass(frozen=True)
 class Correction:
-    """What a person says of one episode; None leaves a thing as it is.
+    """Corrections to one episode. A field that is None corrects nothing.
 
-    success_from, violation_from: the step (1 is the first) from which on the state after it is in
-    the goal set, or violates; 0 for never.
+    discard: whether to leave the episode out. source: kind of the episode. success_from,
+    violation_from: number t >= 1 of the first step whose next state s_t is in the goal set, or
+    violates a constraint; all later states count likewise. 0 means never.
     """
 
     discard: bool | None = None
@@ -28,10 +29,10 @@ class Correction:
 
 
 def read_corrections(path: Path) -> Mapping[str, Correction]:
-    """Corrections by ``BAG/INDEX``, as the import's table names the episodes.
+    """Read the corrections of a labels file, by ``BAG/INDEX`` as the import prints them.
 
     Raises:
-        ConfigError: no such file, not YAML, or a key or value that is not known.
+        ConfigError: the file cannot be read, is not YAML, or has an unknown key or a bad value.
     """
     try:
         document = yaml.safe_load(path.read_text()) or {}
@@ -40,7 +41,11 @@ def read_corrections(path: Path) -> Mapping[str, Correction]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"not valid YAML: {error}", where=str(path)) from None
     if not isinstance(document, dict) or not all(isinstance(v, dict) for v in document.values()):
-        raise ConfigError("not a mapping of episodes", where=str(path), do="BAG/0: {discard: true}")
+        raise ConfigError(
+            "not a mapping from episodes to corrections",
+            where=str(path),
+            do="write e.g. BAG/0: {discard: true}",
+        )
     return {str(name): _correction(values, f"{path}, {name}") for name, values in document.items()}
 
 
@@ -59,6 +64,8 @@ def _correction(values: dict[str, object], where: str) -> Correction:
             else isinstance(value, str)
         )
         if key not in known or not fits:
-            raise ConfigError(f"'{key}: {value}' is not known", where=where, do=f"keys: {KEYS}")
+            raise ConfigError(
+                f"'{key}: {value}' is not a correction", where=where, do=f"keys: {KEYS}"
+            )
         checked[key] = value
     return Correction(**checked)  # type: ignore[arg-type]

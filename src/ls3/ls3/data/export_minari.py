@@ -1,7 +1,7 @@
-"""Episodes as a Minari data set (Farama), which `minari.MinariDataset(DIR/data)` reads.
+"""Writes episodes as a Minari data set (Farama), which `minari.MinariDataset(DIR/data)` reads.
 
-All of an episode is kept: T + 1 observations, success and constraint in `infos`, which has a row of
-zeros for s_0 as Minari counts its infos by observations.
+An episode keeps all T + 1 observations. Success and constraint stand in `infos`. Minari wants one
+row of `infos` per observation, so s_0 gets a row of zeros.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ls3.data.data_export import Exported
+from ls3.data.data_export import DataFacts
 from ls3_models.episodes import Episode
 from ls3_sim.registration import find_environment
 
-HOLDS = "data"
-"""The folder within, by Minari's layout of `<data set>/data`."""
+DATA_FOLDER = "data"
+"""Name of the folder with the episodes in Minari's layout."""
 
 
-def export(episodes: Iterable[Episode], spaces: Exported, out: Path) -> None:
-    """Write them; `out` is new and empty."""
+def export(episodes: Iterable[Episode], facts: DataFacts, out: Path) -> None:
+    """Write the episodes into `out`, a new and empty directory, one episode at a time."""
     import minari
     from minari.data_collector import EpisodeBuffer
     from minari.dataset.minari_storage import MinariStorage
 
-    folder = out / HOLDS
+    folder = out / DATA_FOLDER
     folder.mkdir()
     storage = MinariStorage.new(
         folder,
-        observation_space=gymnasium.spaces.Box(0, 255, spaces.observation_shape, np.uint8),
+        observation_space=gymnasium.spaces.Box(0, 255, facts.observation_shape, np.uint8),
         action_space=gymnasium.spaces.Box(
-            np.array(spaces.action_low, np.float32), np.array(spaces.action_high, np.float32)
+            np.array(facts.action_low, np.float32), np.array(facts.action_high, np.float32)
         ),
-        env_spec=find_environment(spaces.environment),
+        env_spec=find_environment(facts.environment),
         data_format="hdf5",
-        jpeg_encoding=False,  # masks are not photographs
+        jpeg_encoding=False,  # JPEG would blur the edges of masks
     )
     storage.update_metadata(
         {
-            "dataset_id": f"ls3/{spaces.domain.replace('_', '-')}-v0",
-            "description": spaces.description,
+            "dataset_id": f"ls3/{facts.domain.replace('_', '-')}-v0",
+            "description": facts.description,
             "code_permalink": "",
             "author": {""},
             "author_email": {""},
@@ -60,7 +60,7 @@ def export(episodes: Iterable[Episode], spaces: Exported, out: Path) -> None:
                 observations=episode.observations,
                 actions=episode.actions,
                 rewards=list(episode.rewards),
-                terminations=[False] * len(episode),  # nothing but T ends an episode
+                terminations=[False] * len(episode),  # an episode ends at T only
                 truncations=[False] * (len(episode) - 1) + [True],
                 infos={
                     "success": np.append(False, episode.success),

@@ -1,4 +1,4 @@
-"""The rules by which bags become episodes, as the robot's nodes are configured."""
+"""Reads the rules for importing bags from the parameter file of the robot's nodes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ls3_common.parameter_files import read_section
 
 @dataclass(frozen=True)
 class _Settle:
-    """The one parameter of episode_node that decides which frame shows a state."""
+    """The parameter of episode_node that decides which frame shows a state."""
 
     settle: float = parameters.parameter(
         Rules.settle, low=0, description="rest between a motion and its frame", unit="s"
@@ -33,13 +33,14 @@ def read_rules(
     actions: Literal["auto", "commands", "setpoints"],
     period: float,
 ) -> Rules:
-    """The rules for bags of the robot whose parameter file is `config`.
+    """Return the rules for bags of one robot.
 
     Args:
-        spec: the facts of the domain, of which the nodes take some.
-        names: the topics' namespace and names, where they are not the usual ones.
-        actions: what actions are read from; auto: from commands where the bag has any.
-        period: time in seconds between two states, where actions come from setpoints.
+        config: parameter file of the robot's nodes.
+        spec: facts of the domain, which fill some of the nodes' parameters.
+        names: namespace and names of the topics.
+        actions: what actions are read from; auto: from commands if the bag has any.
+        period: time between two states if actions come from setpoints, s.
 
     Raises:
         ConfigError: the file cannot be read, or a value in it is out of range.
@@ -55,7 +56,10 @@ def read_rules(
 
 
 def _section(config: Path, spec: DomainSpec, name: str, cls: type[Any], prefix: str = "") -> Any:
-    """Those values of a node's section that are fields of `cls`; defaults without a section."""
+    """Fill `cls` from the section of node `name`; without the section, with defaults.
+
+    prefix: what the section's keys begin with where they name fields of `cls`.
+    """
     try:
         values = read_section(config, name)
     except ConfigError as error:
