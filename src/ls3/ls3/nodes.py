@@ -1,4 +1,4 @@
-"""Entry points of the nodes; see ls3_common.entry."""
+"""Entry points of this package's executables; ls3_common.entry describes how a node starts."""
 
 from ls3_common.entry import node
 

@@ -138,7 +138,10 @@ main()
 
 @pytest.mark.parametrize(
     ("allowed", "named"),
-    [([], "'random' must not move an arm"), (["ON_ROBOT"], "no node acts as agent 'random' does")],
+    [
+        ([], "'random' must not move an arm"),
+        (["ON_ROBOT"], "no node can act as agent 'random' does"),
+    ],
 )
 def test_learn_node_refuses_an_agent_that_must_not_or_cannot_move_an_arm(
     child_of: Callable[..., Any],

@@ -146,7 +146,7 @@ def test_what_does_not_fit_is_not_taken_over(data, trained, tmp_path, capsys):
     assert "another latent_dim" in refused("learner.latent_dim=8", source=trained / "offline_model")
     spoiled = save_bundle(load_bundle(trained / "offline_model"), tmp_path / "spoiled")
     save_bundle(spoiled, tmp_path / "spoiled", offline_curves=5)
-    assert "offline_curves is no list of objects" in refused(source=tmp_path / "spoiled")
+    assert "offline_curves is not a list of objects" in refused(source=tmp_path / "spoiled")
     save_bundle(random_bundle(domain="pushing"), tmp_path / "pushing")
     assert "another domain" in refused(source=tmp_path / "pushing")
     assert "No such file" in refused(source=tmp_path / "nowhere")

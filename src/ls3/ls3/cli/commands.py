@@ -214,13 +214,13 @@ class Measure(CommonOptions):
 
     def execute(self) -> None:
         """Measure the blocks that the file lacks, and print all figures."""
-        from ls3.learning.model_files import shipped_or
+        from ls3.learning.model_files import load_given_or_shipped
         from ls3.runs.provenance import git_commit
         from ls3.studies.measure import Measurement
         from ls3_sim.registration import make_environment
 
         domain = self.load()
-        bundle = shipped_or(self.model, domain)
+        bundle = load_given_or_shipped(self.model, domain)
         env = make_environment(domain.spec)
         path = self.out or Path("results") / f"{domain.name}.json"
         measurement = Measurement(

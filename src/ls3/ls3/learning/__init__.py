@@ -1,1 +1,1 @@
-"""Algorithm 1: data collection, training, online episodes, and the policy that is evaluated."""
+"""Algorithm 1: collecting data, training, learning online, and evaluating the policy."""

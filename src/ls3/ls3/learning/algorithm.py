@@ -1,10 +1,11 @@
-"""Algorithm 1, lines 3 to 10: episodes and updates of any agent.
+"""Algorithm 1, lines 3 to 10: runs the online episodes and the updates of any agent.
 
-LS3 updates after K episodes, and U times. An agent that updates after every step learns from just
-as many episodes. Every episode is a file before the next begins. The agent's state is saved after
-every phase: the episodes between two checkpoints, K or a single one. An interrupted run reads the
-episodes that its checkpoint knows, restores the state and goes on; with the same number of threads
-it ends at the same weights as an uninterrupted one.
+A phase consists of the episodes between two checkpoints. LS3 runs U phases of K episodes and
+updates its models after each phase. An agent that updates after every step runs as many episodes,
+in phases of a single one. Every episode is written to a file before the next one begins.
+
+An interrupted run restores the state of its last checkpoint and reads the episodes up to there.
+With the same number of threads it ends at the same weights as a run that was not interrupted.
 """
 
 from __future__ import annotations
@@ -29,11 +30,17 @@ from ls3_models.offline import OfflineTraining
 from ls3_planner.config import AlgorithmConfig
 
 CURVE = "curve.jsonl"
+"""File of the learning curve in the directory of the online learning."""
 
 
 @dataclass(frozen=True)
 class EpisodeRow:
-    """One point of the learning curve; `counts` are the agent's own (`Agent.counted`)."""
+    """One online episode: a point of the learning curve.
+
+    episode: number of the episode, from 0. phase: number of its phase, from 0. steps: number of
+    steps to the first success, or of all steps without one. total_reward: undiscounted return.
+    counts: the agent's own counts (`Agent.counted`).
+    """
 
     episode: int
     phase: int
@@ -44,49 +51,56 @@ class EpisodeRow:
     counts: Mapping[str, int] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
-        """As the curve's file has it: the counts beside the rest."""
+        """Return the row as one flat mapping, as in the curve's file."""
         row = asdict(self)
         return row | row.pop("counts")
 
 
 @dataclass(frozen=True)
-class Ask:
-    """For one online episode of `agent`, as it is after `phase` phases."""
+class EpisodeRequest:
+    """A request to run one online episode.
+
+    number: number of the episode, from 0. phase: number of finished phases. seed: decides the
+    episode's random numbers. agent: the agent that acts. on_step: must be called with every step of
+    the episode, either at once or after the episode. stopped: returns whether a person wants to
+    stop; an episode that can be broken off then raises Interrupted.
+    """
 
     number: int
     phase: int
     seed: int
     agent: Agent
-    observed: Callable[[ObservedStep], None]
-    """To be called with every step of the episode: as soon as it is made, or at the end."""
+    on_step: Callable[[ObservedStep], None]
     stopped: Callable[[], bool]
-    """Whether a person wants to stop; an episode that can be left then raises Interrupted."""
 
 
-Source = Callable[[Ask], Episode]
-"""Runs one episode: in an environment of this process, or through a running graph."""
+Source = Callable[[EpisodeRequest], Episode]
+"""Runs one episode, either in an environment of this process or through a running graph."""
 
 
 def in_process(env: gymnasium.Env, *, stop_on_success: bool) -> Source:
-    """Episodes of an environment, in which the agent acts."""
+    """Return a source that lets the agent act in an environment of this process."""
 
-    def run(ask: Ask) -> Episode:
-        ask.agent.begin(ask.seed)
+    def run(request: EpisodeRequest) -> Episode:
+        request.agent.begin(request.seed)
         episode = run_episode(
             env,
-            ask.agent.act,
+            request.agent.act,
             source="online",
-            seed=ask.seed,
+            seed=request.seed,
             stop_on_success=stop_on_success,
-            observed=ask.observed,
+            on_step=request.on_step,
         )
-        return replace(episode, attributes=ask.agent.record())
+        return replace(episode, attributes=request.agent.record())
 
     return run
 
 
 class OnlineLearning:
-    """Goes on from a finished offline training; `directory` holds episodes, state and curve."""
+    """Learns online after a finished offline training.
+
+    rows: the episodes so far. phase: number of finished phases.
+    """
 
     def __init__(
         self,
@@ -98,10 +112,14 @@ class OnlineLearning:
         *,
         seed: int,
     ) -> None:
-        """Go on from the directory's checkpoint, if there is one.
+        """Start from the directory's checkpoint if there is one, else from the offline training.
 
         Args:
-            agent: the one that `offline` has trained.
+            agent: the agent that `offline` has trained.
+            config: K, U and the rules of an episode.
+            source: runs the episodes.
+            offline: the finished offline training.
+            directory: of episodes, checkpoint and curve.
             seed: decides the seed of every episode.
 
         Raises:
@@ -112,7 +130,7 @@ class OnlineLearning:
         self.directory, self.seed = directory, seed
         self.offline_directory = offline.directory
         algorithm = parameters.to_dict(config)
-        del algorithm["updates"]  # a run may be continued with a larger U
+        del algorithm["updates"]  # a later call may ask for a larger U
         settings = agent.online_settings
         self.identity = {
             "agent": agent.name,
@@ -134,12 +152,13 @@ class OnlineLearning:
         self._resume()
 
     def run(self) -> None:
-        """Learn until K episodes, U times, are done.
+        """Learn until all K x U episodes are done.
 
         Raises:
             Interrupted: on SIGINT or SIGTERM; the episodes and updates so far are kept.
-            NonFiniteLoss: names the module, the update and the last good checkpoint.
-            OSError: a file could not be written; the episode at hand is lost and no other.
+            NonFiniteLoss: a loss is not finite; the text names the module, the update and the last
+                good checkpoint.
+            OSError: a file could not be written; only the present episode is lost.
         """
         total = self.config.trajectories * self.config.updates
         writer = SummaryWriter(str(self.directory), purge_step=len(self.rows) + 1)
@@ -168,15 +187,15 @@ class OnlineLearning:
         writer.close()
 
     def _episode(self, number: int, stopped: Callable[[], bool]) -> Episode:
-        """Run episode `number`, or read it where an interrupted run has left it."""
+        """Run episode `number`, or read the file that an interrupted run left of it."""
         path = self._path(number)
         if self._is_kept(number):
             episode = read_episode(path)
             self._remember(number, episode)
             return episode
         seed = seed_of(self.seed, "online", number)
-        ask = Ask(number, self.phase, seed, self.agent, self._observed, stopped)
-        episode = self.source(ask)
+        request = EpisodeRequest(number, self.phase, seed, self.agent, self._on_step, stopped)
+        episode = self.source(request)
         attributes = {**episode.attributes, "phase": self.phase}
         episode = replace(episode, attributes=attributes)
         write_episode(path.parent, path.stem, episode)
@@ -187,20 +206,20 @@ class OnlineLearning:
         return self.directory / "episodes" / f"online_{number:05d}{SUFFIX}"
 
     def _is_kept(self, number: int) -> bool:
-        """Whether the file of an episode makes it needless to run the episode once more.
+        """Whether the file of an episode can be used instead of running the episode again.
 
-        Not where the agent has learned inside the episode and no checkpoint knows of it.
+        It cannot if the agent learned during the episode and no checkpoint contains these updates.
         """
-        known = self.agent.update_after == "phase" or number < self.phase * self.phase_length
-        return known and self._path(number).exists()
+        usable = self.agent.update_after == "phase" or number < self.phase * self.phase_length
+        return usable and self._path(number).exists()
 
-    def _observed(self, step: ObservedStep) -> None:
+    def _on_step(self, step: ObservedStep) -> None:
         self.agent.observe(step)
         if self.agent.update_after == "step":
             self._update(f"episode {len(self.rows)}")
 
     def _remember(self, number: int, episode: Episode) -> None:
-        """Show the agent an episode that it has been in before."""
+        """Show the agent the steps of an earlier episode again."""
         for step in steps_of(episode):
             self.agent.observe(step)
         self._add_row(number, episode)
@@ -246,12 +265,12 @@ class OnlineLearning:
             self._remember(number, read_episode(self._path(number)))
 
     def curve(self) -> list[dict[str, Any]]:
-        """The learning curve as plain rows."""
+        """Return the learning curve, one mapping per episode."""
         return [row.flat() for row in self.rows]
 
 
 def training_rates(rows: Sequence[EpisodeRow]) -> dict[str, float]:
-    """Success and violation rates over all training episodes (Tables 1 and 2)."""
+    """Return success and violation rates over all training episodes (Tables 1 and 2)."""
     count = max(1, len(rows))
     return {
         "episodes": len(rows),

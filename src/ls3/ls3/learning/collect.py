@@ -1,4 +1,4 @@
-"""Offline data (section 7.3): D_success, D_rand and D_constraint from the domain's behaviours."""
+"""Collects D_success, D_rand and D_constraint with the domain's behaviours (section 7.3)."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ from pathlib import Path
 
 import gymnasium
 
-from ls3.learning.environment import behaviour, length, reset_options, run_episode, seed_of
+from ls3.learning.environment import (
+    behaviour,
+    behaviour_length,
+    reset_options,
+    run_episode,
+    seed_of,
+)
 from ls3_common.errors import UserError
 from ls3_common.progress import Interrupted, StopRequest, bar
 from ls3_models.episodes import SUFFIX, write_episode
 from ls3_planner.config import AlgorithmConfig
 
-ATTEMPTS = 20  # a demonstration that fails is replaced by another; this many failures are a fault
+ATTEMPTS = 20
+"""Number of failed attempts at one demonstration after which the demonstrator is at fault."""
 
 
 def collect(env: gymnasium.Env, config: AlgorithmConfig, directory: Path, *, seed: int) -> int:
-    """Collect what is missing in `directory` and return how many episodes were added.
+    """Collect the episodes that `directory` lacks, and return their number.
 
-    Demonstrations that miss the goal or violate a constraint are not demonstrations: they are
-    drawn again.
+    A demonstration that misses the goal or violates a constraint is replaced by another one.
 
     Raises:
+        UserError: `ATTEMPTS` demonstrations in a row have failed.
         Interrupted: on SIGINT or SIGTERM, after the current episode.
     """
     counts = {
@@ -51,7 +58,7 @@ def _collect_one(
     for attempt in range(ATTEMPTS):
         seed = seed_of(base_seed, f"{source}/{attempt}", index)
         act = behaviour(env, source, seed)
-        options, steps = reset_options(env, source), length(env, source)
+        options, steps = reset_options(env, source), behaviour_length(env, source)
         episode = run_episode(env, act, source=source, seed=seed, steps=steps, options=options)
         if source != "demonstration" or (episode.succeeded and not episode.violated):
             write_episode(directory, f"{source}_{index:05d}", episode)
@@ -59,5 +66,5 @@ def _collect_one(
     raise UserError(
         f"{ATTEMPTS} demonstrations in a row missed the goal or violated a constraint",
         where=source,
-        do="the domain's demonstrator does not fit its layout",
+        do="check the domain's demonstrator against its layout",
     )

@@ -1,6 +1,6 @@
-"""What the learner asks of an environment: gymnasium, plus behaviours that collect data.
+"""Runs episodes in a Gymnasium environment, with an agent or with a data-collecting behaviour.
 
-Images are observations, a simulator's state is never looked at.
+Observations are images; nothing here reads a simulator's state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ls3_models.agent import ObservedStep, episode_of
 from ls3_models.episodes import Episode
 
 Act = Callable[[np.ndarray, Mapping[str, Any]], np.ndarray | None]
-"""Chooses an action from an observation and the step's info; None holds still."""
+"""Chooses an action, float32 (A,), from an observation, uint8 (h, w, c), and the step's info.
+None holds still."""
 
 
 def run_episode(
@@ -29,11 +30,19 @@ def run_episode(
     stop_on_violation: bool = False,
     steps: int | None = None,
     options: dict[str, Any] | None = None,
-    observed: Callable[[ObservedStep], None] | None = None,
+    on_step: Callable[[ObservedStep], None] | None = None,
 ) -> Episode:
-    """One episode of at most T steps, or of at most `steps` where that is less.
+    """Run one episode.
 
-    `observed` is called after every step, before the next action is chosen.
+    Args:
+        env: ends the episode after T steps at the latest.
+        act: chooses the actions.
+        source: kind of the episode, for its file.
+        seed: passed to the environment's reset.
+        stop_on_success, stop_on_violation: whether to end at the goal, or at a violation.
+        steps: largest number of steps if less than T.
+        options: passed to the environment's reset.
+        on_step: called after every step, before the next action is chosen.
     """
     observation, info = env.reset(seed=seed, options=options)
     assert env.action_space.shape is not None
@@ -55,36 +64,41 @@ def run_episode(
             len(taken), observation, action, float(reward), constraint, success, following, ended
         )
         taken.append(step)
-        if observed is not None:
-            observed(step)
+        if on_step is not None:
+            on_step(step)
         observation = following
     return episode_of(taken, source=source, seed=seed)
 
 
 def behaviour(env: gymnasium.Env, kind: str, seed: int) -> Act:
-    """A fresh data-collecting policy of the environment."""
+    """Return one of the environment's data-collecting behaviours, at its beginning.
+
+    kind: `demonstration`, `random` or `constraint`. seed: decides the behaviour's random numbers.
+    """
     act = env.unwrapped.behaviour(kind, np.random.default_rng(seed))  # type: ignore[attr-defined]
     return lambda _observation, info: act(info)
 
 
 def reset_options(env: gymnasium.Env, kind: str) -> dict[str, Any]:
-    """How a behaviour's episodes begin: at the start, or anywhere (`random_starts` of the domain).
+    """Return the reset options for a behaviour's episodes.
 
-    An environment that does not name such behaviours has none.
+    Behaviours in the environment's `random_starts` begin at a random state, all others at the
+    start. The attribute may be missing.
     """
     anywhere: tuple[str, ...] = getattr(env.unwrapped, "random_starts", ())
     return {"random_start": True} if kind in anywhere else {}
 
 
-def length(env: gymnasium.Env, kind: str) -> int | None:
-    """Steps of a behaviour's episodes: less than T where the domain says so, else None.
+def behaviour_length(env: gymnasium.Env, kind: str) -> int | None:
+    """Return the number of steps of a behaviour's episodes; None for T steps.
 
-    An environment without `behaviour_lengths` has no such behaviours.
+    Only behaviours in the environment's `behaviour_lengths` are shorter than T. The attribute may
+    be missing.
     """
     lengths: Mapping[str, int] = getattr(env.unwrapped, "behaviour_lengths", {})
     return lengths.get(kind)
 
 
 def seed_of(base: int, source: str, index: int) -> int:
-    """A seed of its own for every episode of a data set or run, stable across machines."""
+    """Return the seed of episode `index` of one source; it is the same on every machine."""
     return zlib.crc32(f"{base}/{source}/{index}".encode())

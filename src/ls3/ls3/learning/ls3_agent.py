@@ -1,7 +1,8 @@
-"""LS3 as an agent: what `Ls3Learning` has learned, and the planner that acts with it.
+"""LS3 as an agent: the models of `Ls3Learning`, and the planner that acts with them.
 
-It stands in this package because it needs both `ls3_models` and `ls3_planner`. The ablations
-(-Safe Set, BC SS, no constraints) are the same agent with other settings, see `ls3.runs.methods`.
+The agent stands in this package because it needs both `ls3_models` and `ls3_planner`. The
+ablations (-Safe Set, BC SS, no constraints) are the same agent with other settings, see
+`ls3.runs.methods`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ls3.learning.model_files import bundle_of
+from ls3.learning.model_files import load_bundle_for
 from ls3.learning.shared_offline import take_over
 from ls3_models.agent import AgentKind
 from ls3_models.bundle import Bundle, save_bundle
@@ -24,21 +25,30 @@ from ls3_planner.plan import Planner, make_planner
 
 
 class PlannerPolicy:
-    """Encodes, plans, and holds where there is no feasible plan."""
+    """Encodes the observation and plans; holds still if there is no feasible plan."""
 
     def __init__(self, bundle: Bundle, planner: Planner) -> None:
+        """Act with the encoder of `bundle` and a planner for the same models."""
         self.bundle, self.planner = bundle, planner
         self._holds, self._plan_ms = 0, list[float]()
 
     def begin(self, seed: int) -> None:
-        """Forget the last episode; `seed` decides the planner's draws."""
+        """Begin an episode; `seed` decides the planner's random numbers."""
         self.planner.reset(seed)
         self._holds, self._plan_ms = 0, []
 
     def act(self, observation: np.ndarray, info: Mapping[str, Any]) -> np.ndarray | None:
-        """Plan from an observation, uint8 (h, w, c)."""
+        """Return the first action of a plan, float32 (A,), in the domain's unit.
+
+        Args:
+            observation: uint8 (h, w, c).
+            info: `constraint` tells whether the observation shows a violation.
+
+        Returns:
+            The action; None after a violation or without a feasible plan.
+        """
         if info["constraint"]:
-            return None  # frozen: nothing is left to decide
+            return None  # a violation freezes the environment, so no action has an effect
         mean, std = self.bundle.encode(observation[None])
         plan = self.planner.plan(mean[0], std[0])
         self._plan_ms.append(plan.solve_time_s * 1e3)
@@ -48,25 +58,33 @@ class PlannerPolicy:
         return plan.action
 
     def record(self) -> dict[str, Any]:
-        """What each plan took in milliseconds, and how often there was no feasible one."""
+        """Return `plan_ms`, the time of each plan, and `holds`, the steps without a plan."""
         return {"plan_ms": list(self._plan_ms), "holds": self._holds}
 
 
 class Ls3Agent(Ls3Learning):
-    """Plans with the models as they are after the last update."""
+    """Learns the models of LS3, and plans with them as they are after the last update."""
 
     counted = ("holds",)
 
     def __init__(
         self, config: LearnerConfig, planner: PlannerConfig, data: OfflineData, seed: int
     ) -> None:
+        """Make an untrained agent.
+
+        Args:
+            config: settings of the models and their training.
+            planner: settings of the planner.
+            data: the offline data.
+            seed: decides all random numbers of the training.
+        """
         super().__init__(config, data, seed)
         self.planner_config = planner
         self.online_settings: Mapping[str, Any] = {"planner": planner}
         self._policy: PlannerPolicy | None = None
 
     def bundle(self) -> Bundle:
-        """The present models, to plan with here or in the nodes of a graph."""
+        """Return the present models, to plan with here or in the nodes of a graph."""
         spec = self.data.spec
         return Bundle(
             self.learner.models,
@@ -79,7 +97,7 @@ class Ls3Agent(Ls3Learning):
         )
 
     def policy(self) -> PlannerPolicy:
-        """A policy of the present models. LS3 explores by nothing but its planner's draws."""
+        """Return a policy with the present models. Only the planner's random numbers explore."""
         bundle = self.bundle()
         return PlannerPolicy(bundle, make_planner(bundle, self.planner_config))
 
@@ -94,12 +112,15 @@ class Ls3Agent(Ls3Learning):
         return self._policy.act(observation, info)
 
     def record(self) -> dict[str, Any]:
-        """How often there was no feasible plan; times would differ whenever a run is repeated."""
+        """Return `holds`, the number of steps without a feasible plan.
+
+        Planning times are left out, because they would differ whenever a run is repeated.
+        """
         assert self._policy is not None, "begin() comes first"
         return {"holds": self._policy.record()["holds"]}
 
     def save(self, path: Path, manifest: Mapping[str, Any]) -> None:
-        """Write a bundle, which nodes can load too."""
+        """Write the models as a bundle, which the nodes can load as well."""
         save_bundle(self.bundle(), path, **manifest)
 
 
@@ -108,7 +129,7 @@ def _make(settings: Mapping[str, Any], data: OfflineData, seed: int) -> Ls3Agent
 
 
 def _load(path: Path, settings: Mapping[str, Any], spec: Spec) -> PlannerPolicy:
-    bundle = bundle_of(path, spec)
+    bundle = load_bundle_for(path, spec)
     return PlannerPolicy(bundle, make_planner(bundle, settings["planner_node"]))
 
 

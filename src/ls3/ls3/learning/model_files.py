@@ -1,4 +1,4 @@
-"""A domain's trained model: the one to use, and saving one with how it came to be."""
+"""Finds and loads the model of a domain, and saves a trained model with its provenance."""
 
 from __future__ import annotations
 
@@ -19,54 +19,68 @@ from ls3_models.offline_data import Spec
 
 
 def find_model(model: Path | None, domain: str, *, shipped: bool = True) -> Path:
-    """The directory `model`, or that of the model shipped for the domain if there may be one.
+    """Return the directory of the model to use: `model`, or else the domain's shipped model.
+
+    shipped: whether models of the method in use are shipped.
 
     Raises:
-        DataError: neither is there.
+        DataError: `model` is None and there is no shipped model.
     """
     path = model or (find_shared(f"models/{domain}") if shipped else None)
     if path is None:
         raise DataError(
             f"no model is shipped for '{domain}'{'' if shipped else ' and this method'}",
-            do="train one with `ls3 learn`, give --model",
+            do="train a model with `ls3 learn`, then give its directory as --model",
         )
     return path
 
 
-def bundle_of(path: Path, spec: Spec) -> Bundle:
-    """The model of LS3 in a directory.
+def load_bundle_for(path: Path, spec: Spec) -> Bundle:
+    """Load a model of LS3 and check that it fits the data described by `spec`.
 
     Raises:
-        DataError: there is none, or it is of another domain, image or action.
+        DataError: there is no model, or its domain, image shape or action bounds differ.
     """
     bundle = load_bundle(path)
     if bundle.domain != spec.domain:
-        raise DataError(f"a model of '{bundle.domain}', not of '{spec.domain}'", where=str(path))
+        raise DataError(
+            f"this is a model of '{bundle.domain}', not of '{spec.domain}'",
+            where=str(path),
+            do="give a model of this domain, or the --domain of the model",
+        )
     for fact in ("observation_shape", "action_low", "action_high"):
         found, wanted = getattr(bundle, fact), getattr(spec, fact)
-        # actions are float32; a manifest may have a bound as it was written in a file
+        # actions are float32, but a manifest may hold a bound as it was written in YAML
         if np.float32(found).tolist() != np.float32(wanted).tolist():
             raise DataError(
-                f"a model with {fact} {found}, the domain has {wanted}",
+                f"the model has {fact} {found}, the domain has {wanted}",
                 where=str(path),
-                do="train one for this domain, or give the domain that it was trained for",
+                do="train a model for this domain, or give the domain that it was trained for",
             )
     return bundle
 
 
-def shipped_or(model: Path | None, domain: Domain) -> Bundle:
-    """The model of LS3 in a directory, or the domain's shipped one.
+def load_given_or_shipped(model: Path | None, domain: Domain) -> Bundle:
+    """Load the model of LS3 in directory `model`, or else the domain's shipped model.
 
     Raises:
-        DataError: there is none, or it is of another domain, image or action.
+        DataError: as `find_model` and `load_bundle_for`.
     """
-    return bundle_of(find_model(model, domain.name), domain.data_spec)
+    return load_bundle_for(find_model(model, domain.name), domain.data_spec)
 
 
 def write_model(
     path: Path, agent: Agent, training: OfflineTraining, curve: list[dict[str, Any]], seed: int
 ) -> None:
-    """Save what the agent has learned so far with how that came to be."""
+    """Save what the agent has learned so far, together with its provenance.
+
+    Args:
+        path: directory of the model.
+        agent: the agent to save.
+        training: its offline training.
+        curve: its online learning curve; empty after offline training alone.
+        seed: the seed of the run.
+    """
     demonstrations = [e for e in training.data.training if e.source == "demonstration"]
     steps = summarise(demonstrations)["mean_steps"] if demonstrations else None
     manifest = {

@@ -1,4 +1,4 @@
-"""Rollouts of a fixed policy and the figures the paper reports of them (section 5.2)."""
+"""Runs episodes with a fixed policy, and computes the paper's figures from them (section 5.2)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ls3_models.episodes import Episode
 
 
 def rollout(env: gymnasium.Env, act: Act, seed: int, source: str = "online") -> Episode:
-    """One episode, ended at the goal or at a violation."""
+    """Run one episode that ends at the goal, at a violation or at T."""
     return run_episode(
         env, act, source=source, seed=seed, stop_on_success=True, stop_on_violation=True
     )
 
 
 def play(env: gymnasium.Env, policy: Policy, seed: int) -> Episode:
-    """One episode of a policy; its attributes are what the policy recorded of it."""
+    """Run one episode of a policy. The episode's attributes are the policy's record of it."""
     policy.begin(seed)
     return replace(rollout(env, policy.act, seed), attributes=policy.record())
 
 
 def evaluate(env: gymnasium.Env, policy: Policy, seeds: Sequence[int]) -> list[Episode]:
-    """One episode per seed."""
+    """Run one episode per seed and show the progress."""
     episodes = []
     with bar("evaluate", len(seeds)) as progress:
         for seed in seeds:
@@ -38,15 +38,18 @@ def evaluate(env: gymnasium.Env, policy: Policy, seeds: Sequence[int]) -> list[E
 
 
 def demonstrate(env: gymnasium.Env, seeds: Sequence[int]) -> list[Episode]:
-    """The demonstrator alone on the same seeds."""
+    """Run one episode of the demonstrator per seed."""
     kind = "demonstration"
     return [rollout(env, behaviour(env, kind, seed), seed, kind) for seed in seeds]
 
 
 def summarise(episodes: Sequence[Episode]) -> dict[str, float | None]:
-    """Success and violation rates with their standard errors, and mean steps of successes.
+    """Return success and violation rates, and the steps to the goal, over at least one episode.
 
-    The steps are None where there was no success.
+    Returns:
+        `episodes`, the number; `success_rate`, `success_se`, `violation_rate`, `violation_se`, the
+        rates with their standard errors; `mean_steps`, `std_steps`, over the successful episodes,
+        or None if there are none.
     """
     success = np.array([e.succeeded for e in episodes], float)
     violation = np.array([e.violated for e in episodes], float)
@@ -64,7 +67,7 @@ def summarise(episodes: Sequence[Episode]) -> dict[str, float | None]:
 
 
 def describe(episodes: Sequence[Episode]) -> str:
-    """One line for a progress bar."""
+    """Return rates and steps as one line for a progress bar."""
     figures = summarise(episodes)
     steps = figures["mean_steps"]
     return f"success {figures['success_rate']:.2f}, violations {figures['violation_rate']:.2f}" + (

@@ -1,9 +1,9 @@
-"""LS3: starting a run from an offline training that another run has finished (--offline).
+"""Starts a run of LS3 from the finished offline training of another run (--offline).
 
-What would come out the same is taken over, the rest is trained: methods that differ in the planner
-take over everything, methods that differ in gamma_S, and other seeds, the VAE. A model gives its
-VAE, which nothing trains after the offline stage, to data of its domain that may be others. The
-source is only read. From then on the new run has a state of its own.
+Everything that training would reproduce is taken over, and the rest is trained. A run that differs
+in the planner only takes over all of the training. A run with another gamma_S or seed takes over
+the VAE. From a model, only the VAE is taken over, because online learning never changes it; the
+data of the new run may then differ from the model's. The source is only read.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ls3_models.ls3_learning import STAGES, Ls3Learning, stage_totals
 from ls3_models.offline import read_curves
 from ls3_models.resume import CHECKPOINT, DEFAULTS, is_same
 
+# parameters of the learner that decide the VAE, together with those that begin with "vae_"
 VAE_KEYS = (
     "latent_dim",
     "beta",
@@ -33,26 +34,32 @@ VAE_KEYS = (
     "kl_reduction",
 )
 VAE_TENSORS = ("models.encoder.", "models.decoder.", "optimiser.vae.")
+"""Prefixes of the VAE's tensors in a learner's state."""
 IGNORED = {"checkpoint_interval", "update_iterations", "value_update_iterations"}
+"""Parameters of the learner that do not affect offline training."""
 
-
-Source = tuple[Mapping[str, Tensor], Mapping[str, Any], Iterable[Mapping[str, Any]]]
-"""Tensors named as in a learner's state, what they are of, and points of the training's curves."""
+SourceTraining = tuple[Mapping[str, Tensor], Mapping[str, Any], Iterable[Mapping[str, Any]]]
+"""Tensors named as in a learner's state, a description of their training, and its curves."""
 
 
 def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> TakenOver:
-    """Take over from `source`, a run's or a model's directory, what `agent` would train to.
+    """Load into `agent` everything of `source` that its own training would reproduce.
 
     See `ls3_models.agent.AgentKind`.
 
+    Args:
+        agent: an untrained agent.
+        source: directory of a run or of a model.
+        identity: identity of the agent's own offline training.
+
     Raises:
-        DataError: `source` holds no training of LS3, none of this domain and data, one with
-            another VAE, or one whose VAE or other parts are not finished.
+        DataError: `source` holds no training of LS3, or one with another domain, data or VAE, or
+            one that is not finished.
     """
     is_model = (source / MANIFEST).exists()
-    tensors, theirs, curves = _of_model(source) if is_model else _of_run(source)
+    tensors, theirs, curves = _read_model(source) if is_model else _read_run(source)
     ours = parameters.to_dict(agent.config)
-    # of parameters that came later: their defaults
+    # an older training lacks parameters that were added later; it had their defaults
     config = parameters.defaults(LearnerConfig) | theirs["config"]
     different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
     keys = ("domain", "data_hash", "action_bounds")
@@ -62,7 +69,7 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
         raise DataError(
             f"the training there has another {', '.join(other)}",
             where=str(source),
-            do="leave --offline out, or give one with the same",
+            do="leave --offline out, or give a training with the same",
         )
     whole = not is_model and not different and theirs["seed"] == identity["seed"]
     totals = stage_totals(config)
@@ -72,9 +79,9 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
             raise DataError(
                 f"stage '{stage}' of the training there is not finished",
                 where=str(source),
-                do="finish it with `ls3 train`, then call this again",
+                do="finish that training with `ls3 train`, then run this command again",
             )
-    if not whole:  # the rest as it is before its first step, random generator included
+    if not whole:  # everything else stays untrained, and so does the random generator
         kept = {name: t for name, t in tensors.items() if name.startswith(VAE_TENSORS)}
         tensors = agent.state() | kept
     agent.load_state(tensors)
@@ -85,16 +92,16 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
     )
 
 
-def _of_run(source: Path) -> Source:
+def _read_run(source: Path) -> SourceTraining:
     path = source / CHECKPOINT
     tensors, description = checkpoint.load(path)
     if "done" not in description or description.get("agent", DEFAULTS["agent"]) != Ls3Learning.name:
-        do = "give a run's directory, or a model's"
+        do = "give the directory of a run or of a model"
         raise DataError("not an offline training of LS3", where=str(path), do=do)
     return tensors, description, read_curves(source)
 
 
-def _of_model(source: Path) -> Source:
+def _read_model(source: Path) -> SourceTraining:
     bundle = load_bundle(source)
     config = parameters.to_dict(bundle.config)
     tensors = {f"models.{name}": t for name, t in bundle.models.state_dict().items()}
@@ -103,5 +110,9 @@ def _of_model(source: Path) -> Source:
     description = {"config": config, "domain": bundle.domain, "action_bounds": bounds, "done": done}
     curves = bundle.manifest.get("offline_curves", [])
     if not isinstance(curves, list) or not all(isinstance(row, dict) for row in curves):
-        raise DataError("offline_curves is no list of objects", where=str(source / MANIFEST))
+        raise DataError(
+            "offline_curves is not a list of objects",
+            where=str(source / MANIFEST),
+            do="give another model",
+        )
     return tensors, description, curves

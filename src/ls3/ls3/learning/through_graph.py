@@ -1,7 +1,7 @@
-"""Online episodes of Algorithm 1 through a running graph instead of an environment.
+"""Runs the online episodes of Algorithm 1 through a running graph instead of an environment.
 
-The learner is a client: it loads its models into encoder and planner while nothing moves, asks
-episode_node for an episode, and reads the file that this wrote.
+The learner is a client of the graph. It loads its models into encoder_node and planner_node while
+nothing moves, requests an episode from episode_node, and reads the file that episode_node wrote.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from rclpy.node import Node
 
-from ls3.learning.algorithm import Ask
+from ls3.learning.algorithm import EpisodeRequest
 from ls3_common import topics
 from ls3_common.errors import UserError
 from ls3_common.images import FrameStack
@@ -28,25 +28,29 @@ from ls3_models.bundle import Bundle, save_bundle
 from ls3_models.episodes import Episode, read_episode
 
 MODEL_USERS = ("encoder_node", "planner_node")
-ATTEMPTS = 3
-"""Episodes in a row that may fail to run, an arm that was not ready for instance."""
+"""Nodes that load the learner's models."""
+MAX_ATTEMPTS = 3
+"""How often an episode is requested if it does not run, e.g. because the arm is not ready."""
 POLL_S = 0.05
+"""Time between two checks of a condition, s."""
 
 
 @runtime_checkable
 class RunsInGraph(Protocol):
-    """An agent whose models the nodes of a graph can act with (`Method.on_robot`)."""
+    """An agent whose models the nodes of a graph can use (`Method.on_robot`)."""
 
     def bundle(self) -> Bundle:
-        """The present models."""
+        """Return the present models."""
 
 
 class GraphClients:
-    """What asks the graph. To be made before the node spins: rclpy's executor looks at an action
-    client that is still being made.
-    """
+    """The clients of the graph: the action run_episode, and the services that load models."""
 
     def __init__(self, node: Node) -> None:
+        """Make the clients on `node`, which must not spin yet.
+
+        An executor that already spins would use an action client before it is complete.
+        """
         self.log = node.get_logger()
         self.episodes = ActionClient(node, RunEpisode, topics.RUN_EPISODE)
         self.loaders = {
@@ -55,13 +59,7 @@ class GraphClients:
 
 
 class GraphEpisodes:
-    """A source of episodes; the clients' callbacks must run in another thread.
-
-    Args:
-        models: directory for the models of every phase.
-        horizon: T.
-        start_timeout_s: until all nodes are there, and for loading a model.
-    """
+    """Runs episodes through the graph; a `Source` for `OnlineLearning`."""
 
     def __init__(
         self,
@@ -72,86 +70,116 @@ class GraphEpisodes:
         stop_on_success: bool,
         start_timeout_s: float = 120.0,
     ) -> None:
+        """Use these clients, whose node must spin in another thread.
+
+        Args:
+            clients: clients of the graph.
+            models: directory for the models of every phase.
+            horizon: T, length of an episode.
+            stop_on_success: whether an episode ends at the goal.
+            start_timeout_s: longest wait for a node, or for the loading of a model, s.
+        """
         self._clients, self._models = clients, models
         self._horizon, self._stop_on_success = horizon, stop_on_success
         self._timeout = start_timeout_s
-        self._phase = -1  # whose models the nodes have
+        self._phase = -1  # phase of the models that the nodes have loaded
 
-    def __call__(self, ask: Ask) -> Episode:
+    def __call__(self, request: EpisodeRequest) -> Episode:
         """Run one episode.
 
         Raises:
-            Interrupted: a person wants to stop; the episode under way is cancelled.
+            Interrupted: a person wants to stop; the running episode is cancelled.
             UserError: nodes are missing or refuse a model, or no episode runs.
+            DataError: the episode's file is damaged.
         """
-        if not isinstance(ask.agent, RunsInGraph):
-            raise UserError(f"no node acts as agent '{ask.agent.name}' does", where="learn_node")
-        bundle = ask.agent.bundle()
-        if ask.phase != self._phase:
-            self._load(ask, bundle)
-            self._phase = ask.phase
+        if not isinstance(request.agent, RunsInGraph):
+            raise UserError(
+                f"no node can act as agent '{request.agent.name}' does",
+                where="learn_node",
+                do="learn in an environment with `ls3 learn`",
+            )
+        bundle = request.agent.bundle()
+        if request.phase != self._phase:
+            self._load(request, bundle)
+            self._phase = request.phase
         reason = ""
-        for _ in range(ATTEMPTS):
-            result, ran = self._run(ask)
+        for _ in range(MAX_ATTEMPTS):
+            result, ran = self._run(request)
             if ran:
                 episode = self._read(result.file, bundle)
                 for step in steps_of(episode):
-                    ask.observed(step)
+                    request.on_step(step)
                 return episode
             reason = result.reason
-            self._clients.log.warning(f"episode {ask.number} did not run: {reason}")
+            self._clients.log.warning(f"episode {request.number} did not run: {reason}")
         raise UserError(
-            f"episode {ask.number} did not run {ATTEMPTS} times: {reason}",
+            f"episode {request.number} failed to run in {MAX_ATTEMPTS} attempts: {reason}",
             where="run_episode",
-            do="mend that; the same command goes on from there",
+            do="remove the cause, then run the same command again to continue",
         )
 
-    def _load(self, ask: Ask, bundle: Bundle) -> None:
-        path = (self._models / f"phase_{ask.phase:03d}").absolute()
+    def _load(self, request: EpisodeRequest, bundle: Bundle) -> None:
+        path = (self._models / f"phase_{request.phase:03d}").absolute()
         identity = save_bundle(bundle, path).identity
         for name, client in self._clients.loaders.items():
-            self._wait(client.service_is_ready, ask, f"service of {name}", self._timeout)
+            self._wait(client.service_is_ready, request, f"service of {name}", self._timeout)
             future = client.call_async(LoadModel.Request(path=str(path)))
-            self._wait(future.done, ask, f"{name} to load a model", self._timeout)
+            self._wait(future.done, request, f"model loaded by {name}", self._timeout)
             response = future.result()
             if not response.ok or response.identity != identity:
-                raise UserError(f"{name} did not load it: {response.message}", where=str(path))
+                raise UserError(
+                    f"{name} did not load this model: {response.message}",
+                    where=str(path),
+                    do="remove the cause, then run the same command again to continue",
+                )
 
-    def _run(self, ask: Ask) -> tuple[Any, bool]:
-        """The result, and whether the episode ran to its end."""
-        self._wait(self._clients.episodes.server_is_ready, ask, "episode_node", self._timeout)
+    def _run(self, request: EpisodeRequest) -> tuple[Any, bool]:
+        """Return the result of run_episode, and whether the episode ran to its end."""
+        self._wait(self._clients.episodes.server_is_ready, request, "episode_node", self._timeout)
         goal = RunEpisode.Goal(
-            seed=ask.seed,
-            episode=ask.number,
+            seed=request.seed,
+            episode=request.number,
             max_steps=self._horizon,
             stop_on_success=self._stop_on_success,
         )
         sent = self._clients.episodes.send_goal_async(goal)
-        self._wait(sent.done, ask, "an answer of episode_node", self._timeout)
+        self._wait(sent.done, request, "answer from episode_node", self._timeout)
         handle = sent.result()
         if not handle.accepted:
-            raise UserError("episode_node runs an episode for someone else", where="run_episode")
+            raise UserError(
+                "episode_node is running an episode for another client",
+                where="run_episode",
+                do="stop that client, then run the same command again to continue",
+            )
         answer = handle.get_result_async()
         try:
-            self._wait(answer.done, ask, "the end of the episode", float("inf"))
+            self._wait(answer.done, request, "end of the episode", float("inf"))
         except (Interrupted, UserError):
             handle.cancel_goal_async()
             raise
         return answer.result().result, answer.result().status == GoalStatus.STATUS_SUCCEEDED
 
-    def _wait(self, condition: Callable[[], bool], ask: Ask, what: str, timeout_s: float) -> None:
+    def _wait(
+        self, condition: Callable[[], bool], request: EpisodeRequest, what: str, timeout_s: float
+    ) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
-            if ask.stopped():
+            if request.stopped():
                 raise Interrupted
             if time.monotonic() > deadline:
-                raise UserError(f"waited {timeout_s:g} s for {what}", where="learn_node")
+                raise UserError(
+                    f"no {what} within {timeout_s:g} s",
+                    where="learn_node",
+                    do="see the log of that node, then run the same command again to continue",
+                )
             time.sleep(POLL_S)
 
     def _read(self, file: str, bundle: Bundle) -> Episode:
         if not file:
             raise UserError(
-                "the episode was not recorded", where="episode_node", do="set its `record`"
+                "the episode was not recorded",
+                where="episode_node",
+                do="set the parameter `record` of episode_node to a directory",
             )
         episode = read_episode(Path(file))
         observations = stacked(episode.observations, bundle.config.frame_stack)
@@ -159,11 +187,11 @@ class GraphEpisodes:
 
 
 def stacked(frames: np.ndarray, count: int) -> np.ndarray:
-    """Stack frames as a model sees them.
+    """Stack the frames of an episode as a model sees them.
 
     Args:
         frames: uint8 (T + 1, h, w, c), one per state.
-        count: frames in a stack; the first frame is repeated before the start.
+        count: number of frames in a stack. Before the start, the first frame is repeated.
 
     Returns:
         uint8 (T + 1, h, w, count * c), the newest frame last.

@@ -1,1 +1,1 @@
-"""What a run is: its domain, its method, its directory, and where it came from."""
+"""Describes a run: its domain, its method, its data, its directory and its provenance."""

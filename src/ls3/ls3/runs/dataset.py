@@ -1,4 +1,4 @@
-"""A domain's offline data on disk, and refusing another's."""
+"""Reads the offline data of a domain, and refuses those of another domain."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from ls3_models.episodes import Episode, read_episodes
 from ls3_models.offline_data import Spec
 
 MARKER = "domain.json"
-TOLERANCE = 0.01  # of an action's range; rounding, not another domain
+"""File in a data directory that names the domain."""
+TOLERANCE = 0.01
+"""Share of an action's range by which rounding may exceed the bounds."""
 
 
 def claim(directory: Path, domain: Domain) -> None:
-    """Say whose data a directory holds, before the first are written.
+    """Mark a directory as holding the data of a domain, before any data are written.
 
     Raises:
-        DataError: it holds another domain's.
+        DataError: the directory holds data of another domain.
     """
     _check_marker(directory, domain.name)
     document = {"domain": domain.name, "environment": domain.spec.environment}
@@ -28,11 +30,11 @@ def claim(directory: Path, domain: Domain) -> None:
 
 
 def read_data(directory: Path, spec: Spec) -> list[Episode]:
-    """All episodes of a data set.
+    """Read all episodes of a data set and check that they fit `spec`.
 
     Raises:
-        DataError: there are none, one is damaged, or they are another domain's: by the
-            directory's mark, by the size of images or actions, or by the actions' bounds.
+        DataError: there are no episodes or one is damaged. Or the directory is marked as another
+            domain's, or the shape of images or actions or an action's bounds do not fit.
     """
     _check_marker(directory, spec.domain)
     episodes = read_episodes(directory)
@@ -43,8 +45,8 @@ def read_data(directory: Path, spec: Spec) -> list[Episode]:
         if (episode.actions < low - slack).any() or (episode.actions > high + slack).any():
             extreme = float(np.abs(episode.actions).max())
             raise DataError(
-                f"actions as large as {extreme:.3g}, domain '{spec.domain}' has them from "
-                f"{spec.action_low} to {spec.action_high}",
+                f"an action has a component of {extreme:.3g}, but the bounds of domain "
+                f"'{spec.domain}' are {spec.action_low} and {spec.action_high}",
                 where=str(directory),
                 do="check that --data belongs to this domain",
             )
@@ -53,11 +55,11 @@ def read_data(directory: Path, spec: Spec) -> list[Episode]:
 
 def _check_marker(directory: Path, domain: str) -> None:
     if not (directory / MARKER).exists():
-        return  # collected elsewhere
+        return  # data from another program need no mark
     found = read_json(directory / MARKER).get("domain")
     if found != domain:
         raise DataError(
-            f"data of domain '{found}', not of '{domain}'",
+            f"this is data of domain '{found}', not of '{domain}'",
             where=str(directory),
             do="give another --data directory",
         )

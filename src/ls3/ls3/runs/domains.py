@@ -1,4 +1,4 @@
-"""A domain is one YAML file; this reads the facts of its task and the parts of Algorithm 1."""
+"""Reads a domain's YAML file: the facts of the task and the settings of Algorithm 1."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True)
 class Domain:
-    """All that decides a run: the task, data, learning and planning.
+    """Everything that decides a run except the method, the data and the seed.
 
-    own: further sections, which only the method's agent reads.
+    spec: facts of the task. learner, planner, algorithm: settings of learning, planning and
+    Algorithm 1. own: further sections, which only the method's agent reads.
     """
 
     name: str
@@ -35,13 +36,13 @@ class Domain:
     own: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, sections: Iterable[str]) -> dict[str, Any]:
-        """The configurations of these sections, by section."""
+        """Return the settings of these sections, by section."""
         known = {"learner": self.learner, "planner_node": self.planner, **self.own}
         return {name: known[name] for name in sections}
 
     @property
     def data_spec(self) -> Spec:
-        """What its data look like. Bounds are float32, as an environment and its models have."""
+        """Shapes and bounds of the data. Bounds are rounded to float32, as in an environment."""
         low, high = (
             tuple(float(np.float32(number)) for number in bound)
             for bound in (self.spec.action_low, self.spec.action_high)
@@ -55,12 +56,17 @@ def load_domain(
     overrides: Iterable[str] = (),
     agent: Mapping[str, type] | None = None,
 ) -> Domain:
-    """Read a domain's sections, changed by overrides such as ``planner_node.horizon=3``.
+    """Read a domain and apply overrides.
 
-    `agent` are the sections that an agent reads, with their dataclasses (`AgentKind.sections`).
+    Args:
+        name: name of the domain.
+        config: file to read; None for the domain's own ``config/<name>.yaml``.
+        overrides: changes such as ``planner_node.horizon=3``.
+        agent: sections that the method's agent reads, with their dataclasses
+            (`AgentKind.sections`).
 
     Raises:
-        ConfigError: an unknown domain, section, key or a value out of range, or a section that
+        ConfigError: a domain, section or key is unknown, a value is out of range, or a section
             repeats a fact of the domain.
     """
     path = config or find_shared(f"config/{name}.yaml")

@@ -1,6 +1,6 @@
-"""The methods that are compared (section 5.1): an agent each, with its changes to a domain.
+"""The methods that are compared (section 5.1): each has an agent and changes to the settings.
 
-To add a method, write its agent (`ls3_models.agent`) and name it here.
+To add a method, write its agent (`ls3_models.agent`) and add an entry to `METHODS`.
 """
 
 from __future__ import annotations
@@ -15,23 +15,22 @@ from ls3.runs.domains import Domain, load_domain
 from ls3_common import parameter_files
 from ls3_common.errors import ConfigError, UserError
 
-if TYPE_CHECKING:  # it imports PyTorch, and names of methods must not
+if TYPE_CHECKING:  # importing it imports PyTorch, which the names of methods do not need
     from ls3_models.agent import AgentKind
 
 SWEPT = ("delta_constraint", "delta_safe", "horizon")
 """Parameters of the planner that section 7.5 varies (figures 7 to 9)."""
-
 
 LS3 = "ls3.learning.ls3_agent:KIND"
 
 
 @dataclass(frozen=True)
 class Method:
-    """What learns, and with which settings.
+    """An agent with settings.
 
-    label: the paper's name; agent: ``module:name`` of an `AgentKind`, imported when it is used;
-    overrides: what differs from the domain, as for ``--set``; on_robot: whether it may move an
-    arm: learn through a graph of nodes, simulated or real.
+    label: name in the paper. agent: ``module:name`` of an `AgentKind`, which is imported when it is
+    used. overrides: changes to the domain, as for ``--set``. on_robot: whether the method may move
+    an arm, simulated or real, by learning through a node graph.
     """
 
     label: str
@@ -41,7 +40,7 @@ class Method:
 
     @property
     def kind(self) -> AgentKind:
-        """How its agent is made."""
+        """The kind of the method's agent."""
         module, _, name = self.agent.partition(":")
         kind: AgentKind = getattr(importlib.import_module(module), name)
         return kind
@@ -56,10 +55,10 @@ METHODS = {
 
 
 def find_method(name: str) -> Method:
-    """The method of this name.
+    """Return the method of this name.
 
     Raises:
-        ConfigError: there is none; the text lists all.
+        ConfigError: there is no such method; the text lists all methods.
     """
     if name not in METHODS:
         raise ConfigError(f"no method '{name}'", do=f"methods: {', '.join(METHODS)}")
@@ -67,28 +66,28 @@ def find_method(name: str) -> Method:
 
 
 def refuse_on_robot(name: str) -> None:
-    """Refuse a method that must not move an arm, before anything of it is loaded.
+    """Refuse a method that must not move an arm, before its agent is imported.
 
     Raises:
         ConfigError: there is no such method.
-        UserError: it may only learn in an environment.
+        UserError: the method may learn in an environment only.
     """
     if not find_method(name).on_robot:
         allowed = ", ".join(key for key, method in METHODS.items() if method.on_robot)
         raise UserError(
-            f"method '{name}' must not move an arm, it learns in an environment only",
-            do=f"`ls3 learn --method {name}`; through a graph: {allowed}",
+            f"method '{name}' must not move an arm: it learns in an environment only",
+            do=f"run `ls3 learn --method {name}`; methods that may move an arm: {allowed}",
         )
 
 
 def load_method(
     domain: str, method: str, config: Path | None = None, overrides: Iterable[str] = ()
 ) -> Domain:
-    """Read a domain, changed by a method and then by overrides.
+    """Read a domain, apply the method's changes, then the overrides.
 
     Raises:
-        ConfigError: an unknown domain, method, section or key, a value out of range, or an
-            override of what the method itself decides.
+        ConfigError: as `load_domain`, or the method is unknown, or an override changes a parameter
+            that the method decides.
     """
     chosen = find_method(method)
     own = chosen.overrides
@@ -98,13 +97,16 @@ def load_method(
         for key in values.keys() & decided.get(section, {}).keys():
             raise ConfigError(
                 f"method '{method}' decides {section}.{key} itself",
-                do="leave the override out, or choose another method",
+                do="leave this override out, or choose another method",
             )
     return load_domain(domain, config, [*own, *changes], chosen.kind.sections)
 
 
 def run_name(domain: Domain, method: str, config: Path | None = None) -> str:
-    """Name of a method's runs: ``ls3``, or ``ls3+horizon=3`` where a swept parameter differs."""
+    """Return the name of a run: ``ls3``, or ``ls3+horizon=3`` if a swept parameter differs.
+
+    domain: as changed by method and overrides. config: the domain's file, if not its own.
+    """
     plain = load_domain(domain.name, config).planner
     parts = [method]
     for key in SWEPT:
@@ -115,5 +117,5 @@ def run_name(domain: Domain, method: str, config: Path | None = None) -> str:
 
 
 def default_run(domain: Domain, method: str, seed: int, config: Path | None = None) -> Path:
-    """Where a run lies unless it is told otherwise: ``runs/<domain>/<name>/seed_<seed>``."""
+    """Return the default directory of a run: ``runs/<domain>/<run name>/seed_<seed>``."""
     return Path("runs") / domain.name / run_name(domain, method, config) / f"seed_{seed}"

@@ -1,4 +1,4 @@
-"""Where figures come from: the command, the commit, the machine and the time."""
+"""The provenance of figures: the command, the commit, the machine and the time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 
 def command_line() -> str:
-    """The `ls3` command at work, or the launch that started this node."""
+    """Return the `ls3` command of this process, or the launch command that started this node."""
     launch = os.environ.get("LS3_LAUNCH_COMMAND")
     return launch if launch and "--ros-args" in sys.argv else shlex.join(["ls3", *sys.argv[1:]])
 
 
 def git_commit() -> str:
-    """Commit of the source tree, '' outside one, with a '+' where files differ from it."""
+    """Return the commit of the source tree, with a '+' if files differ; '' outside a tree."""
     try:
         here = Path(__file__).resolve().parent
         run = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]
@@ -29,12 +29,12 @@ def git_commit() -> str:
 
 
 def commits(earlier: str = "") -> str:
-    """Those who worked on it before, and the commit at work: 'a, b', each once."""
+    """Return `earlier`, a list such as 'a, b', with the present commit appended if it is new."""
     return ", ".join(dict.fromkeys([*filter(None, earlier.split(", ")), git_commit()]))
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Describe the machine: `cpu`, `cores` and `python`."""
     model = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -45,5 +45,5 @@ def machine() -> dict[str, Any]:
 
 
 def now() -> str:
-    """UTC time for manifests."""
+    """Return the UTC time, e.g. 2026-01-31T12:00:00Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,4 +1,4 @@
-"""A run's directory: one process at a time, and what the run is."""
+"""The directory of a run: locks it against other processes, and describes the run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from ls3_common.files import read_json, write_json
 from ls3_models.episodes import Episode, episode_return
 
 DESCRIPTION = "run.json"
+"""File that describes the run."""
 LOCK = ".lock"
+"""File that is locked while a process works on the run."""
 
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
     """Keep other processes out of a run's directory while the block runs.
 
-    The system releases the lock however the process ends.
+    The operating system releases the lock however the process ends.
 
     Raises:
-        DataError: another process holds it.
+        DataError: another process holds the lock.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / LOCK).open("a+") as file:
@@ -49,8 +51,8 @@ def exclusive(directory: Path) -> Iterator[None]:
         yield
 
 
-def entry(section: str) -> str:
-    """Under which key of ``run.json``, and of results, a section of the domain's YAML stands."""
+def section_key(section: str) -> str:
+    """Return the key in ``run.json`` and in results of a section of the domain's YAML."""
     return section.removesuffix("_node")
 
 
@@ -64,9 +66,21 @@ def describe_run(
     data_hash: str,
     demonstrations: Sequence[Episode],
 ) -> None:
-    """Write ``run.json``: all that a table or figure of this run must say of it.
+    """Write ``run.json``, which has everything that tables and figures say about this run.
 
-    Commits add up where a run is gone on with: what it has learned is all of theirs.
+    If the run continues, the present commit is added to the earlier ones.
+
+    Args:
+        directory: of the run.
+        domain: the domain with all changes.
+        name: name of the run, see `run_name`.
+        method: name of the method.
+        seed: seed of the run.
+        data_hash: hash of the offline data.
+        demonstrations: for the demonstrator's mean return.
+
+    Raises:
+        DataError: an earlier ``run.json`` is damaged.
     """
     path = directory / DESCRIPTION
     earlier = read_json(path).get("commit", "") if path.exists() else ""
@@ -86,7 +100,7 @@ def describe_run(
         "data_hash": data_hash,
         "demonstrator_return": float(np.mean(returns)) if returns else None,
         "domain_spec": parameters.to_dict(domain.spec),
-        **{entry(name): parameters.to_dict(config) for name, config in settings.items()},
+        **{section_key(key): parameters.to_dict(config) for key, config in settings.items()},
         "algorithm": parameters.to_dict(domain.algorithm),
     }
     write_json(path, document)

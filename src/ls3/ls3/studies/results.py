@@ -14,7 +14,7 @@ from typing import Any
 
 from ls3.learning.algorithm import CURVE
 from ls3.runs.methods import find_method
-from ls3.runs.run_directory import DESCRIPTION, entry
+from ls3.runs.run_directory import DESCRIPTION, section_key
 from ls3.studies import stats
 from ls3_common import parameters
 from ls3_common.errors import DataError
@@ -106,7 +106,7 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
 
 def sections_of(method: str) -> dict[str, type]:
     """What decides the runs of a method: keys of ``run.json`` and of results, with dataclasses."""
-    agent = {entry(name): cls for name, cls in find_method(method).kind.sections.items()}
+    agent = {section_key(name): cls for name, cls in find_method(method).kind.sections.items()}
     return {**agent, "algorithm": AlgorithmConfig}
 
 
