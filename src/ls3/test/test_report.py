@@ -123,7 +123,7 @@ def test_a_map_shows_what_the_models_say_of_the_picture_there():
     found = maps.plane(bundle, env, (7, 3))
     (column,) = np.flatnonzero(found["x"] == info["position"][0])
     (row,) = np.flatnonzero(found["y"] == info["position"][1])
-    expected = maps.heads_of(bundle, start[None])
+    expected = maps.head_outputs(bundle, start[None])
     for key in ("value", "safe", "constraint", "goal"):
         assert found[key].shape == (3, 7)
         assert found[key][row, column] == pytest.approx(expected[key][0], abs=1e-5)

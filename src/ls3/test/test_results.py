@@ -166,7 +166,7 @@ def test_a_seed_that_only_the_results_have_stays_in_them(runs, tmp_path, capsys)
     for text in ('{"metrics": []}', json.dumps(document)):
         kept.write_text(text)
         assert main(["results", "--runs", str(copy), "--out", str(kept.parent)]) == 2
-        assert "no results of training" in capsys.readouterr().err
+        assert "no results of training runs" in capsys.readouterr().err
 
 
 def test_seeds_with_other_settings_are_not_averaged(runs, tmp_path, capsys):

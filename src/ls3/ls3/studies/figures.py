@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ls3.studies import stats
 
 WINDOW = 20
-"""Episodes that a point of a curve is the mean of."""
+"""Number of episodes over which a point of a curve is the mean."""
 PANELS = {
     "total_reward": "return",
     "success": "task success rate",
@@ -23,11 +23,15 @@ PANELS = {
 def band(
     curves: Sequence[Sequence[float]], window: int = WINDOW
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard error (n,) of smoothed curves, n the length of the longest.
+    """Return mean and standard error over seeds of smoothed curves.
 
-    At each episode they are over the seeds that have come so far; the error of one seed is 0.
+    Args:
+        curves: for each seed, one value per episode.
+        window: number of episodes to smooth over.
 
-    curves: one value per episode of each seed.
+    Returns:
+        Two arrays (n,), where n is the length of the longest curve. At each episode they cover the
+        seeds that got so far. The error of a single seed is 0.
     """
     length = max(map(len, curves))
     rows = np.full((len(curves), length), np.nan)
@@ -45,10 +49,13 @@ def learning_curves(
     title: str,
     episodes: int | None = None,
 ) -> Figure:
-    """Return, success and violation rate against the number of training episodes.
+    """Plot return, success rate and violation rate against the number of training episodes.
 
-    results: of one domain, as `ls3 results` writes them; labels: one for each; episodes: how many
-    to show, by default all.
+    Args:
+        results: results of one domain, as `ls3 results` writes them.
+        labels: one label per result.
+        title: title of the figure.
+        episodes: number of episodes to show; None for all.
     """
     figure = Figure(figsize=(12, 3.4))
     axes = figure.subplots(1, len(PANELS))

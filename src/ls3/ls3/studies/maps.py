@@ -1,4 +1,4 @@
-"""What the models believe, as pictures: maps over a plane (figure 2) and decoded frames."""
+"""Draws what the models have learned: maps over a plane (figure 2) and decoded frames."""
 
 from __future__ import annotations
 
@@ -19,17 +19,28 @@ from ls3_models.bundle import Bundle
 from ls3_models.heads import Head, Role
 from ls3_planner.config import PlannerConfig
 
-GRID = (61, 51)  # points along x and y
-BLOCK = 256  # images encoded at a time
+GRID = (61, 51)
+"""Number of points of a map along x and y."""
+BLOCK = 256
+"""Number of images that are encoded at a time."""
 FRAMES = 8
+"""Number of decoded frames in a picture."""
 
 
 def plane(bundle: Bundle, env: gymnasium.Env, grid: tuple[int, int] = GRID) -> dict[str, Any]:
-    """Values of all heads with the robot at every point of a grid over the window.
+    """Evaluate all heads with the robot at every point of a grid over the window.
 
-    Returns ``x`` (nx,), ``y`` (ny,), and by the name of each head what it says, (ny, nx). The only
-    place where an environment's scene is looked into: a figure needs pictures of places where no
-    episode was.
+    This is the only function that reads an environment's scene, because a map needs images of
+    places that no episode visited.
+
+    Args:
+        bundle: the models.
+        env: the environment navigation.
+        grid: (nx, ny), number of points along x and y.
+
+    Returns:
+        ``x`` (nx,), ``y`` (ny,) in the window's unit, and the output of each head (ny, nx) under
+        the head's name.
     """
     scene: Any = env.unwrapped.scene  # type: ignore[attr-defined]
     width, height = scene.layout.window
@@ -41,7 +52,7 @@ def plane(bundle: Bundle, env: gymnasium.Env, grid: tuple[int, int] = GRID) -> d
         scene.reset(position)
         images.append(scene.draw(columns, rows, show_goal=False))
     scene.reset(before)
-    parts = [heads_of(bundle, np.stack(block)) for block in _blocks(images)]
+    parts = [head_outputs(bundle, np.stack(block)) for block in _blocks(images)]
     shape = (grid[1], grid[0])
     joined = {key: np.concatenate([p[key] for p in parts]).reshape(shape) for key in parts[0]}
     return {"x": x, "y": y, **joined}
@@ -53,29 +64,38 @@ def _blocks(images: list[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]
 
 
 @torch.no_grad()
-def heads_of(bundle: Bundle, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """What each head says (n,) of images (n, height, width, channel), at the posterior's mean."""
+def head_outputs(bundle: Bundle, images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    """Return the outputs (n,) of each head, by name, at the mean of the encoder's posterior.
+
+    images: uint8 (n, height, width, channel).
+    """
     mean, _ = bundle.encode(images)
     models, latents = bundle.models, torch.from_numpy(mean)
     return {head.name: models.read(head, latents).numpy() for head in models.head_list}
 
 
 def navigation_maps(bundle: Bundle, config: PlannerConfig, env: gymnasium.Env) -> Figure:
-    """Figure 2: every head over the plane, with a line at the bound of those that constrain."""
-    found = plane(bundle, env)
+    """Draw figure 2: a map of every head. A white line marks the bound of a constraint.
+
+    Args:
+        bundle: the models.
+        config: the planner's settings, for delta_S and delta_C.
+        env: the environment navigation.
+    """
+    maps = plane(bundle, env)
     layout = env.unwrapped.scene.layout  # type: ignore[attr-defined]
     heads = bundle.models.head_list
     figure = Figure(figsize=(3.5 * len(heads), 3.2))
     axes = figure.subplots(1, len(heads), squeeze=False)[0]
     for head, panel in zip(heads, axes, strict=True):
-        says, title = found[head.name], head.title
+        values, title = maps[head.name], head.title
         limits = {} if head.role is Role.TERMINAL_VALUE else {"vmin": 0.0, "vmax": 1.0}
-        mesh = panel.pcolormesh(found["x"], found["y"], says, shading="nearest", **limits)
+        mesh = panel.pcolormesh(maps["x"], maps["y"], values, shading="nearest", **limits)
         if (line := _line(head, config)) is not None:
             symbol, level = line
             title += f", line at {symbol}"
-            if says.min() < level < says.max():
-                panel.contour(found["x"], found["y"], says, [level], colors="white")
+            if values.min() < level < values.max():
+                panel.contour(maps["x"], maps["y"], values, [level], colors="white")
         _draw_layout(panel, layout)
         panel.set_title(title)
         figure.colorbar(mesh, ax=panel)
@@ -84,7 +104,7 @@ def navigation_maps(bundle: Bundle, config: PlannerConfig, env: gymnasium.Env) -
 
 
 def _line(head: Head, config: PlannerConfig) -> tuple[str, float] | None:
-    """The bound of a head that constrains plans: its symbol or number, and its value."""
+    """Return symbol and value of a head's bound; None for a head that does not constrain plans."""
     if head.role is Role.TERMINAL_CONSTRAINT:
         return "δ_S", config.delta_safe
     if head.role is not Role.STEP_CONSTRAINT:
@@ -104,9 +124,9 @@ def _draw_layout(panel: Axes, layout: Any) -> None:
 
 
 def decoded_frames(bundle: Bundle, env: gymnasium.Env, seed: int = 0) -> Figure:
-    """Frames of a demonstration above what the decoder makes of their latents.
+    """Draw frames of a demonstration above the frames that are decoded from their latents.
 
-    Of stacked frames the newest is shown.
+    Of stacked frames the newest is shown. `seed` decides the demonstration.
     """
     (episode,) = demonstrate(env, [seed])
     chosen = np.linspace(0, len(episode), FRAMES).round().astype(int)

@@ -1,8 +1,8 @@
-"""Measures a domain's shipped model and writes ``results/<domain>.json`` (design.md, results/).
+"""Measures a domain's shipped model and writes ``results/<domain>.json``.
 
-Every block of figures is written as soon as it is there, and the episodes of a block are kept while
-it is measured; the same command goes on with what is missing. A model of another identity or other
-settings of the planner start the file anew.
+A block of figures is written as soon as it is complete, and the episodes of an unfinished block are
+kept. The same command then continues with what is missing. The file is begun anew for another
+model, other settings of the planner or other seeds.
 """
 
 from __future__ import annotations
@@ -33,11 +33,15 @@ from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episo
 from ls3_planner.config import PlannerConfig
 from ls3_planner.plan import make_planner
 
-FIRST_SEED = 1_000_000  # of the episodes measured here and nowhere else
+FIRST_SEED = 1_000_000
+"""Seed of the first measured episode; the others follow. Nothing else uses these seeds."""
 
 
 class Measurement:
-    """All blocks of one domain."""
+    """Measures all blocks of figures of one domain.
+
+    document: the content of the results file so far.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,19 @@ class Measurement:
         episodes: int,
         commit: str,
     ) -> None:
+        """Continue the results file at `path` if it is of the same model, planner and seeds.
+
+        Args:
+            domain: the domain.
+            bundle: the model to measure.
+            env: the domain's environment.
+            path: the results file.
+            episodes: number of episodes of each block.
+            commit: commit of the source tree, for the file.
+
+        Raises:
+            DataError: the results file is damaged.
+        """
         self.domain, self.bundle, self.env, self.path = domain, bundle, env, path
         planner = dataclasses.asdict(domain.planner)
         settings = zlib.crc32(json.dumps(planner, sort_keys=True).encode())
@@ -68,7 +85,7 @@ class Measurement:
         self._resume()
 
     def blocks(self) -> dict[str, Callable[[], Mapping[str, Any]]]:
-        """Name of each block and what measures it."""
+        """Return, by the name of each block, the function that measures it."""
         planner = self.domain.planner
         realtime = dataclasses.replace(planner, profile="realtime")
         return {
@@ -84,10 +101,11 @@ class Measurement:
         }
 
     def run(self, only: list[str]) -> None:
-        """Measure the named blocks, or all, that are not in the file.
+        """Measure those of the named blocks that the file lacks; of all blocks if `only` is empty.
 
         Raises:
             UserError: a name is unknown, or the graph did not run.
+            Interrupted: on SIGINT or SIGTERM; finished blocks and episodes are kept.
         """
         blocks = self.blocks()
         unknown = [name for name in only if name not in blocks]
@@ -113,7 +131,7 @@ class Measurement:
         return {**policy.summarise(episodes), **recorded(episodes)}
 
     def _through_graph(self) -> dict[str, Any]:
-        """The same episodes by ``ros2 launch``, in a ROS domain of their own."""
+        """Run the same episodes by ``ros2 launch``, in a random ROS domain without other graphs."""
         out = self.work / "ros"
         summary = out / "summary.json"
         summary.unlink(missing_ok=True)
@@ -131,10 +149,18 @@ class Measurement:
         environment.pop(SPIN, None)  # the graph's processes share the cores
         launch(command, environment)
         if not summary.exists():
-            raise UserError("the graph wrote no summary", where=str(summary))
+            raise UserError(
+                "the graph did not write this file",
+                where=str(summary),
+                do="see the messages of the launch above",
+            )
         figures = read_json(summary)
         if not figures["complete"]:
-            raise UserError("not all episodes ran through the graph", where=str(summary))
+            raise UserError(
+                "not all episodes ran through the graph",
+                where=str(summary),
+                do="see the messages of the launch above",
+            )
         count = figures["episodes"]
         return {
             "episodes": count,

@@ -1,7 +1,7 @@
-"""``docs/report.html``: tables and figures of the paper with our results in them.
+"""Writes ``docs/report.html``: tables and figures of the paper with our results.
 
-The page links its pictures, which are PNG files beside it. What has not been measured is said to be
-missing.
+The page links its pictures, which are PNG files in a directory beside it. Where a result is
+missing, the page says so.
 """
 
 from __future__ import annotations
@@ -40,23 +40,27 @@ img { max-width: 100% } .paper, small { color: #555 } .missing { color: #a00 }
 
 
 class ReportPage:
-    """Gathers the parts of the page; `path` is the page, `media` the directory of pictures."""
+    """Collects the parts of the page, in order, and writes it."""
 
     def __init__(self, path: Path, media: Path) -> None:
+        """Begin a page that is to be written to `path`, with pictures in directory `media`."""
         self.path, self.media = path, media
         self.parts: list[str] = []
 
     def add(self, text: str) -> None:
+        """Add HTML."""
         self.parts.append(text)
 
     def heading(self, text: str) -> None:
+        """Add a heading, given as plain text."""
         self.add(f"<h2>{escape(text)}</h2>")
 
     def missing(self, text: str) -> None:
+        """Add a note, given as plain text, that a result is missing."""
         self.add(f'<p class="missing">{escape(text)}</p>')
 
     def picture(self, name: str, figure: Figure, caption: str) -> None:
-        """Write a figure as ``report_<name>.png`` and link to it."""
+        """Write a figure as ``report_<name>.png`` and add it with a caption."""
         file = self.media / f"report_{name}.png"
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
@@ -68,6 +72,7 @@ class ReportPage:
         )
 
     def write(self) -> None:
+        """Write the page."""
         write_text(
             self.path,
             '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>LS3: results</title>\n'
@@ -78,7 +83,13 @@ class ReportPage:
 
 
 def write_report(results_directory: Path, runs: Path, path: Path, media: Path) -> None:
-    """Write the page and its pictures from what is there.
+    """Write the page and its pictures.
+
+    Args:
+        results_directory: results files, of `ls3 results`.
+        runs: training runs, for their models.
+        path: the page.
+        media: directory of the pictures.
 
     Raises:
         DataError: a results file or a model is damaged.
@@ -126,8 +137,8 @@ def _curves(
 def _sweep(
     report: ReportPage, key: str, title: str, where: str, results: Sequence[dict[str, Any]]
 ) -> None:
-    """Runs of LS3 that differ in one parameter only, beside those with the domain's own value."""
-    found = False
+    """Add the runs of LS3 in which only parameter `key` differs, beside those with its default."""
+    any_sweep = False
     for domain in sorted({result["domain"] for result in results}):
         chosen = [r for r in results if r["domain"] == domain and _swept(r["run_name"], key)]
         swept = [r for r in chosen if "+" in r["run_name"]]
@@ -135,7 +146,7 @@ def _sweep(
             continue
         curves = [curve for r in swept for curve in r["metrics"]["curves"].values()]
         longest = max(len(curve["success"]) for curve in curves)
-        found = True
+        any_sweep = True
         chosen.sort(key=lambda r: float(r["planner"][key]))
         labels = [f"{r['planner'][key]:g}" for r in chosen]
         unconstrained = [
@@ -145,11 +156,12 @@ def _sweep(
             chosen, labels = [*chosen, *unconstrained], [*labels, "no constraints"]
         figure = figures.learning_curves(chosen, labels, f"{domain}: {title}", longest)
         report.picture(f"sweep_{domain}_{key}", figure, f"{where}: {title}, domain {domain}.")
-    if not found:
+    if not any_sweep:
         report.missing(f"{where}, {title}: no sweep has been run.")
 
 
 def _swept(name: str, key: str) -> bool:
+    """Whether a run name is that of LS3 with nothing changed but, perhaps, parameter `key`."""
     method, *changes = name.split("+")
     return method == "ls3" and (not changes or [c.split("=")[0] for c in changes] == [key])
 

@@ -1,9 +1,9 @@
-"""Training runs as results: ``runs/<domain>/<name>/seed_*`` to ``results/training_*.json``.
+"""Gathers training runs, ``runs/<domain>/<name>/seed_*``, into ``results/training_*.json``.
 
-Success and violation rates are over all online episodes (Tables 1 and 2), means and standard errors
-over the seeds (section 5.2). A run that is not finished counts with the episodes that it has. Seeds
-that only the file of results has stay in it: each may have been run on a machine of its own. <name>
-is the method with what was swept, unless who ran it named the directory otherwise.
+Success and violation rates cover all online episodes (Tables 1 and 2). Means and standard errors
+are over the seeds (section 5.2). An unfinished run counts with the episodes that it has. A seed
+that is in the results file only stays there, because each seed may have run on another machine.
+<name> is the method with its swept parameters, unless the user chose another directory.
 """
 
 from __future__ import annotations
@@ -22,25 +22,32 @@ from ls3_common.files import read_json, read_rows, write_json
 from ls3_planner.config import AlgorithmConfig
 
 PREFIX = "training_"
-LAST = 20  # episodes whose return says what was learned in the end
+"""What the names of results files begin with."""
+LAST = 20
+"""Number of final episodes whose return shows what was learned in the end."""
 CURVES = ("success", "violation", "total_reward", "steps")
-"""What every agent's curve has; its own counts stand beside them."""
+"""Columns that every agent's curve has. Others, but for `NUMBERS`, are the agent's own counts."""
 NUMBERS = ("episode", "phase")
+"""Columns of a curve that number its points."""
 FACTS = "domain_spec"
-"""The facts of the domain; runs of before 30 November 2026 have none but T and environment."""
-
+"""Key of the facts of the domain. Runs before 30 November 2026 have only T and environment."""
 
 Curve = dict[str, list[float]]
+"""A learning curve: one value per episode in each column."""
 Runs = dict[int, tuple[dict[str, Any], Curve]]
-"""By seed: what the run was called and set with, and its learning curve."""
+"""By seed: the description of the run (``run.json``) and its learning curve."""
 
 
 def gather(runs: Path, out: Path) -> list[Path]:
-    """Write a file of results for every domain and name that has an episode.
+    """Write one results file for each domain and name, and return their paths.
+
+    Args:
+        runs: directory of the runs.
+        out: directory of the results files.
 
     Raises:
-        DataError: there is none, a file is damaged, or the seeds of a name were not run with the
-            same settings.
+        DataError: no run has an episode, a file is damaged, or the seeds of a name were not run
+            with the same settings.
     """
     written = []
     for directory in sorted({path.parent for path in runs.glob("*/*/seed_*")}):
@@ -55,7 +62,11 @@ def gather(runs: Path, out: Path) -> list[Path]:
 
 
 def summarise(runs: Runs, path: Path) -> dict[str, Any]:
-    """What the file of results at `path` says of all seeds of one name."""
+    """Return the content of the results file at `path`, for all seeds of one name.
+
+    Raises:
+        DataError: the seeds were not run with the same settings.
+    """
     runs = dict(sorted(runs.items()))
     first = next(iter(runs.values()))[0]
     _check_same({seed: description for seed, (description, _) in runs.items()}, path)
@@ -105,13 +116,13 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
 
 
 def sections_of(method: str) -> dict[str, type]:
-    """What decides the runs of a method: keys of ``run.json`` and of results, with dataclasses."""
+    """Return the keys of the settings in ``run.json`` and in results, with their dataclasses."""
     agent = {section_key(name): cls for name, cls in find_method(method).kind.sections.items()}
     return {**agent, "algorithm": AlgorithmConfig}
 
 
 def read_results(directory: Path) -> list[dict[str, Any]]:
-    """All results of training runs in a directory, by name.
+    """Read all results files of training runs in a directory, sorted by file name.
 
     Raises:
         DataError: a file is damaged.
@@ -120,7 +131,7 @@ def read_results(directory: Path) -> list[dict[str, Any]]:
 
 
 def _kept(path: Path) -> Runs:
-    """The seeds that a file of results has already."""
+    """Return the seeds that a results file has already."""
     if not path.exists():
         return {}
     document = read_json(path)
@@ -132,7 +143,9 @@ def _kept(path: Path) -> Runs:
             for seed, curve in metrics["curves"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise DataError("no results of training", where=str(path), do="delete it") from None
+        raise DataError(
+            "these are no results of training runs", where=str(path), do="delete the file"
+        ) from None
 
 
 def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Curve]]]:
@@ -141,7 +154,7 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
         curve = path / "online" / CURVE
         if not seed.isdecimal() or not curve.exists():
             continue
-        rows = read_rows(curve, do="delete it: the run's own command writes it again")
+        rows = read_rows(curve, do="delete it; the command of the run writes it again")
         if rows:
             keys = (*CURVES, *_counts(rows[0]))
             description = read_json(path / DESCRIPTION)
@@ -156,7 +169,7 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
 
 
 def _counts(curve: Mapping[str, Any]) -> list[str]:
-    """What the agent alone has counted, among the keys of a curve or of a point of one."""
+    """Return the columns of a curve that are the agent's own counts."""
     return [key for key in curve if key not in (*CURVES, *NUMBERS)]
 
 
@@ -166,10 +179,11 @@ def _name(runs: Runs) -> str:
 
 
 def _check_same(descriptions: Mapping[int, dict[str, Any]], path: Path) -> None:
-    """Refuse to average over settings that differ; U may, and what decides nothing.
+    """Refuse to average over runs with different settings.
 
-    A parameter that a run does not name yet, as it is older, had its default. A fact of the domain
-    that it does not name is not known, and taken for the same.
+    U may differ, and so may parameters without influence on the result. An older run lacks
+    parameters that were added later; it had their defaults. A fact of the domain that a run does
+    not have is taken to be the same.
     """
     (reference, first), *others = descriptions.items()
     may_differ = {"updates", "checkpoint_interval"}
@@ -190,6 +204,6 @@ def _check_same(descriptions: Mapping[int, dict[str, Any]], path: Path) -> None:
             raise DataError(
                 f"seeds {reference} and {seed} were run with another {different[0]}",
                 where=str(path),
-                do="move the runs that do not belong to a directory of their own; "
-                "delete the file if its seeds are those",
+                do="move the runs with other settings to a directory of their own; if the seeds "
+                "are in this file only, delete the file",
             )

@@ -11,17 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 from ls3_models.episodes import Episode, episode_return
 
 DRAWS = 10_000
+"""Number of samples of a bootstrap."""
 CONFIDENCE = 0.95
+"""Coverage of an interval."""
 
 
 def mean_and_error(groups: Sequence[ArrayLike]) -> tuple[float, float]:
-    """Mean over seeds of each seed's mean, and its standard error.
+    """Return the mean over the seeds' means, and its standard error.
 
-    groups: the episodes' values of each seed. The error is that across the seeds, as the paper's;
-    with one seed it is that across the episodes, and 0 for a single episode.
+    The error is that across seeds, as in the paper. With a single seed it is that across its
+    episodes, and 0 for a single episode.
+
+    Args:
+        groups: for each seed, the values of its episodes (n,).
 
     Raises:
-        ValueError: there is no seed, or one without episodes.
+        ValueError: there is no seed, or a seed without episodes.
     """
     rows = _rows(groups)
     values = np.array([row.mean() for row in rows]) if len(rows) > 1 else rows[0]
@@ -30,13 +35,17 @@ def mean_and_error(groups: Sequence[ArrayLike]) -> tuple[float, float]:
 
 
 def interval(groups: Sequence[ArrayLike], *, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval of the mean over seeds, by a stratified bootstrap.
+    """Return the 95 % percentile interval of the mean over seeds, by a stratified bootstrap.
 
-    The strata are the seeds: each draw takes as many episodes of a seed as it has, with
-    replacement, so that every seed keeps its weight.
+    The strata are the seeds: each sample draws, with replacement, as many episodes of a seed as
+    the seed has. So every seed keeps its weight.
+
+    Args:
+        groups: for each seed, the values of its episodes (n,).
+        seed: decides the random numbers.
 
     Raises:
-        ValueError: there is no seed, or one without episodes.
+        ValueError: there is no seed, or a seed without episodes.
     """
     rng = np.random.default_rng(seed)
     total = np.zeros(DRAWS)
@@ -49,13 +58,13 @@ def interval(groups: Sequence[ArrayLike], *, seed: int = 0) -> tuple[float, floa
 
 
 def figures(name: str, error_name: str, groups: Sequence[ArrayLike]) -> dict[str, Any]:
-    """``{name: mean, error_name: standard error, name_interval: [low, high]}``."""
+    """Return ``{name: mean, error_name: standard error, name_interval: [low, high]}``."""
     mean, error = mean_and_error(groups)
     return {name: mean, error_name: error, f"{name}_interval": list(interval(groups))}
 
 
 def smooth(values: ArrayLike, window: int) -> NDArray[np.float64]:
-    """Mean of the last `window` values at each point (n,); of fewer at the beginning."""
+    """Return at each point (n,) the mean of the last `window` values, or of fewer at the start."""
     row = np.asarray(values, np.float64)
     sums = np.concatenate(([0.0], np.cumsum(row)))
     ends = np.arange(1, len(row) + 1)
@@ -66,12 +75,15 @@ def smooth(values: ArrayLike, window: int) -> NDArray[np.float64]:
 def _rows(groups: Sequence[ArrayLike]) -> list[NDArray[np.float64]]:
     rows = [np.asarray(group, np.float64) for group in groups]
     if not rows or not all(row.ndim == 1 and len(row) for row in rows):
-        raise ValueError("every seed needs episodes, and there must be one")
+        raise ValueError("there must be a seed, and every seed needs episodes")
     return rows
 
 
 def intervals(episodes: Sequence[Episode], horizon: int) -> dict[str, Any]:
-    """Mean return with its standard error, and 95 % bootstrap intervals of the rates and of it."""
+    """Return 95 % intervals of success rate, violation rate and mean return, with the latter.
+
+    horizon: T; the return of an episode is taken over T steps (`episode_return`).
+    """
     returns = figures("mean_return", "return_se", [[episode_return(e, horizon) for e in episodes]])
     return {
         "success_rate_interval": list(interval([[e.succeeded for e in episodes]])),
@@ -81,7 +93,7 @@ def intervals(episodes: Sequence[Episode], horizon: int) -> dict[str, Any]:
 
 
 def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
-    """Median, 10th and 90th percentile of measured values; None where there are none."""
+    """Return median, 10th and 90th percentile of values; None for each if there are no values."""
     keys = (f"{name}_median", f"{name}_p10", f"{name}_p90")
     if not values:
         return dict.fromkeys(keys)
@@ -90,9 +102,9 @@ def spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
 
 
 def recorded(episodes: Sequence[Episode]) -> dict[str, Any]:
-    """Summarise what a policy recorded of its episodes (`Policy.record`).
+    """Summarise what a policy recorded in its episodes (`Policy.record`).
 
-    Counts are added up; of measurements there are the median and percentiles.
+    Whole numbers are added up. Lists of measurements become a median and percentiles.
     """
     figures: dict[str, Any] = {}
     for name in dict.fromkeys(key for episode in episodes for key in episode.attributes):

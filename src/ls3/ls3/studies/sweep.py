@@ -1,9 +1,9 @@
 """Sweeps over domains, methods, parameters and seeds as Ray tasks.
 
-Per domain the data are collected once, and per seed LS3's offline training is done once. Then every
-run learns online from it (`AgentKind.take_over`), or does all of its own training where its agent
-takes nothing over. A task is one `ls3` command in a worker process. Ray
-runs a task again whose worker has died; the command then goes on where the run stands.
+The data are collected once per domain, and LS3 is trained offline once per seed. Every run then
+takes over this training (`AgentKind.take_over`) and learns online. An agent that takes nothing over
+does all of its own training. A task is one `ls3` command in a worker process. If a worker dies, Ray
+starts its task again, and the command continues where the run was interrupted.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ from ls3.runs.methods import SWEPT, default_run, find_method, load_method
 from ls3_common.errors import ConfigError, UserError
 
 COMMAND = "ls3.cli.cli"
-"""The module of the `ls3` command. A worker starts the module by name, as a shell would."""
+"""Module of the `ls3` command. A worker imports it by name, as a shell starts the command."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One `ls3` command; `after` are the indices of the tasks that it needs."""
+    """One `ls3` command.
+
+    name: for messages. words: the arguments of `ls3`. after: indices of the tasks that must be done
+    before.
+    """
 
     name: str
     words: tuple[str, ...]
@@ -38,7 +42,12 @@ class Task:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What to run. `vary` changes LS3 by one parameter at a time, as section 7.5 does."""
+    """What to run: every method and every variant of LS3, on every domain with every seed.
+
+    overrides: changes to all runs, as for ``--set``. vary: ``KEY=VALUE,VALUE``; each value gives a
+    variant of LS3 with one parameter changed (section 7.5). one_vae: whether all seeds share the
+    VAE of the first.
+    """
 
     domains: Sequence[str]
     methods: Sequence[str]
@@ -48,10 +57,10 @@ class SweepPlan:
     one_vae: bool = False
 
     def tasks(self) -> list[Task]:
-        """All tasks, each after those it needs.
+        """Return all tasks; each comes after those that it needs.
 
         Raises:
-            ConfigError: an unknown domain, method or parameter, or a value out of range.
+            ConfigError: a domain, method or parameter is unknown, or a value is out of range.
         """
         tasks: list[Task] = []
 
@@ -93,12 +102,13 @@ class SweepPlan:
 
 
 def _values(text: str) -> list[str]:
-    """``planner_node.horizon=1,3`` as one override for each value."""
+    """Split e.g. ``planner_node.horizon=1,3`` into one override for each value."""
     key, equals, values = text.partition("=")
     allowed = [f"planner_node.{name}" for name in SWEPT]
     if key not in allowed or not equals:
         raise ConfigError(
-            f"'{text}' cannot be varied", do=f"write KEY=VALUE,VALUE with KEY of {allowed}"
+            f"'{text}' cannot be varied",
+            do=f"write KEY=VALUE,VALUE; KEY is one of {', '.join(allowed)}",
         )
     return [f"{key}={value}" for value in values.split(",")]
 
@@ -108,18 +118,24 @@ def _options(overrides: Iterable[str]) -> list[str]:
 
 
 def run_task(words: Sequence[str], directory: str, threads: int, *_after: Any) -> None:
-    """In a worker: one `ls3` command, called in the sweep's directory.
+    """Execute one `ls3` command in a worker process.
+
+    Args:
+        words: the arguments of `ls3`.
+        directory: where to execute the command.
+        threads: number of PyTorch's threads.
+        _after: results of the tasks that had to be done before; only Ray uses them.
 
     Raises:
-        RuntimeError: the command failed, with its message.
+        RuntimeError: the command failed; the text is its message.
     """
     os.chdir(directory)
-    sys.argv = ["ls3", *words]  # the command that results and models are said to come from
+    sys.argv = ["ls3", *words]  # results and models record this command as their origin
     import torch
 
     torch.set_num_threads(threads)
     messages = io.StringIO()
-    with contextlib.redirect_stderr(messages):  # Ray passes a dying worker's lines on too late
+    with contextlib.redirect_stderr(messages):  # Ray would pass on the last lines too late
         code = importlib.import_module(COMMAND).main(list(words))
     sys.stderr.write(messages.getvalue())
     if code:
@@ -135,13 +151,20 @@ def run(
     retries: int,
     report: Callable[[str], None],
 ) -> None:
-    """Run tasks on this machine, or on the Ray cluster at `address`.
+    """Run tasks on this machine, or on a Ray cluster.
 
-    A cluster's machines need this software and the present directory under the same path.
+    Args:
+        tasks: tasks to run, each after those that it needs.
+        address: address of a Ray cluster, or None. The machines of a cluster need this software,
+            and the present directory under the same path.
+        workers: number of parallel tasks on this machine; None: as many as the cores allow.
+        threads: number of threads of each task.
+        retries: how often a task is started again after its worker died.
+        report: called with one line as each task ends.
 
     Raises:
-        UserError: Ray is not installed, its cluster cannot be reached, or tasks have failed; the
-            others have been run.
+        UserError: Ray is not installed, the cluster cannot be reached, or a task failed. All tasks
+            that do not depend on a failed one have run.
     """
     try:
         import ray
@@ -149,18 +172,18 @@ def run(
         raise UserError("a sweep needs Ray", do="pip install 'ls3[sweep]'") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local: dict[str, Any] = {}
-    if address is None:  # little goes through Ray's memory: commands, and whether they are done
+    if address is None:  # the object store holds only commands and return values
         count = workers or max(1, (os.cpu_count() or 1) // threads)
         local = {"num_cpus": count * threads, "object_store_memory": 100 * 2**20}
     try:
-        ray.init(  # "local" is a new one, whatever else runs here
+        ray.init(  # "local" starts a new cluster even if another one runs on this machine
             address or "local", include_dashboard=False, logging_level=logging.WARNING, **local
         )
     except ConnectionError as error:
         raise UserError(
-            f"no Ray cluster to connect to ({error})",
+            f"cannot connect to a Ray cluster ({error})",
             where=str(address),
-            do="look at `ray status` there; a cluster with tokens wants RAY_AUTH_MODE=token",
+            do="look at `ray status` there; if the cluster uses tokens, set RAY_AUTH_MODE=token",
         ) from None
     try:
         remote = ray.remote(num_cpus=threads, max_retries=retries)(run_task)
@@ -175,12 +198,12 @@ def run(
     if failed:
         raise UserError(
             f"{len(failed)} of {len(tasks)} tasks failed: {', '.join(failed)}",
-            do="mend what they complain of; the same command goes on with what is missing",
+            do="remove the causes above, then run the same command again to continue",
         )
 
 
 def _wait(ray: Any, pending: dict[Any, Task], report: Callable[[str], None]) -> list[str]:
-    """Names of the tasks that failed, once all have ended."""
+    """Wait for all tasks, and return the names of those that failed."""
     failed: list[str] = []
     while pending:
         (done,), _ = ray.wait(list(pending), num_returns=1)

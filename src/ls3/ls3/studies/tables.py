@@ -1,4 +1,4 @@
-"""Tables 1 and 2: our figures beside the paper's, as HTML."""
+"""Makes HTML tables: tables 1 and 2 with our figures beside the paper's, and all training runs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ import yaml
 from ls3.studies.results import LAST, sections_of
 
 ERRORS = {"success_rate": "success_se", "violation_rate": "violation_se"}
+"""Key of the standard error of each rate."""
 Results = Mapping[tuple[str, str], dict[str, Any]]
-"""Results of training runs by domain and run name."""
+"""Results of training runs, by domain and run name."""
 
 
 def paper_results() -> dict[str, Any]:
-    """What the paper reports: ``paper.yaml``."""
+    """Read the figures that the paper reports, from ``paper.yaml``."""
     document: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("paper.yaml").read_text())
     return document
 
 
 def comparison(paper: Mapping[str, Any], key: str, results: Results) -> str:
-    """One of the paper's tables: a row per domain, a column per method, ours below the paper's."""
+    """Make one of the paper's tables, with a row per domain and a column per method.
+
+    Args:
+        paper: see `paper_results`.
+        key: the rate, `success_rate` or `violation_rate`.
+        results: our results, which stand below the paper's figures.
+    """
     table, methods = paper["tables"][key], paper["methods"]
     head = "".join(f"<th>{escape(label)}</th>" for label in methods.values())
     rows = []
@@ -54,7 +61,7 @@ def _cell(result: dict[str, Any] | None, key: str) -> str:
 
 
 def extent(metrics: Mapping[str, Any]) -> str:
-    """How many seeds and episodes figures rest on."""
+    """Say in words how many seeds and episodes there are, and whether the runs are finished."""
     seeds = len(metrics["seeds"])
     text = f"{seeds} seed{'s' if seeds > 1 else ''}, {metrics['episodes']} episodes"
     if not metrics["complete"]:
@@ -63,7 +70,7 @@ def extent(metrics: Mapping[str, Any]) -> str:
 
 
 def _settings(result: Mapping[str, Any]) -> str:
-    """What a reader must know of a run: the planner's settings, or all of another agent's own."""
+    """Return a run's main settings of the planner, or all settings of an agent without one."""
     if "planner" in result:
         planner = result["planner"]
         return (
@@ -75,7 +82,7 @@ def _settings(result: Mapping[str, Any]) -> str:
 
 
 def runs_table(results: Sequence[dict[str, Any]]) -> str:
-    """All runs with their returns, settings and origin."""
+    """Make a table of all runs with their returns, settings and commits."""
     if not results:
         return '<p class="missing">No training run has been gathered: run `ls3 results`.</p>'
     columns = ("run", "episodes", "return", f"last {LAST}", "demonstrations", "settings", "commit")
