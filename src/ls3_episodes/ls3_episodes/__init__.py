@@ -1,1 +1,1 @@
-"""Episodes of a running node graph: the nodes that step, record and drive them."""
+"""Nodes that run, record and film episodes of the node graph."""

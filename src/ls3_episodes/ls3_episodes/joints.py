@@ -141,7 +141,7 @@ class JointControl:
             return "image older than the last motion"
         if self._stamp - stamp > limits.max_image_age * 1e9:
             return f"image older than {limits.max_image_age:g} s"
-        if stamp - self._stamp > limits.period * 1e9:  # perhaps of a clock that was reset since
+        if stamp - self._stamp > limits.period * 1e9:  # perhaps the clock was reset meanwhile
             return "image from the future"
         return ""
 

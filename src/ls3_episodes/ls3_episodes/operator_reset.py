@@ -229,7 +229,7 @@ class OperatorReset:
 
     def _on_continue(self, _request: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
         if not self._waiting:
-            answer.message = "no reset is waiting for it"
+            answer.message = "no reset is waiting for ~/continue"
         elif not self._at_start():
             answer.message = f"bring the tip to {_millimetres(self._start)} first"
         else:

@@ -18,7 +18,6 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from ls3_common import qos, ros, topics
@@ -26,8 +25,7 @@ from ls3_common.errors import UserError
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_episodes import summary
-from ls3_episodes.film import view
-from ls3_episodes.film.film import Film, FilmConfig
+from ls3_episodes.film.film import Film, FilmConfig, ending
 from ls3_episodes.operator_reset import DISCARDED
 from ls3_episodes.presence import find_conflict
 from ls3_episodes.summary import EpisodeOutcome, RunSummary
@@ -87,7 +85,7 @@ class RunNode(Node):
             {"model": bundle.identity, "seed": config.seed},
         )
         _make_directory(config.out)
-        self._summary.write(config.out)  # so that an earlier run's file cannot pass for this one's
+        self._summary.write(config.out)  # replaces the file of an earlier run
         self._began = time.monotonic()
         self._episode = -1
         self._plan_ms: list[float] = []  # of the running episode
@@ -102,7 +100,6 @@ class RunNode(Node):
                 bundle.frame_channels,
                 self.get_logger().warning,
             )
-
         self._waiter = Waiter(self)
         self._client = ActionClient(self, RunEpisode, topics.RUN_EPISODE)
         for kind, topic, callback, profile in (
@@ -111,11 +108,11 @@ class RunNode(Node):
             (Plan, topics.PLAN, self._on_plan, qos.RELIABLE),
             (ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE),
             (MotionState, topics.MOTION_STATE, self._on_motion, qos.LATCHED),
-            (PoseStamped, topics.arm(config.arm, "move_cp"), self._on_pose, qos.RELIABLE),
+            # commanded poses only: a hundred measured ones per second would cost too much time
+            (PoseStamped, topics.arm(config.arm, "move_cp"), self._on_goal_pose, qos.RELIABLE),
         ):
             self.create_subscription(kind, topic, callback, profile)
-        self._poses: Subscription | None = None  # of the arm, before an episode's first plan
-        # the node has an executor only once it spins
+        # the node has an executor only when it spins
         self._start = self.create_timer(
             0.0, self._begin, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -144,8 +141,8 @@ class RunNode(Node):
                 config.start_timeout,
                 f"action server {topics.RUN_EPISODE} (episode_node)",
             )
-            # figures and film need every step, also of the first episode; the camera's topic is
-            # not awaited, because a compressed camera publishes no raw frames
+            # figures and film need every step of the first episode too; the run does not wait for
+            # the camera's topic, because a compressed camera publishes no raw frames
             for topic in (topics.PLAN, topics.ARM_COMMAND):
                 await self._waiter.until(
                     functools.partial(self._is_published, topic),
@@ -194,16 +191,16 @@ class RunNode(Node):
             )
         sent = self._client.send_goal_async(goal, feedback_callback=self._progress)
         sent.add_done_callback(lambda _future: self._waiter.wake())
-        # the answer may be lost, and then nothing is known of the episode
+        # without an answer, which may be lost, the state of the episode is unknown
         answered = f"answer from {topics.RUN_EPISODE} (episode_node)"
         await self._waiter.until(sent.done, config.answer_timeout, answered)
         handle = sent.result()
         if not handle.accepted:
-            raise Aborted("episode_node runs an episode for another client")
+            raise Aborted("episode_node is running an episode for another client; stop that one")
         answer = await handle.get_result_async()
         result = answer.result
         if self._film is not None:
-            self._film.end(*_ending(result))
+            self._film.end(*ending(result))
         self._episode = -1
         return EpisodeOutcome(
             episode=index,
@@ -256,9 +253,6 @@ class RunNode(Node):
         self._summary.plan_ms.append(1000 * message.solve_time)
         if self._film is not None:
             self._film.plan(message)
-            if self._poses is not None:
-                self.destroy_subscription(self._poses)
-                self._poses = None
 
     def _on_command(self, message: ArmCommand) -> None:
         received = self._seen.get(ros.nanoseconds(message.image_stamp))
@@ -270,36 +264,18 @@ class RunNode(Node):
         if self._film is not None:
             self._film.moving(message.moving)
 
-    def _follow_arm(self) -> None:
-        """Subscribe to the arm's pose until the first plan; later the commanded pose is enough.
-
-        Receiving a hundred poses a second all the time would cost as much as everything else.
-        """
-        if self._poses is None:
-            topic = topics.arm(self.config.arm, "setpoint_cp")
-            self._poses = self.create_subscription(
-                PoseStamped, topic, self._on_pose, qos.BEST_EFFORT
-            )
-
-    def _on_pose(self, message: PoseStamped) -> None:
+    def _on_goal_pose(self, message: PoseStamped) -> None:
         if self._film is not None:
             self._film.tool(message.pose.position.x, message.pose.position.y)
-
-
-def _ending(result: RunEpisode.Result) -> tuple[str, str]:
-    """Status text and colour for the end of an episode."""
-    if result.violation:
-        return "VIOLATION", view.RED
-    if result.success:
-        return f"GOAL IN {result.steps} STEPS", view.GREEN
-    return ("TIME IS UP" if result.reason == "horizon" else "STOPPED"), view.AMBER
 
 
 def _make_directory(directory: str) -> None:
     try:
         Path(directory).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write here ({error.strerror})", where=directory) from None
+        raise UserError(
+            f"cannot make this directory ({error.strerror})", where=directory, do="change `out`"
+        ) from None
 
 
 def _print(text: str) -> None:

@@ -18,6 +18,7 @@ from ls3_episodes.film.video import VideoError, VideoWriter
 from ls3_episodes.film.view import FilmFrame, Step
 
 if TYPE_CHECKING:
+    from ls3_interfaces.action import RunEpisode
     from ls3_interfaces.msg import Plan
 
 FPS = 20
@@ -31,6 +32,15 @@ LEAVE_TIMEOUT_S = 4.0
 
 Decode = Callable[[np.ndarray], np.ndarray]
 """Decodes latents (n, latent) to images, uint8 (n, height, width, channels)."""
+
+
+def ending(result: RunEpisode.Result) -> tuple[str, str]:
+    """Return status text and colour for the end of an episode."""
+    if result.violation:
+        return "VIOLATION", view.RED
+    if result.success:
+        return f"GOAL IN {result.steps} STEPS", view.GREEN
+    return ("TIME IS UP" if result.reason == "horizon" else "STOPPED"), view.AMBER
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class Film:
         )
 
     def tool(self, x: float, y: float) -> None:
-        """Set the position of the tool, m."""
+        """Set the position (x, y) from which the next plan moves the tool, m."""
         self._tool = (x, y)
 
     def mask(self, pixels: np.ndarray) -> None:
