@@ -235,7 +235,7 @@ class Subcommand(Protocol):
     """A command with its options, as tyro parses them from the command line."""
 
     def execute(self) -> None:
-        """Do what the command is for."""
+        """Execute the command."""
 
 
 COMMANDS: dict[str, Any] = {

@@ -80,7 +80,7 @@ class Import:
             dataset.claim(self.out, domain)
         videos, fault = self._videos()
         path = self.config or find_shared(f"config/{domain.name}.yaml")
-        assert path is not None  # the domain has been loaded from it
+        assert path is not None  # load_domain has read this file
         names = TopicNames(self.namespace, self.camera, self.arm)
         importer = Importer(
             self.out,

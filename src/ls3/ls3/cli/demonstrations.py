@@ -18,7 +18,7 @@ from ls3_common.errors import UserError
 DOMAIN = "cable_routing"
 """The only domain whose episodes come from bags."""
 STAGES = ("record", "train", "evaluate")
-"""What the command does, in this order. Every stage goes on where an earlier call ended."""
+"""The stages, in order. Every stage continues where an earlier call ended."""
 
 
 @dataclass(kw_only=True)

@@ -43,7 +43,7 @@ class LearnNode(Node):
         refuse_on_robot(self.config.method)
         from ls3.learning.through_graph import GraphClients  # imports PyTorch
 
-        self.clients = GraphClients(self)
+        self.graph_clients = GraphClients(self)
 
 
 def learn(node: LearnNode) -> None:
@@ -68,7 +68,7 @@ def learn(node: LearnNode) -> None:
     )
     domain = command.load()
     source = GraphEpisodes(
-        node.clients,
+        node.graph_clients,
         Path(config.run) / "phases",
         horizon=domain.algorithm.horizon,
         stop_on_success=domain.algorithm.stop_on_success,

@@ -15,7 +15,7 @@ from ls3.runs.domains import Domain, load_domain
 from ls3_common import parameter_files
 from ls3_common.errors import ConfigError, UserError
 
-if TYPE_CHECKING:  # importing it imports PyTorch, which the names of methods do not need
+if TYPE_CHECKING:  # the module imports PyTorch, which the names of methods do not need
     from ls3_models.agent import AgentKind
 
 SWEPT = ("delta_constraint", "delta_safe", "horizon")
