@@ -1,1 +1,1 @@
-"""What every LS3 package shares. Only `ls3_common.ros` and `.health` import rclpy."""
+"""Configuration, files, processes and ROS helpers that all LS3 packages share."""

@@ -1,7 +1,7 @@
-"""What a domain is: the facts of its task that environment, nodes, learner and planner share.
+"""A domain: the facts of a task that its environment, nodes, learner and planner share.
 
-Every fact stands once, in the domain's YAML file. It stands under ``/**``, where ROS has the
-parameters of all nodes, so that a node hears of it by ``--params-file`` too::
+Every fact stands once, in the domain's YAML file. It stands under ``/**``, the section for the
+parameters of all nodes, so that ``--params-file`` gives every node the facts too::
 
     /**:
       ros__parameters:
@@ -9,8 +9,8 @@ parameters of all nodes, so that a node hears of it by ``--params-file`` too::
           environment: LS3/Navigation-v0
           horizon: 100  # T
 
-A configuration class takes a fact over with ``parameter(..., domain="horizon")``: `taken` has the
-value, from whatever reads that class, a node (`ros.declare`) or the command line.
+A configuration class takes a fact over with ``parameter(..., domain="horizon")``. Nodes
+(`ros.declare`) and the command line both read the value with `taken`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ from ls3_common.shared import find_shared
 class DomainSpec:
     """The facts of one domain. A new domain supplies these, and an environment to learn in.
 
-    The environment is any of gymnasium's with uint8 images (height, width, channel) as
-    observations, a Box of actions, and ``success`` and ``constraint`` in its info. One that is
-    registered with the keyword argument ``domain`` is given this object.
+    The environment is a gymnasium environment with uint8 images (height, width, channel) as
+    observations, a Box as action space, and ``success`` and ``constraint`` in its info. An
+    environment that is registered with a keyword argument ``domain`` receives this object in it.
+
+    Raises:
+        ValueError: two facts do not agree, such as the numbers of joints and of action dimensions.
     """
 
     environment: str = parameter(
@@ -46,12 +49,12 @@ class DomainSpec:
     action_high: tuple[float, ...] = parameter(
         description="greatest action, a number per dimension"
     )
-    action_unit: str = parameter(description="of an action's numbers, such as 'm'")
+    action_unit: str = parameter(description="unit of the action's numbers, such as 'm'")
     image_size: int = parameter(
         low=4, high=4096, description="side of the square images", unit="px"
     )
     channels: int = parameter(
-        low=1, high=64, description="of one frame: 1 for a mask or grey, 3 for RGB"
+        low=1, high=64, description="channels of one frame: 1 for a mask or grey, 3 for RGB"
     )
     frames: int = parameter(
         1, low=1, high=64, description="frames stacked in an observation (Table 3), the newest last"
@@ -63,12 +66,13 @@ class DomainSpec:
         (), description="keyword arguments of the environment by which its scene varies"
     )
     joints: tuple[str, ...] = parameter(
-        (), description="names of the joints that are commanded, one per action; none: an arm is"
+        (),
+        description="names of the commanded joints, one per action; none: an arm is commanded",
     )
     interface: str = parameter(
         "",
         choices=("", "effort", "velocity"),
-        description="what the joints take, as in ros2_control",
+        description="the joints' command interface, as in ros2_control",
     )
     period: float = parameter(
         0.0, low=0.0, high=10.0, description="how long a command to the joints acts", unit="s"
@@ -102,10 +106,15 @@ class DomainSpec:
     ) -> None:
         """Refuse an environment whose observations or actions are not those of the domain.
 
-        Bounds are compared as float32, as gymnasium has them.
+        Bounds are compared as float32, the type in which gymnasium keeps them.
+
+        Args:
+            observation_shape: (height, width, channel) of the environment.
+            low: the environment's least action, in the domain's unit.
+            high: the environment's greatest action.
 
         Raises:
-            ConfigError: it names both sizes or bounds.
+            ConfigError: they differ; the text names both shapes or bounds.
         """
         for what, found, wanted in (
             ("observations of shape", tuple(observation_shape), self.observation_shape),
@@ -122,10 +131,10 @@ class DomainSpec:
 
 
 def read_spec(path: str | Path, changes: Mapping[str, Any] | None = None) -> DomainSpec:
-    """The facts in a domain's file; `changes` replace some of them.
+    """Read the facts in a domain's file; `changes` replace some of them.
 
     Raises:
-        ConfigError: the file cannot be read, a fact is missing, unknown or out of range.
+        ConfigError: the file cannot be read, or a fact is missing, unknown or out of range.
     """
     facts = read_facts(path)
     if not facts:
@@ -139,7 +148,7 @@ def read_spec(path: str | Path, changes: Mapping[str, Any] | None = None) -> Dom
 
 
 def domain_names() -> list[str]:
-    """The domains that have a configuration file here."""
+    """The names of the installed domains, those with a file in config/."""
     folder = find_shared("config")
     return sorted(path.stem for path in folder.glob("*.yaml")) if folder else []
 
@@ -158,16 +167,28 @@ def load_spec(name: str) -> DomainSpec:
 
 
 def installed(name: str, fact: str) -> Callable[[], Any]:
-    """Makes a parameter's default: a fact of an installed domain, for where no file is given."""
+    """Return a default factory for `parameter`: a fact of an installed domain.
+
+    The default serves where no parameter file gives the fact.
+    """
     return lambda: getattr(load_spec(name), fact)
 
 
 def taken(cls: type, given: Mapping[str, Any], spec: DomainSpec, where: str) -> dict[str, Any]:
-    """What a configuration class takes from the domain, by parameter; not what `given` has.
+    """Return the parameters of a configuration class that are facts of the domain.
+
+    Args:
+        cls: the configuration class.
+        given: the parameters that a file or the command line sets, by dotted name.
+        spec: the domain.
+        where: the origin of `given`, for the error text.
+
+    Returns:
+        Dotted names and values; without the parameters that stand in `given`.
 
     Raises:
-        ConfigError: `given` repeats a fact, or has more of it than the domain where it may have
-            less.
+        ConfigError: `given` repeats a fact, or sets a parameter that may be less than a fact to
+            more than the fact.
     """
     values: dict[str, Any] = {}
     for leaf in leaves(cls):
@@ -184,9 +205,10 @@ def taken(cls: type, given: Mapping[str, Any], spec: DomainSpec, where: str) -> 
             )
         elif isinstance(given[leaf.name], int | float) and given[leaf.name] > fact:
             raise ConfigError(
-                f"'{leaf.name}' is {given[leaf.name]}, the domain's {leaf.domain} {fact:g}",
+                f"'{leaf.name}' is {given[leaf.name]}, more than the domain's {leaf.domain}, "
+                f"{fact:g}",
                 where=where,
-                do="give less here, or leave it out",
+                do="give a smaller value here, or leave it out",
             )
     return values
 

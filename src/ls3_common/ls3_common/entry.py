@@ -1,4 +1,4 @@
-"""How the processes of nodes begin: quietly ended by a signal until there is something to end."""
+"""The entry points of node processes. A signal during the slow imports ends a process quietly."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 
 def node(module: str) -> Callable[[], Any]:
-    """Entry point that imports `module`, which may take seconds, and calls its `main`.
+    """Return an entry point that imports `module`, which may take seconds, and calls its `main`.
 
-    Ctrl-C at a launch reaches every node, and each that still imports would print a traceback.
-    Only the standard library is imported before that is prevented.
+    Ctrl-C at a launch reaches every node. A node that is still importing would print a traceback;
+    this entry point lets the signal end the process instead. Until then only the standard library
+    is imported.
     """
 
     def main() -> Any:

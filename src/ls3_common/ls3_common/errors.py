@@ -4,14 +4,21 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something a user can mend: says what was wrong, where, and what to do.
+    """A mistake that a user can correct. The text says what was wrong, where, and what to do.
 
-    Command lines and nodes print it without a traceback and exit with 2.
+    Command lines and nodes print the text without a traceback and exit with 2.
     """
 
     exit_code = 2
 
     def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+        """Compose the text.
+
+        Args:
+            what: what was wrong.
+            where: the file, parameter or place; empty if there is none to name.
+            do: what the user can do about the mistake; empty if nothing can be said.
+        """
         self.what, self.where, self.do = what, where, do
         parts = [f"{where}: {what}" if where else what]
         if do:

@@ -1,9 +1,9 @@
-"""The executor of every node: one thread, woken by events where rclpy can.
+"""The executor of every node: one thread, woken by events if rclpy offers that.
 
-rclpy's SingleThreadedExecutor asks the middleware about every entity of its node before each
-callback, which costs more than most of our callbacks do. Its EventsExecutor (Kilted and later) is
-told what has come. It has one limit to know: a callback that also takes the message's info fails in
-rclpy 9.1.2 every now and then ("null argument to internal routine").
+Before each callback rclpy's SingleThreadedExecutor asks the middleware about every entity of its
+node, which costs more than most of our callbacks do. rclpy's EventsExecutor (Kilted and later) is
+notified of what has arrived. It has one limitation: in rclpy 9.1.2 a callback that also takes the
+message's info fails now and then ("null argument to internal routine").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rclpy.utilities import get_default_context
 
 
 def make() -> Executor:
-    """The fastest executor that this rclpy has."""
+    """Make the fastest executor that the installed rclpy has."""
     if not hasattr(rclpy_implementation, "EventsExecutor"):
         return SingleThreadedExecutor()
     return _events_executor()
@@ -26,9 +26,10 @@ def make() -> Executor:
 
 def _events_executor() -> Any:
     class Events(rclpy_implementation.EventsExecutor):
-        """Steps a coroutine only after an event; rclpy's own polls one that waits, all the time.
+        """Steps coroutines only after an event. rclpy's own executor polls a waiting coroutine.
 
-        What a coroutine of ours awaits is brought by a callback, never by another thread.
+        This is enough here: every coroutine of this stack awaits something that a callback of the
+        same executor brings, never another thread.
         """
 
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, however the process that writes them ends."""
+"""Atomic file writes: a file is complete or absent, however the process that writes it ends."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from typing import Any
 
 from ls3_common.errors import DataError
 
-FORGOTTEN_S = 24 * 3600.0
-"""Age from which a temporary file of another computer, boot or container is a leftover."""
+LEFTOVER_AGE_S = 24 * 3600.0
+"""Age from which a temporary file of another computer, boot or container is taken for a leftover.
+Whether its writer still runs cannot be seen from here."""
 _numbers = itertools.count()
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path for the caller, or a library, to write; it then takes the place of `path`.
+    """Give the caller a temporary path to write, which then replaces `path` in one step.
 
-    The temporary file lies beside `path` and has its ending, by which libraries choose a format.
-    When the block ends, the bytes go to the disk, the file takes its place in one step, and that
-    step goes to the disk as well. A reader, and a computer that is switched on again, finds the
-    old file or the new one. After an exception the old file is still there. The temporary file of
-    a process that was killed is deleted when the same path is written again. A symbolic link
-    stays one, and the permissions of an old file stay. A device or a pipe is written directly.
+    The temporary file lies beside `path` and has its suffix, by which libraries choose a format.
+    When the block ends, the file is synced to the disk and renamed to `path`, and the directory is
+    synced. A reader finds the old file or the new one, also after a power failure. After an
+    exception the old file is still there. If the process is killed, the next write to the same
+    path deletes the temporary file. A symbolic link stays a link, and the permissions of an old
+    file are kept. A device or a pipe is written directly.
 
-    The caller may also make a directory; it takes the place of none, or of an empty one.
+    The caller may also make a directory, if no directory or an empty one is at `path`.
 
     Raises:
         OSError: the file cannot be written; the old one is still there.
@@ -47,11 +48,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     _delete_leftovers(target)
-    mark = f"{os.getpid()}-{next(_numbers)}.{_here()}"
+    mark = f"{os.getpid()}-{next(_numbers)}.{_process_space()}"
     part = target.with_name(f".{target.stem}.{mark}.part{target.suffix}")
     try:
         yield part
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # no old file, or no modes
+        # there may be no old file, and some file systems have no permissions
+        with contextlib.suppress(FileNotFoundError, PermissionError):
             part.chmod(target.stat().st_mode)
         for directory, _, names in os.walk(part):
             for name in (*names, "."):
@@ -64,18 +66,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Replace a file, see `replacing`."""
+    """Replace a file atomically, see `replacing`."""
     with replacing(path) as part:
         part.write_bytes(content)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Replace a text file (UTF-8), see `replacing`."""
+    """Replace a text file (UTF-8) atomically, see `replacing`."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: str | Path, document: Any) -> None:
-    """Replace a JSON file; each entry has a line, and so has each list of numbers."""
+    """Replace a JSON file atomically. Each entry stands on a line, and so does a list of numbers.
+
+    Raises:
+        TypeError: JSON cannot hold `document`.
+    """
     text = json.dumps(document, indent=1)
     texts_and_numbers = r'"(?:[^"\\]|\\.)*"|\[[^\[\]{}"]*\]'
     text = re.sub(
@@ -85,16 +91,16 @@ def write_json(path: str | Path, document: Any) -> None:
 
 
 def write_rows(path: str | Path, rows: Iterable[Any]) -> None:
-    """Replace a file of JSON lines."""
+    """Replace a file of JSON lines atomically."""
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The content of a file.
+    """Read the content of a file.
 
     Raises:
-        DataError: the file cannot be opened or read. The text gives the system's reason: a file
-            that nobody could look into is not called damaged.
+        DataError: the file cannot be opened or read. The text gives the system's reason, and does
+            not call a file damaged whose content was never seen.
     """
     try:
         return Path(path).read_bytes()
@@ -103,9 +109,9 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def unreadable(path: str | Path, error: OSError) -> DataError:
-    """The error for a file that the system does not let us read, and how to mend that."""
+    """Return the error for a file that the operating system cannot read, with a remedy."""
     do = {
-        errno.EACCES: "mend its permissions, or call this as its owner",
+        errno.EACCES: "correct its permissions, or run the command as its owner",
         errno.EMFILE: "close other files, or raise the limit: ulimit -n",
         errno.EIO: "the disk reports a fault: keep the file, and check the disk",
     }.get(error.errno or 0, "")
@@ -116,7 +122,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        DataError: the file cannot be read or holds none; the text names it.
+        DataError: the file cannot be read or holds no JSON object; the text names the file.
     """
     document = _parsed(path)
     if not isinstance(document, dict):
@@ -128,7 +134,7 @@ def read_list(path: str | Path) -> list[dict[str, Any]]:
     """Read a JSON list of objects.
 
     Raises:
-        DataError: the file cannot be read or holds none; the text names it.
+        DataError: the file cannot be read or holds no such list; the text names the file.
     """
     document = _parsed(path)
     if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
@@ -140,7 +146,7 @@ def read_rows(path: str | Path, *, do: str) -> list[dict[str, Any]]:
     """Read JSON lines, an object each; `do` is what a user can do about a damaged file.
 
     Raises:
-        DataError: the file cannot be read, or a line is damaged; the text names it.
+        DataError: the file cannot be read, or a line is damaged; the text names file and line.
     """
     rows = []
     for number, line in enumerate(read_bytes(path).splitlines(), 1):
@@ -170,7 +176,7 @@ def _delete(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a directory, are on the disk."""
+    """Wait until a file's content, or a directory's entries, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -182,8 +188,8 @@ def _sync(path: Path) -> None:
 
 
 @cache
-def _here() -> str:
-    """Where a process number means something: this container, on this computer, since it booted."""
+def _process_space() -> str:
+    """Identify where a process id is meaningful: this container, on this computer, since boot."""
     try:
         text = os.readlink("/proc/self/ns/pid")
         text += Path("/proc/sys/kernel/random/boot_id").read_text()
@@ -193,7 +199,7 @@ def _here() -> str:
 
 
 def _delete_leftovers(target: Path) -> None:
-    """Delete temporary files of `target` whose writers are gone."""
+    """Delete temporary files of `target` whose writers no longer run."""
     stem, suffix = re.escape(target.stem), re.escape(target.suffix)
     pattern = re.compile(rf"\.{stem}\.(\d+)-\d+\.([0-9a-f]{{8}})\.part{suffix}")
     for name in os.listdir(target.parent):
@@ -202,10 +208,10 @@ def _delete_leftovers(target: Path) -> None:
             continue
         path = target.parent / name
         with contextlib.suppress(FileNotFoundError):  # another process was quicker
-            if found[2] == _here():
+            if found[2] == _process_space():
                 gone = not _is_alive(int(found[1]))
             else:
-                gone = time.time() - path.stat().st_mtime > FORGOTTEN_S
+                gone = time.time() - path.stat().st_mtime > LEFTOVER_AGE_S
             if gone:
                 _delete(path)
 

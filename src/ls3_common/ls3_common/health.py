@@ -1,4 +1,4 @@
-"""What a node accepted and refused, and why, on /diagnostics once a second of wall time."""
+"""A node's health on /diagnostics, once a second of wall time: inputs accepted and refused."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ls3_common import qos
 PERIOD_S = 1.0
 LOG_PERIOD_S = 2.0
 KINDS = 100
-"""Reasons kept: a text with a number in it must not grow without end."""
+"""How many different reasons are kept. Reasons that contain a number could otherwise fill the
+memory."""
 
 
 class Health:
-    """Counts good and refused inputs of one node; the newest refusal is its status."""
+    """Counts accepted and refused inputs of one node; the newest refusal is the node's status."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -25,19 +26,19 @@ class Health:
         self._refusals = 0
         self._refused: Counter[str] = Counter()
         self._standing = ""
-        self._newest = ""  # the refusal since the last input that was good
+        self._newest = ""  # the last refusal, unless an input was accepted after it
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.RELIABLE)
-        # steady: a simulated clock that stands still must not silence the diagnosis of it
+        # a steady clock, so that diagnostics go on when the simulated clock stands still
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(PERIOD_S, self._publish, clock=self._clock)
 
     def accept(self) -> None:
-        """An input was good."""
+        """Count an accepted input."""
         self._accepted += 1
         self._newest = ""
 
     def refuse(self, reason: str) -> None:
-        """An input was refused; `reason` is the same text for the same mistake."""
+        """Count a refused input, and log `reason`, the same text for the same mistake."""
         self._refusals += 1
         self._refused[reason] += 1
         if len(self._refused) > KINDS:
@@ -46,7 +47,7 @@ class Health:
         self._node.get_logger().warning(reason, throttle_duration_sec=LOG_PERIOD_S)
 
     def stand(self, reason: str) -> None:
-        """What keeps the node from its work until further notice; empty: nothing any more."""
+        """Report `reason` until the next call, as what keeps the node from working; empty: none."""
         self._standing = reason
 
     def _publish(self) -> None:

@@ -1,4 +1,4 @@
-"""sensor_msgs/Image to and from numpy, for the 8-bit encodings the stack uses."""
+"""Conversion of sensor_msgs/Image to and from numpy (8-bit encodings), and stacks of frames."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
 ENCODINGS = {"mono8": 1, "rgb8": 3, "bgr8": 3}
+"""Number of channels by encoding."""
 OTHER = re.compile(r"8UC([1-9]\d?)")
-"""Encodings by their number of channels, for images that are neither grey nor coloured."""
+"""Encodings that name only a number of channels, for images that are neither grey nor RGB."""
 
 
 def to_array(message: Image) -> np.ndarray:
-    """Pixels of a message as uint8 (height, width, channel), RGB where there is colour.
+    """Return the pixels of a message as uint8 (height, width, channel); three channels are RGB.
 
     Raises:
-        ValueError: an encoding that is not known, or a size that the data does not have.
+        ValueError: the encoding is not known, or the data's length contradicts the image's size.
     """
     other = OTHER.fullmatch(message.encoding)
     channels = int(other[1]) if other else ENCODINGS.get(message.encoding)
@@ -40,7 +41,7 @@ def to_array(message: Image) -> np.ndarray:
 
 
 def to_message(pixels: np.ndarray, header: Header) -> Image:
-    """The reverse, for uint8 (height, width, channel); three channels are RGB."""
+    """Make a message of uint8 pixels (height, width, channel); three channels are RGB."""
     from sensor_msgs.msg import Image
 
     height, width, channels = pixels.shape
@@ -55,12 +56,18 @@ def to_message(pixels: np.ndarray, header: Header) -> Image:
 
 
 def newest(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """Of stacked frames (..., channel), oldest first, the last; `channels` are one frame's."""
+    """Return the newest of stacked frames (..., channel); `channels` is the number in one frame.
+
+    The oldest frame comes first in a stack.
+    """
     return pixels[..., -channels:]
 
 
 def coloured(frame: np.ndarray) -> np.ndarray:
-    """One frame (..., channel) as people see it, (..., 3): what has not three channels is grey."""
+    """Return one frame (..., channel) for display, (..., 3).
+
+    Three channels are RGB. Other numbers of channels are averaged to grey.
+    """
     if frame.shape[-1] == 3:
         return frame
     grey = frame.mean(axis=-1, keepdims=True).astype(frame.dtype)
@@ -70,7 +77,7 @@ def coloured(frame: np.ndarray) -> np.ndarray:
 class FrameStack:
     """The last frames of a camera as one observation, the newest last (Table 3, "frame stack").
 
-    As long as there are fewer frames, the first one stands for those before it.
+    At the beginning of a scene the first frame fills the places of the missing earlier frames.
 
     Args:
         frames: how many frames an observation holds.
@@ -81,7 +88,7 @@ class FrameStack:
         self._frames: deque[np.ndarray] = deque(maxlen=frames)
 
     def clear(self) -> None:
-        """Forget all frames: the next one is the first of another scene."""
+        """Forget all frames, before the first frame of another scene."""
         self._frames.clear()
 
     def drop_newest(self) -> None:
@@ -90,21 +97,21 @@ class FrameStack:
             self._frames.pop()
 
     def add(self, pixels: np.ndarray) -> np.ndarray:
-        """Take in a frame (height, width, channel); returns (height, width, frames * channel)."""
+        """Add a frame (height, width, channel); return (height, width, frames * channel)."""
         self._frames.append(pixels)
         first = [self._frames[0]] * (self._count - len(self._frames))
         return np.concatenate([*first, *self._frames], axis=-1)
 
 
 class StampedFrameStack:
-    """A frame stack that knows by the stamps of the frames where a scene begins.
+    """A frame stack that recognizes the beginning of a scene by the frames' stamps.
 
-    A frame with the stamp of the newest one replaces it. Where the time goes back or leaps, another
-    scene begins.
+    A frame with the stamp of the newest frame replaces the newest frame. A stamp that goes back, or
+    forward by more than `gap_s`, begins another scene.
 
     Args:
         frames: how many frames an observation holds.
-        gap_s: longest time between two frames of one scene.
+        gap_s: longest time between two frames of one scene (s).
     """
 
     def __init__(self, frames: int, gap_s: float) -> None:
@@ -113,7 +120,7 @@ class StampedFrameStack:
         self._newest = 0
 
     def add(self, stamp_ns: int, pixels: np.ndarray) -> np.ndarray:
-        """Take in a frame (height, width, channel); returns (height, width, frames * channel)."""
+        """Add a frame (height, width, channel); return (height, width, frames * channel)."""
         if not 0 <= stamp_ns - self._newest <= self._gap_ns:
             self._stack.clear()
         elif stamp_ns == self._newest:

@@ -1,6 +1,6 @@
 """Parameters from YAML: ROS 2 parameter files, and values on the command line.
 
-A node reads such a file with ``--params-file``, a script with `read_section`::
+A node reads a parameter file with ``--params-file``, a script with `read_section`::
 
     /**/planner_node:
       ros__parameters:
@@ -20,15 +20,16 @@ from ls3_common.errors import ConfigError
 from ls3_common.parameters import flatten
 
 SHARED = "/**"
-"""The section whose parameters all nodes have."""
+"""The section whose parameters all nodes receive."""
 DOMAIN = "domain."
-"""Begins the names of those that are facts of the domain (`ls3_common.domain`)."""
+"""Prefix of the parameters in `SHARED` that are facts of the domain (`ls3_common.domain`)."""
 
 
 def read_section(path: str | Path, section: str) -> dict[str, Any]:
-    """Parameters of one section of a ROS parameter file, those of ``/**`` included.
+    """Read the parameters of one section of a ROS parameter file, those of ``/**`` included.
 
-    The facts of the domain are left out.
+    Returns:
+        Values by dotted name. The facts of the domain are left out.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or has no such section.
@@ -47,7 +48,7 @@ def read_section(path: str | Path, section: str) -> dict[str, Any]:
 
 
 def read_facts(path: str | Path) -> dict[str, Any]:
-    """The facts of the domain, by their names in it; nothing where the file has none.
+    """Read the facts of the domain by name; an empty mapping if the file states none.
 
     Raises:
         ConfigError: the file is missing or is not YAML.
@@ -62,7 +63,11 @@ def read_facts(path: str | Path) -> dict[str, Any]:
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Turn ``["planner_node.horizon=3"]`` into ``{"planner_node": {"horizon": 3}}``."""
+    """Turn ``["planner_node.horizon=3"]`` into ``{"planner_node": {"horizon": 3}}``.
+
+    Raises:
+        ConfigError: an assignment is not SECTION.KEY=VALUE, or its value is not YAML.
+    """
     parsed: dict[str, dict[str, Any]] = {}
     for text in assignments:
         key, _, value = text.partition("=")
@@ -74,7 +79,11 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def parse_values(assignments: Iterable[str]) -> dict[str, Any]:
-    """Turn ``["start_jitter=0.02"]`` into ``{"start_jitter": 0.02}``."""
+    """Turn ``["start_jitter=0.02"]`` into ``{"start_jitter": 0.02}``.
+
+    Raises:
+        ConfigError: an assignment is not NAME=VALUE, or its value is not YAML.
+    """
     parsed: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
@@ -122,9 +131,10 @@ def _read_document(file: str | Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes 1e-3 for a number, as ROS and YAML 1.2 do and PyYAML does not.
+    """Reads YAML as ROS does, where PyYAML differs.
 
-    Takes no alias, as ROS does not: a few lines of them make a document that is endless.
+    1e-3 is a number, as in YAML 1.2. Aliases are refused: with a few lines of aliases a document
+    could grow without limit.
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -142,6 +152,6 @@ _Loader.add_implicit_resolver(
 def _load_yaml(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
-    # PyYAML's own, of a value that is not what its tag or its looks say, or is nested for ever
+    # PyYAML raises these for a value that contradicts its tag or form, and for endless nesting
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise yaml.YAMLError(str(error)) from None

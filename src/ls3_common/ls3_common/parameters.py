@@ -1,7 +1,7 @@
 """Frozen dataclasses as the one description of parameters, for YAML, command line and ROS.
 
-A field is made with `parameter`: its description, unit and limits stand beside it, and
-`build` checks every value once. `parameter_files` reads them from YAML.
+`parameter` declares a field together with its description, unit and limits. `build` checks every
+value once. `parameter_files` reads the values from YAML.
 """
 
 from __future__ import annotations
@@ -33,11 +33,19 @@ def parameter(
     may_be_less: bool = False,
     default_factory: Any = REQUIRED,
 ) -> Any:
-    """Declare a field of a configuration dataclass; without a default a file must give it.
+    """Declare a field of a configuration dataclass; without a default the user must set it.
 
     Args:
-        domain: the fact of the domain that this parameter is (`ls3_common.domain`).
-        may_be_less: whether a file may nevertheless set it, to less than that fact.
+        default: the value if no file sets the parameter.
+        description: what the parameter is.
+        unit: the unit of the value, SI where possible.
+        low: the least value allowed, of each element of a list.
+        high: the greatest value allowed, of each element of a list.
+        choices: the values allowed; empty: all.
+        domain: the name of the fact of the domain that gives this parameter its value
+            (`ls3_common.domain`).
+        may_be_less: whether a file may set the parameter to less than that fact.
+        default_factory: makes the default when the default is needed.
     """
     metadata = {
         "description": f"{description} [{unit}]" if unit else description,
@@ -68,7 +76,7 @@ class Leaf:
 
 
 def leaves(cls: type, prefix: str = "") -> list[Leaf]:
-    """All parameters of a configuration class; nested dataclasses become dotted names."""
+    """List all parameters of a configuration class; nested dataclasses become dotted names."""
     hints = typing.get_type_hints(cls)
     found: list[Leaf] = []
     for field in dataclasses.fields(cls):
@@ -85,9 +93,9 @@ def leaves(cls: type, prefix: str = "") -> list[Leaf]:
 
 
 def defaults(cls: type) -> dict[str, Any]:
-    """Flat ``{dotted name: default}`` of a configuration class, REQUIRED where there is none.
+    """Return ``{dotted name: default}`` of a configuration class, REQUIRED if there is no default.
 
-    With lists for tuples, as in `to_dict`.
+    Tuples become lists, as in `to_dict`.
     """
     return {leaf.name: _plain(leaf.default) for leaf in leaves(cls)}
 
@@ -95,9 +103,14 @@ def defaults(cls: type) -> dict[str, Any]:
 def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
     """Make a validated `cls` from nested or dotted `values`.
 
+    Args:
+        cls: the configuration class.
+        values: the parameters that are set; the others get their defaults.
+        where: the origin of `values`, such as a file, for the error text.
+
     Raises:
-        ConfigError: an unknown or missing key, a wrong type or a value out of range; the
-            text names the key, `where` it stands and what is allowed.
+        ConfigError: a key is unknown or missing, or a value has a wrong type or is out of range.
+            The text names the key, its origin and what is allowed.
     """
     flat = flatten(values)
     known = {leaf.name: leaf for leaf in leaves(cls)}
@@ -123,7 +136,11 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
 
 
 def check(leaf: Leaf, value: Any, where: str) -> Any:
-    """Return `value` converted to the leaf's type, or raise ConfigError."""
+    """Return `value` converted to the leaf's type.
+
+    Raises:
+        ConfigError: the type is wrong, or the value is out of range or not finite.
+    """
     converted = _convert(leaf.type, value)
     if converted is None:
         raise ConfigError(
@@ -151,7 +168,7 @@ def check(leaf: Leaf, value: Any, where: str) -> Any:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Flat ``{dotted name: value}`` of a configuration, with lists for tuples (JSON and ROS)."""
+    """Return ``{dotted name: value}`` of a configuration; tuples become lists, for JSON and ROS."""
     return {key: _plain(value) for key, value in flatten(dataclasses.asdict(config)).items()}
 
 
@@ -160,7 +177,7 @@ def _plain(value: Any) -> Any:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted names."""
+    """Turn nested mappings into one mapping with dotted names."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -182,12 +199,12 @@ def _assemble(cls: type[Config], flat: Mapping[str, Any], prefix: str, where: st
             arguments[field.name] = flat[prefix + field.name]
     try:
         return cls(**arguments)
-    except ValueError as error:  # __post_init__: values that do not go together
+    except ValueError as error:  # from __post_init__, for values that contradict each other
         raise ConfigError(str(error), where=where) from None
 
 
 def _convert(kind: Any, value: Any) -> Any:
-    """`value` as `kind`, or None where it is not one. Integers are taken where floats are due."""
+    """Return `value` as `kind`, or None if the type is wrong. An integer may serve as a float."""
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
         if isinstance(value, str) or not isinstance(value, Sequence):
@@ -200,7 +217,7 @@ def _convert(kind: Any, value: Any) -> Any:
         try:
             return float(value)
         except OverflowError:
-            return math.inf  # refused where numbers must be finite
+            return math.inf  # `check` refuses it
     if kind is int and isinstance(value, bool):
         return None
     return value if isinstance(value, kind) else None

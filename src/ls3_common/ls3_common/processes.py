@@ -1,4 +1,4 @@
-"""Processes that are started in sessions of their own and do not outlive who started them."""
+"""Child processes in sessions of their own, which do not outlive the process that starts them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from ls3_common.errors import UserError
 from ls3_common.progress import Interrupted, StopRequest
 
 PATIENCE_S = 20.0
-"""Longest time in which a process that was interrupted may end by itself."""
+"""How long an interrupted process may take to end by itself."""
 KILL_S = 10.0
-"""Longest wait for killed processes to be gone: SIGKILL returns before they are."""
+"""How long to wait until killed processes have ended, which SIGKILL itself does not await."""
 POLL_S = 0.02
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
-    """A process that leads a session of its own, so that Ctrl-C reaches it through us alone.
+    """A child process that leads a session of its own.
 
-    Whoever makes one must `end` it; `started` does so.
+    Ctrl-C in the terminal does not reach the child; this process forwards it. The caller must
+    `end` the child, which `started` does.
 
     Args:
         command: the program and its arguments.
-        environment: all of its variables; by default those of this process.
-        output: where its standard output goes; by default where that of this process goes.
-        errors: the same for its standard error.
+        environment: all environment variables of the child; by default those of this process.
+        output: the child's standard output; by default that of this process.
+        errors: the child's standard error; by default that of this process.
 
     Raises:
         UserError: there is no such program.
@@ -60,33 +61,34 @@ class Child:
             ) from None
 
     def alive(self) -> bool:
-        """Whether the process itself has not ended yet."""
+        """Return whether the child itself has not ended yet; its descendants do not count."""
         if self.process.returncode is not None:
             return False
-        # looked at and not taken: until `end` its number is given to no other process
+        # WNOWAIT: the child is not reaped here, so that its id stays its own until `end`
         state = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self.process.pid, state) is None
 
     def wait(self) -> None:
-        """Until the process has ended by itself; `end` still has to see to what it has left."""
-        while self.alive():  # a signal that comes just before a blocking wait would not end it
+        """Wait until the child has ended by itself; `end` must still end its descendants."""
+        while self.alive():  # a signal just before a blocking wait would not end that wait
             time.sleep(POLL_S)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process itself, if it has not been ended."""
+        """Send a signal to the child itself, unless `end` was called."""
         if self.process.returncode is None:
             os.kill(self.process.pid, number)
 
     def end(self, patience_s: float, hurry: Callable[[], bool] = lambda: False) -> int:
-        """SIGINT for the process, and after a while SIGKILL for all that is left of its family.
+        """Send SIGINT to the child, and later SIGKILL to all that is left of its family.
 
-        The family is the process's group, and all processes below it in whatever group.
+        The family is the child's process group, and all descendants of the child in any group.
 
         Args:
-            patience_s: how long to wait in between, in seconds; 0: kill at once.
-            hurry: asked while waiting; True ends the wait.
+            patience_s: longest wait between the two signals (s); 0: kill at once.
+            hurry: called during the wait; True ends the wait.
 
-        Returns the exit code, which is negative where a signal ended the process.
+        Returns:
+            The exit code, or the negative number of the signal that ended the child.
         """
         if self.process.returncode is not None:
             return int(self.process.returncode)
@@ -121,11 +123,18 @@ def started(
     errors: IO | None = None,
     patience_s: float = PATIENCE_S,
 ) -> Iterator[Child]:
-    """A process that runs with the block, see `Child`; it is ended with it, however that ends.
+    """Run a child process during the block, and end its family with the block (see `Child`).
 
-    Where SIGTERM or SIGHUP would end this process at once, they raise SystemExit instead. No signal
-    is acted upon while the process is started or ended, so that it cannot be lost; a further one
-    while it is ended makes that quick. Processes below are ended too, in whatever session they are.
+    The child is ended however the block ends. If SIGTERM or SIGHUP would end this process at once,
+    they raise SystemExit instead. A signal that arrives while the child is being started or ended
+    is acted upon afterwards, so that no child is lost; during the ending it also shortens the wait.
+
+    Args:
+        command: the program and its arguments.
+        environment: all environment variables of the child; by default those of this process.
+        output: the child's standard output; by default that of this process.
+        errors: the child's standard error; by default that of this process.
+        patience_s: how long the interrupted child may take to end by itself (s).
 
     Raises:
         UserError: there is no such program.
@@ -136,7 +145,7 @@ def started(
             try:
                 signals.act()
                 yield child
-            finally:  # one more signal may raise here, and no further one below
+            finally:  # the last place at which a signal may raise
                 signals.acting = False
         finally:
             child.end(patience_s, hurry=lambda: bool(signals.noted))
@@ -145,12 +154,12 @@ def started(
 def launch(
     command: Sequence[str], environment: Mapping[str, str], patience_s: float = PATIENCE_S
 ) -> None:
-    """Run a process to its end, or stop it in order when this process is to stop.
+    """Run a command to its end, and interrupt it when this process receives SIGINT or SIGTERM.
 
-    What it prints goes to standard error.
+    The command's output goes to standard error.
 
     Raises:
-        Interrupted: after SIGINT or SIGTERM; no process is left behind.
+        Interrupted: SIGINT or SIGTERM arrived; no child process is left behind.
         UserError: there is no such program.
     """
     with (
@@ -166,10 +175,11 @@ def launch(
 
 
 class _Signals:
-    """Notes the signals that would stop this process, or acts upon them, as is asked for.
+    """Stores the signals that would stop this process until `act`, and then acts upon them.
 
-    To act is to do what was done before, except that no signal ends the process without an
-    exception. Only the main thread receives signals, so elsewhere there is nothing to do.
+    To act is to call the handler that was installed before. If there was none, the process ends
+    with an exception instead of at once. Only the main thread receives signals, so in other threads
+    this class does nothing.
     """
 
     def __init__(self) -> None:
@@ -181,15 +191,15 @@ class _Signals:
         if threading.current_thread() is threading.main_thread():
             for number in STOPPING:
                 before = signal.getsignal(number)
-                # A background job ignores SIGINT. What it starts must not: we interrupt by that.
-                # (A signal that has a handler here is at its default in a program started here.)
+                # A background job ignores SIGINT, but its children must not, for `end` interrupts
+                # them by SIGINT. A signal with a handler here has its default effect in a child.
                 if before is not None and (before != signal.SIG_IGN or number == signal.SIGINT):
                     self._before[number] = before
                     signal.signal(number, self._handle)
         return self
 
     def act(self) -> None:
-        """Act upon what was noted, and from now on at once."""
+        """Act upon the stored signals now, and upon later signals as they come."""
         self.acting = True
         while self.noted:
             self._handle(self.noted.pop(0), None)
@@ -214,10 +224,10 @@ class _Signals:
 
 
 def _family(process: int) -> dict[int, str]:
-    """Running processes of a process's group and below it, with the time at which each began.
+    """Find the running processes in a process's group and its descendants, with their start times.
 
-    The process itself is left out. It must not have been waited for, so that its number is still
-    its own. Empty where there is no /proc.
+    The process itself is left out. It must not have been reaped, so that its id is still its own.
+    The result is empty on systems without /proc.
     """
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):
@@ -237,18 +247,18 @@ def _family(process: int) -> dict[int, str]:
 
 
 def _running(family: Mapping[int, str]) -> list[int]:
-    """Those that still run, of processes and the times at which they began."""
+    """Return the processes of a family, given with their start times, that still run."""
     return [process for process, began in family.items() if _began(process) == began]
 
 
 def _began(process: int) -> str:
-    """When a process began, '' for one that has ended: two of a number differ in that."""
+    """Return a process's start time, '' if it has ended. A reused id has another start time."""
     fields = _stat(process)
     return fields[19] if fields and fields[0] not in "ZX" else ""
 
 
 def _stat(process: int) -> list[str]:
-    """State, parent and what else Linux tells of a process, from the third field on."""
+    """Return the fields of /proc/PID/stat from the third on: state, parent, group and so on."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Progress with an ETA, and stopping without losing work, for commands that take minutes."""
+"""For commands that take minutes: progress with an ETA, and stops that lose no work."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-LINE_INTERVAL_S = 15.0  # between lines where the output is no terminal
+LINE_INTERVAL_S = 15.0
+"""Time between two lines of progress if the output is not a terminal."""
 
 
 class Interrupted(Exception):
-    """SIGINT or SIGTERM arrived; work is saved and the same command goes on from there."""
+    """SIGINT or SIGTERM arrived. The work is saved; the same command continues from there."""
 
 
 class StopRequest:
-    """Turns SIGINT and SIGTERM into a flag, looked at where stopping is safe.
+    """A context manager that turns SIGINT and SIGTERM into the flag `requested`.
 
-    A second signal interrupts at once, as usual.
+    The caller looks at the flag where stopping is safe. A second signal raises KeyboardInterrupt.
     """
 
     def __init__(self) -> None:
@@ -48,9 +49,10 @@ class StopRequest:
 
 
 class Bar:
-    """One task of a progress display; on a pipe or file it prints a line now and then."""
+    """One task of a progress display; without a display, a line now and then."""
 
     def __init__(self, name: str, total: int, done: int, progress: Progress | None) -> None:
+        """Begin at `done` of `total` steps; `progress` is None if the output is no terminal."""
         self.name, self.total, self.done = name, total, done
         self._first, self._started = done, time.monotonic()
         self._printed = self._started
@@ -58,6 +60,7 @@ class Bar:
         self._task = progress.add_task(name, total=total, completed=done) if progress else None
 
     def advance(self, note: str = "", steps: int = 1) -> None:
+        """Count `steps` more as done, and show `note` beside the count."""
         self.done += steps
         if self._progress is not None and self._task is not None:
             text = f"{self.name}  {note}" if note else self.name
@@ -74,8 +77,8 @@ class Bar:
 
 @contextmanager
 def bar(name: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """A progress bar from `done` to `total`."""
-    from rich.console import Console  # here: `ls3 --help` draws none
+    """Show progress from `done` to `total` steps during the block."""
+    from rich.console import Console  # imported here, so that `ls3 --help` starts faster
 
     console = Console()
     if not console.is_terminal:

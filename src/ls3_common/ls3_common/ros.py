@@ -1,4 +1,4 @@
-"""The ROS edge shared by all nodes: parameters from dataclasses, start and stop."""
+"""What all nodes share of ROS: parameters from dataclasses, start and stop, stamps."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _ROS_ARRAYS = {
 
 
 def declare(node: Node, cls: type[Config]) -> Config:
-    """Declare every field of a configuration class as a read-only ROS parameter and read them.
+    """Declare every field of a configuration class as a read-only ROS parameter, and read them.
 
     Raises:
-        ConfigError: as `parameters.build`; a key of the node's own overrides that the class
-            does not have is refused as well, instead of being ignored as rclpy does. The facts of
-            the domain, which every node is given, are no node's own.
+        ConfigError: as `parameters.build`. An override that the class does not have is refused as
+            well, while rclpy would ignore it. Only facts of the domain, which every node receives,
+            may be unknown to the class.
     """
     values: dict[str, Any] = {}
     known = {leaf.name: leaf for leaf in parameters.leaves(cls)}
@@ -65,11 +65,11 @@ def declare(node: Node, cls: type[Config]) -> Config:
             values[name] = parameters.check(leaf, value, node.get_fully_qualified_name())
             default = list(values[name]) if isinstance(values[name], tuple) else values[name]
         elif leaf.default is parameters.REQUIRED:
-            continue  # build() below names it
+            continue  # build() below reports the missing key
         parameter = Parameter(name, kind, default)
-        given[name] = parameter  # of the declared type, whatever the file's was
+        given[name] = parameter  # the file may have had another type, such as 1 for 1.0
         node.declare_parameter(name, default, _descriptor(leaf))
-    holds_domain = any(name.startswith(DOMAIN) for name in known)  # then it knows every fact
+    holds_domain = any(name.startswith(DOMAIN) for name in known)  # then unknown facts are errors
     foreign = ("qos_overrides",) if holds_domain else ("qos_overrides", DOMAIN)
     extra = {
         name: None
@@ -80,7 +80,7 @@ def declare(node: Node, cls: type[Config]) -> Config:
 
 
 def _take_facts(given: dict[str, Parameter], cls: type, where: str) -> None:
-    """Add the facts of the domain that `cls` takes to a node's overrides, where it has any."""
+    """Add the facts of the domain that `cls` takes to a node's overrides."""
     facts = {
         name.removeprefix(DOMAIN): _plain(parameter.value)
         for name, parameter in given.items()
@@ -94,24 +94,28 @@ def _take_facts(given: dict[str, Parameter], cls: type, where: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A ROS parameter's value, with lists for arrays."""
+    """Return a ROS parameter's value, with lists for arrays."""
     if value is None:
-        return []  # what rcl makes of an empty list
+        return []  # rcl turns an empty list into no value
     return value.tolist() if isinstance(value, array.array) else value
 
 
 def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
-    """Run one node until SIGINT or SIGTERM and return the exit code of the process.
+    """Run one node until SIGINT or SIGTERM, and return the exit code of the process.
 
-    The node's `close()`, where it has one, runs while the context still works, so that an
-    arm can be told to hold; rclpy's own handlers would have torn the context down by then.
+    If the node has a `close()`, that runs while the ROS context still works, so that the node can
+    command an arm to hold. rclpy's own signal handlers would have shut the context down before.
+
+    Args:
+        factory: makes the node. A UserError from it is printed without a traceback.
+        args: the process's arguments for ROS; by default those of the command line.
     """
     stop: list[int] = []
     _die_with_launch()
     transport.configure()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # a parameter file that rcl cannot read, --ros-args it lacks
+    except RuntimeError as error:  # an unreadable parameter file, or unknown --ros-args
         name = Path(sys.argv[0]).name
         print(f"{name}: ROS refuses the arguments: {error}", file=sys.stderr, flush=True)
         return UserError.exit_code
@@ -119,13 +123,13 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     executor = executors.make()
     code = 0
     try:
-        # nothing to leave in order yet: a signal ends the process, without a traceback
+        # until the node exists there is nothing to close: a signal ends the process at once
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         node = factory()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _frame: stop.append(received))
-        gc.freeze()  # what imports made stays; to look through all of PyTorch takes 100 ms
+        gc.freeze()  # a collection that looks through all of PyTorch would take 100 ms
         executor.add_node(node)
         while not stop and rclpy.ok():
             executor.spin_once(timeout_sec=0.1)
@@ -147,7 +151,7 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     except SystemExit as exit_request:
         code = exit_request.code if isinstance(exit_request.code, int) else 1
     finally:
-        # a launch sends the signal once more to the whole process group
+        # a launch sends the signal a second time, which must not interrupt the closing
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         if node is not None:
@@ -163,9 +167,13 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
 
 @contextmanager
 def beside(factory: Callable[[], Node], args: list[str] | None = None) -> Iterator[Node]:
-    """A node whose callbacks run in a thread of their own, beside the caller's work.
+    """Run a node during the block, its callbacks in a thread of their own.
 
-    The caller keeps the signals.
+    The caller's signal handlers stay as they are.
+
+    Args:
+        factory: makes the node.
+        args: arguments for ROS; by default those of the command line.
     """
     _die_with_launch()
     transport.configure()
@@ -196,9 +204,10 @@ def beside(factory: Callable[[], Node], args: list[str] | None = None) -> Iterat
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once, after `run`: to take PyTorch down in order costs seconds.
+    """End the process at once with exit code `code`, after `run` has returned.
 
-    Threads that still compute are not awaited.
+    A regular exit would spend seconds on taking PyTorch down. Threads that still compute are not
+    awaited.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -206,9 +215,9 @@ def leave(code: int) -> NoReturn:
 
 
 def _die_with_launch() -> None:
-    """End with the launch whose process id LS3_LAUNCH_PID holds, however it ends (Linux).
+    """Have Linux end this process with the launch whose process id is in LS3_LAUNCH_PID.
 
-    `ros2 launch` leaves its nodes behind when it is itself ended by SIGTERM or SIGKILL.
+    `ros2 launch` leaves its nodes running when SIGTERM or SIGKILL ends the launch.
     """
     launch = os.environ.get("LS3_LAUNCH_PID")
     if launch:
@@ -218,17 +227,17 @@ def _die_with_launch() -> None:
             state = Path(f"/proc/{launch}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             state = "X"
-        if state in "ZX":  # it ended before this process could ask to be told
+        if state in "ZX":  # the launch ended before prctl was called
             os._exit(128 + signal.SIGTERM)
 
 
 def nanoseconds(time: Time) -> int:
-    """A header stamp as one comparable number."""
+    """Return a stamp as one number (ns)."""
     return int(time.sec) * 1_000_000_000 + int(time.nanosec)
 
 
 def to_time(nanoseconds_: int) -> Time:
-    """The reverse of `nanoseconds`."""
+    """Return a number of nanoseconds as a stamp."""
     seconds, rest = divmod(nanoseconds_, 1_000_000_000)
     return Time(sec=seconds, nanosec=rest)
 

@@ -1,4 +1,4 @@
-"""Files that the packages install beside their code: the domains' configuration, trained models."""
+"""Files that the packages install beside their code: domains' parameter files, trained models."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OWNERS = {"config": "ls3_common", "models": "ls3_planner"}
 
 
 def find_shared(relative: str) -> Path | None:
-    """An installed file or folder such as ``config/cable_routing.yaml``; None where there is none.
+    """Find an installed file or folder such as ``config/cable_routing.yaml``; None if missing.
 
-    The source tree comes first, then the ament prefixes, then the Python environment.
+    The source tree is searched first, then the ament prefixes, then the Python environment.
     """
     for directory in _share_directories(OWNERS[relative.split("/")[0]]):
         if (directory / relative).exists():
@@ -24,7 +24,7 @@ def find_shared(relative: str) -> Path | None:
 
 
 def _share_directories(package: str) -> Iterator[Path]:
-    """Where the package's files may lie; every such folder holds its package.xml."""
+    """Yield the folders with the package's installed files; each holds its package.xml."""
     candidates: list[Path] = []
     found = importlib.util.find_spec(package)
     if found is not None and found.origin is not None:

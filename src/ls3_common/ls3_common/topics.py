@@ -1,6 +1,6 @@
-"""Every topic, service and action name of the stack, relative to the namespace.
+"""The names of all topics, services and actions of the stack, relative to the namespace.
 
-Nodes take names from here; a launch file remaps them where a robot differs.
+Nodes take the names from here. If a robot uses another name, a launch file remaps it.
 """
 
 CAMERA_IMAGE = "camera/image_raw"  # sensor_msgs/Image, rgb8
@@ -13,7 +13,7 @@ ARM_COMMAND = "arm_command"  # ls3_interfaces/ArmCommand
 MOTION_STATE = "motion_state"  # ls3_interfaces/MotionState, latched
 RESET_SCENE = "reset_scene"  # ls3_interfaces/srv/ResetScene
 RETREAT = "retreat"  # ls3_interfaces/Plan, a step back to the start pose between episodes
-RESET_REQUEST = "reset_request"  # std_msgs/String, latched: what the operator shall do; empty: none
+RESET_REQUEST = "reset_request"  # std_msgs/String, latched: what the operator must do, or empty
 RUN_EPISODE = "run_episode"  # ls3_interfaces/action/RunEpisode
 EPISODE_MARK = "episode_mark"  # StringStamped or String, an operator's marks for a recording
 JOY = "joy"  # sensor_msgs/Joy, a person's gamepad
@@ -21,36 +21,36 @@ SCENE_IMAGE = "scene/image_raw"  # sensor_msgs/Image, a picture for people
 JOINT_STATES = "joint_states"  # sensor_msgs/JointState, as ros2_control publishes it
 
 RETREAT_EPISODE = 2**32 - 1
-"""The number under which the arm goes back between two episodes; no episode has it."""
+"""The episode number in the plans of a retreat between two episodes; no episode has it."""
 
 
 def load_model(node: str) -> str:
-    """Service (ls3_interfaces/srv/LoadModel) of a node that uses a trained model."""
+    """Return the service (ls3_interfaces/srv/LoadModel) of a node that uses a trained model."""
     return f"{node}/load_model"
 
 
 def arm_node(name: str) -> str:
-    """Operator's service (std_srvs/Trigger) of arm_node, e.g. ``arm_node("stop")``."""
+    """Return the name of an operator's service (std_srvs/Trigger) of arm_node, such as ``stop``."""
     return f"arm_node/{name}"
 
 
 def arm(name: str, topic: str) -> str:
-    """CRTK topic of one arm, e.g. ``arm("PSM1", "measured_cp")``."""
+    """Return the name of an arm's CRTK topic, e.g. ``arm("PSM1", "measured_cp")``."""
     return f"{name}/{topic}"
 
 
-def beside(topic: str, name: str) -> str:
-    """A topic next to a camera's, e.g. ``beside("left/image_raw/compressed", "camera_info")``.
+def camera_topic(image_topic: str, name: str) -> str:
+    """Return a topic of the same camera: ``camera_info`` of ``left/image_raw/compressed``, say.
 
-    image_transport's rule: in the name space of the picture, compressed or not.
+    As image_transport has it, the topic is in the namespace of the images, compressed or not.
     """
-    base, slash, _ = topic.removesuffix("/compressed").rpartition("/")
+    base, slash, _ = image_topic.removesuffix("/compressed").rpartition("/")
     return f"{base}{slash}{name}"
 
 
 def controller(interface: str) -> str:
-    """Commands (std_msgs/Float64MultiArray) of ros2_control's forward controller.
+    """Return the command topic (std_msgs/Float64MultiArray) of ros2_control's forward controller.
 
-    interface: what the joints take, e.g. ``effort``.
+    interface: the joints' command interface, e.g. ``effort``.
     """
     return f"{interface}_controller/commands"

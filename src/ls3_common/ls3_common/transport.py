@@ -1,4 +1,4 @@
-"""What Fast DDS carries messages by, between processes of one computer."""
+"""How Fast DDS carries messages between processes of one computer: shared memory or UDP."""
 
 from __future__ import annotations
 
@@ -9,25 +9,32 @@ PROFILES = {
     "shared_memory": Path(__file__).with_name("fastdds.xml"),
     "udp": Path(__file__).with_name("fastdds_udp.xml"),
 }
-"""What Fast DDS needs for either. By shared memory a frame of 640x480 arrives (a camera driver that
-is not ours needs that profile too, as it is the sender's). By UDP larger ones than a datagram are
-lost in pieces, but a process that is killed leaves nobody deaf (docs/safety.md)."""
+"""Fast DDS profiles by transport. Shared memory carries a frame of 640x480; another project's
+camera driver needs that profile too, because the sender's profile decides. UDP can lose a part of
+any frame that is larger than a datagram. With shared memory, though, a killed process can leave
+others unable to receive (docs/safety.md)."""
 VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE"
-FORMERLY = "FASTRTPS_DEFAULT_PROFILES_FILE"  # Humble; a newer Fast DDS reads both, and complains
-THEIRS = (VARIABLE, FORMERLY, "FASTDDS_BUILTIN_TRANSPORTS")
+HUMBLE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE"
+"""Name of `VARIABLE` on Humble. A newer Fast DDS reads both, but warns about this one."""
+USER_VARIABLES = (VARIABLE, HUMBLE_VARIABLE, "FASTDDS_BUILTIN_TRANSPORTS")
+"""If the user has set one of these, this module changes nothing."""
 
 
 def settings(kind: str = "shared_memory") -> dict[str, str]:
-    """Environment that has a process use a profile; empty where the user has settings of their own.
+    """Return the environment variables by which a process uses a profile.
 
-    kind: a key of PROFILES. Other middleware ignores it.
+    The result is empty if the user has set a profile or transport. Middleware other than Fast DDS
+    ignores the variables.
+
+    Args:
+        kind: a key of PROFILES.
     """
-    if any(os.environ.get(name) for name in THEIRS):
+    if any(os.environ.get(name) for name in USER_VARIABLES):
         return {}
     humble = os.environ.get("ROS_DISTRO") == "humble"
-    return {FORMERLY if humble else VARIABLE: str(PROFILES[kind])}
+    return {HUMBLE_VARIABLE if humble else VARIABLE: str(PROFILES[kind])}
 
 
 def configure() -> None:
-    """Apply `settings` to this process and its children; to be called before rclpy.init."""
+    """Apply `settings` to this process and its children. Call this before rclpy.init."""
     os.environ.update(settings())

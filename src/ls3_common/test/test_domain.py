@@ -96,7 +96,9 @@ def test_a_class_takes_what_it_names() -> None:
     assert "reach" not in taken(Config, {"reach": 0.25}, spec, "node")
     with pytest.raises(ConfigError, match=r"'steps' stands twice(?s:.*)domain.horizon under"):
         taken(Config, {"steps": 7}, spec, "node")
-    with pytest.raises(ConfigError, match=r"'reach' is 3\.5, the domain's largest_action 3"):
+    with pytest.raises(
+        ConfigError, match=r"'reach' is 3\.5, more than the domain's largest_action, 3"
+    ):
         taken(Config, {"reach": 3.5}, spec, "node")
     with pytest.raises(ConfigError, match=r"missing key 'steps'(?s:.*)domain.horizon under"):
         build(Config, {"low": [0.0]}, "node")

@@ -63,7 +63,7 @@ def test_a_temporary_file_of_a_living_writer_stays(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "slow"
 
 
-@pytest.mark.parametrize(("age", "kept"), [(60, True), (2 * files.FORGOTTEN_S, False)])
+@pytest.mark.parametrize(("age", "kept"), [(60, True), (2 * files.LEFTOVER_AGE_S, False)])
 def test_a_temporary_file_of_another_computer_is_deleted_when_forgotten(
     tmp_path: Path, age: float, kept: bool
 ) -> None:
@@ -75,7 +75,7 @@ def test_a_temporary_file_of_another_computer_is_deleted_when_forgotten(
 
 
 def test_only_leftovers_of_the_same_file_are_deleted(tmp_path: Path) -> None:
-    mark = f"999999999-0.{files._here()}"
+    mark = f"999999999-0.{files._process_space()}"
     mine, others = tmp_path / f".a.{mark}.part.txt", tmp_path / f".b.{mark}.part.txt"
     for path in (mine, others):
         path.write_text("half")
@@ -150,7 +150,7 @@ def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
 
 
 def test_a_directory_takes_its_place_as_a_whole(tmp_path: Path) -> None:
-    dead = tmp_path / f".set.999999999-0.{files._here()}.part"
+    dead = tmp_path / f".set.999999999-0.{files._process_space()}.part"
     (dead / "sub").mkdir(parents=True)
     (tmp_path / "set").mkdir()
     with replacing(tmp_path / "set") as part:

@@ -133,7 +133,7 @@ def test_facts_of_the_domain_reach_a_node(
     ("given", "text"),
     [
         ("horizon:=7", "'horizon' stands twice"),
-        ("speed:=3.5", "'speed' is 3.5, the domain's largest_action 3"),
+        ("speed:=3.5", "'speed' is 3.5, more than the domain's largest_action, 3"),
         ("domain.horizon:=10", "'horizon' is 10, outside [1, 9]"),
         ("domain.horizn:=7", "unknown key 'horizn'"),
     ],

@@ -29,7 +29,7 @@ sys.exit(run(Looks))
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*transport.THEIRS, "ROS_DISTRO"):
+    for name in (*transport.USER_VARIABLES, "ROS_DISTRO"):
         monkeypatch.setenv(name, "")  # so that it is restored, whatever `configure` does
 
 
@@ -45,7 +45,7 @@ def _size(tag: str) -> bool:
 
 @pytest.mark.parametrize("kind", transport.PROFILES)
 @pytest.mark.parametrize(
-    ("distro", "name"), [("humble", transport.FORMERLY), ("jazzy", transport.VARIABLE)]
+    ("distro", "name"), [("humble", transport.HUMBLE_VARIABLE), ("jazzy", transport.VARIABLE)]
 )
 def test_profile_of_this_ros(
     monkeypatch: pytest.MonkeyPatch, distro: str, name: str, kind: str
@@ -60,11 +60,11 @@ def test_frames_arrive_from_a_node_begun_by_hand() -> None:
     assert os.environ[transport.VARIABLE] == str(transport.PROFILES["shared_memory"])
 
 
-@pytest.mark.parametrize("name", transport.THEIRS)
+@pytest.mark.parametrize("name", transport.USER_VARIABLES)
 def test_settings_of_the_user_stay(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "UDPv4")
     transport.configure()
-    assert [os.environ[key] for key in transport.THEIRS if os.environ[key]] == ["UDPv4"]
+    assert [os.environ[key] for key in transport.USER_VARIABLES if os.environ[key]] == ["UDPv4"]
     assert transport.settings("udp") == {}
 
 

@@ -87,7 +87,7 @@ def test_a_camera_s_large_frames_go_by_shared_memory(given: dict[str, str], kind
 
 
 def test_a_launched_process_has_the_transport_s_profile() -> None:
-    result = launched(**dict.fromkeys(transport.THEIRS, ""))
+    result = launched(**dict.fromkeys(transport.USER_VARIABLES, ""))
     assert f"{transport.VARIABLE}={transport.PROFILES['udp']}" in result.stdout + result.stderr
 
 

@@ -79,7 +79,7 @@ def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[Camera
         for raw in bag.messages({topic}):
             yield CameraFrame(_stamp(raw), raw.log, partial(_pixels, bag, raw))
         return
-    info = topics.beside(topic, "camera_info")
+    info = topics.camera_topic(topic, "camera_info")
     lens, last_info = None, b""
     if bag.topics.get(info) != CAMERA_INFO:
         lens = Lens(f"undistort is true, but the bag has no {info}")
