@@ -1,1 +1,1 @@
-"""Measurements of the running graph as a whole: latency, and faults."""
+"""Measurements of the whole running graph: latency, and campaigns of faults."""

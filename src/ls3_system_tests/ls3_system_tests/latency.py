@@ -1,8 +1,8 @@
-"""What the graph adds to a plan: from the camera frame that was planned on to the arm's command.
+"""The graph's overhead in a control step: the time from a camera frame to the arm's command.
 
-All times are the wall time (ns) at which a sender's middleware gave a message away, so that no
-delay of the observer is in them; only the last is that of a receipt. Not counted: the solver
-itself, and what the design waits for on purpose, the end of the motion and the next frame.
+All times are wall times (ns) at which a sender's middleware sent a message, so that they contain no
+delay of the observer; only the last one is the time of a receipt. Two things are not counted: the
+solver itself, and what the design waits for on purpose, the end of the motion and the next frame.
 """
 
 from __future__ import annotations
@@ -26,22 +26,26 @@ from ls3_common.shared import find_shared
 from ls3_system_tests.observer import watch
 
 PROFILE = {"candidates": 64, "particles": 4, "elites": 8, "iterations": 2}
-"""A planner that costs little: the graph is measured, not the solver."""
+"""Settings of a fast planner: the graph is measured, not the solver."""
 START_S, STEP_S = 120.0, 3.0
-"""Longest wall time until the graph is up, and of a step on average."""
+"""Longest wall times: until the graph has started, and of a step on average."""
 
 
 def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> dict[str, Any]:
-    """Run the simulated graph of cable routing in real time and watch `steps` of its steps.
+    """Run the simulated graph of cable routing in real time, and time `steps` control steps.
 
-    About 0.4 s a step. The graph is the shipped one but for a small planner and for episodes that
-    go on at the goal. `load` is the computer's 1-minute load average, begin and end.
-    `steal_percent` is what the host of a virtual machine kept of the processor time asked for.
+    A step takes about 0.4 s. The graph is the shipped one, except that the planner is small and
+    that episodes continue at the goal.
 
     Args:
-        steps: control steps to watch.
+        steps: control steps to time.
         domain_id: ROS domain to run in; None draws one.
-        model: directory of the models; empty: the shipped ones.
+        model: directory of the models; empty: the shipped models.
+
+    Returns:
+        `Trace.figures` and two more. `load` is the computer's 1-minute load average at begin and
+        end. `steal_percent` is the share of the processor time asked for that the host of a
+        virtual machine did not give.
 
     Raises:
         UserError: there is no graph to start, or it ended or stalled before the last step.
@@ -55,7 +59,8 @@ def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> 
         trace = watch(domain_id, steps, log.process.alive, START_S + STEP_S * steps)
         if len(trace.steps) < steps:
             raise UserError(
-                f"{len(trace.steps)} of {steps} steps seen; the graph's last words:\n{log.tail()}"
+                f"only {len(trace.steps)} of {steps} steps were seen. "
+                f"The end of the graph's output:\n{log.tail()}"
             )
     load.append(round(os.getloadavg()[0], 2))
     now_used, now_stolen = _processor_time()
@@ -65,7 +70,7 @@ def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> 
 
 
 def _processor_time() -> tuple[int, int]:
-    """Used by anything, and stolen by the host, since the computer started (ticks); Linux."""
+    """Return the processor time used, and stolen by the host, since boot (ticks); Linux only."""
     try:
         fields = list(map(int, Path("/proc/stat").read_text().split()[1:9]))
     except OSError:
@@ -76,7 +81,7 @@ def _processor_time() -> tuple[int, int]:
 
 @dataclass
 class _Graph:
-    """A launch that runs, and what it says."""
+    """A running launch and the file with its output."""
 
     process: Child
     output: Path
@@ -87,10 +92,10 @@ class _Graph:
 
 @contextmanager
 def _graph(directory: Path, domain_id: int, model: str) -> Iterator[_Graph]:
-    """The graph from its launch file, ended with the block."""
+    """Launch the graph during the block."""
     config = find_shared("config/cable_routing.yaml")
     if config is None:
-        raise UserError("config/cable_routing.yaml is not installed")
+        raise UserError("config/cable_routing.yaml is not installed", do="run `make build`")
     document = yaml.safe_load(config.read_text())
     document["/**/planner_node"]["ros__parameters"]["realtime"] = PROFILE
     document["/**/run_node"]["ros__parameters"]["stop_on_success"] = False

@@ -1,4 +1,4 @@
-"""A silent listener to the running graph that fills a `Trace` from the messages' stamps."""
+"""Subscribes to the running graph without disturbing it, and fills a `Trace`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,31 @@ from ls3_interfaces.msg import ArmCommand, Latent, Plan, StepRequest
 from ls3_system_tests.trace import Trace
 
 LAG_S = 0.1
-"""Commands are looked at this long after their receipt: other topics may be heard later."""
+"""Commands are processed this long after their receipt: earlier messages on other topics may be
+received later."""
 SENT, RECEIVED = "source_timestamp", "received_timestamp"
+"""Keys of the times (ns) in a message's info."""
 
 
 def watch(domain_id: int, steps: int, alive: Callable[[], bool], timeout_s: float) -> Trace:
-    """Listen until `steps` were seen, the graph is no longer `alive`, or the time is up."""
+    """Listen until `steps` complete steps were seen, the graph ended, or the time is up.
+
+    Args:
+        domain_id: ROS domain of the graph.
+        steps: how many steps to see.
+        alive: tells whether the graph still runs.
+        timeout_s: longest wall time to listen (s).
+
+    Returns:
+        The trace, with fewer than `steps` steps if the graph ended or the time was up.
+    """
     transport.configure()
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # as the launch file
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")  # as in the launch file
     context = rclpy.Context()
     options = SignalHandlerOptions.NO
     rclpy.init(context=context, domain_id=domain_id, signal_handler_options=options)
     node = rclpy.create_node("latency_observer", context=context)
-    # not the nodes' executor: it cannot give message info (ls3_common.executors)
+    # the nodes' executor cannot give a message's info reliably (ls3_common.executors)
     executor = SingleThreadedExecutor(context=context)
     try:
         executor.add_node(node)
@@ -67,7 +79,7 @@ def _listen(node: Node, trace: Trace, commands: deque[tuple[float, tuple[Any, ..
 
     def command(message: ArmCommand, info: Any) -> None:
         if message.outcome == "refused":
-            return  # nothing was commanded, and the step is asked again
+            return  # nothing was commanded, and the step is requested again
         key, stamp = (message.episode, message.step), nanoseconds(message.image_stamp)
         commands.append((time.monotonic(), (key, stamp, info[SENT], info[RECEIVED])))
 

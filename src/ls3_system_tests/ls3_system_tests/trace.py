@@ -1,4 +1,4 @@
-"""When each message of a control step was sent, and what the time went to."""
+"""The times at which a control step's messages were sent, and the time spent at each hop."""
 
 from __future__ import annotations
 
@@ -10,33 +10,41 @@ from ls3_common.errors import UserError
 from ls3_episodes.summary import percentile
 
 Key = tuple[int, int]
-"""Episode and step."""
+"""Number of the episode, and of the step in the episode."""
 
 
 @dataclass
 class Trace:
-    """When each message of a step was sent; keyed by the frame's stamp or by the step."""
+    """The times at which the messages of all steps were sent.
+
+    `sent` and `received` are wall times (ns). `stamp` is the stamp of the step's camera frame (ns
+    of the graph's clock), which its clock, camera, mask, latent and plan messages share.
+    """
 
     frames: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Hop, frame's stamp: when sent."""
     requests: dict[Key, int] = field(default_factory=dict)
     plans: dict[Key, tuple[int, int, float]] = field(default_factory=dict)
+    """Frame's stamp, when sent, and the solver's time (s)."""
     steps: list[dict[str, float]] = field(default_factory=list)
-    """Milliseconds of every step that was seen whole, by hop."""
+    """Milliseconds by hop, of every step all of whose messages were seen."""
     strays: int = 0
-    """Commands whose frame's stamp was not seen on every topic that it should have passed."""
+    """Commands some of whose earlier messages were not seen."""
 
     def frame(self, hop: str, stamp: int, sent: int) -> None:
-        """A message that carries the frame's own stamp (ns): clock, camera, mask, latent."""
+        """Note a message of `hop`: clock, camera, mask or latent."""
         self.frames.setdefault(hop, {})[stamp] = sent
 
     def request(self, key: Key, sent: int) -> None:
+        """Note the request for a step."""
         self.requests[key] = sent
 
     def plan(self, key: Key, stamp: int, sent: int, solve_s: float) -> None:
+        """Note the plan of a step, made of the frame of `stamp` in `solve_s` seconds."""
         self.plans[key] = (stamp, sent, solve_s)
 
     def command(self, key: Key, stamp: int, sent: int, received: int) -> None:
-        """The arm's answer to a plan, told after everything that led to it."""
+        """Add up a step at the arm's answer. All earlier messages of the step were noted before."""
         hops = ("clock", "camera", "mask", "latent")
         times = [self.frames[hop][stamp] for hop in hops if stamp in self.frames.get(hop, {})]
         request, plan = self.requests.get(key), self.plans.get(key)
@@ -48,10 +56,10 @@ class Trace:
         solve = round(solve_s * 1e9)
         spent = {
             "overhead": received - camera - solve,
-            "render": camera - clock,  # the simulated camera's own, before the frame exists
+            "render": camera - clock,  # the simulated camera's own time, not in the overhead
             "segmentation": mask - camera,
             "encoder": latent - mask,
-            "step_request": request - mask,  # at the same time as the encoder
+            "step_request": request - mask,  # in parallel with the encoder
             "planner": planned - max(latent, request) - solve,
             "arm": sent - planned,
             "receipt": received - sent,
@@ -60,9 +68,13 @@ class Trace:
         self.steps.append({name: value / 1e6 for name, value in spent.items()})
 
     def figures(self) -> dict[str, Any]:
-        """Median and 99th percentile in milliseconds, in all and by hop."""
+        """Return the median and the 99th percentile (ms) of the overhead and of each hop.
+
+        Raises:
+            UserError: no step is complete.
+        """
         if not self.steps:
-            raise UserError("no control step was seen whole")
+            raise UserError("no control step was seen completely")
         result: dict[str, Any] = {"steps": len(self.steps), "strays": self.strays}
         for name in self.steps[0]:
             values = [step[name] for step in self.steps]

@@ -19,7 +19,7 @@ import pytest
 
 from ls3_common.errors import UserError
 from ls3_system_tests.faults import report
-from ls3_system_tests.faults.__main__ import keep_apart, plan
+from ls3_system_tests.faults.__main__ import check_settings, plan
 
 MODULE = [sys.executable, "-m", "ls3_system_tests.faults"]
 SHARE = ["none", "kill_segmentation", "stop_arm", "camera_lost"]
@@ -67,7 +67,7 @@ def test_a_fault_that_does_not_exist_is_named() -> None:
 
 def test_rows_of_other_settings_are_not_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "campaign.json"
-    keep_apart(path, {"seed": 0, "limits": (1.0, 2.0)})
-    keep_apart(path, {"seed": 0, "limits": (1.0, 2.0)})
+    check_settings(path, {"seed": 0, "limits": (1.0, 2.0)})
+    check_settings(path, {"seed": 0, "limits": (1.0, 2.0)})
     with pytest.raises(UserError, match="another seed"):
-        keep_apart(path, {"seed": 1, "limits": (1.0, 2.0)})
+        check_settings(path, {"seed": 1, "limits": (1.0, 2.0)})

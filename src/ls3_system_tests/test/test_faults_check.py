@@ -13,7 +13,7 @@ import pytest
 from dvrk_cable_env.arm.limits import ArmLimits
 from ls3_common.errors import DataError
 from ls3_system_tests.faults import check, report
-from ls3_system_tests.faults.check import ArmMove, Heard, Loss, Point, Ready
+from ls3_system_tests.faults.check import ArmMove, Heard, Onset, Point, Ready
 from ls3_system_tests.faults.kinds import (
     FAULTS,
     HOLD,
@@ -92,53 +92,53 @@ def test_a_step_on_a_frame_of_the_wrong_time_is_noticed(age_s: float) -> None:
 
 
 def test_hold_is_when_arm_node_sent_it() -> None:
-    losses = [Loss(HOLD, 10 * S)]
+    onsets = [Onset(HOLD, 10 * S)]
     seen = Heard(holds=[9 * S, 10 * S + 150 * MS], states=[Ready(5 * S, True, "")])
-    assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == pytest.approx(150.0)
+    assert check.hold_ms(seen, onsets, 11 * S, arm_lives=True) == pytest.approx(150.0)
     seen.moves = [point(10.3, 0.0)]
-    assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == pytest.approx(300.0), (
+    assert check.hold_ms(seen, onsets, 11 * S, arm_lives=True) == pytest.approx(300.0), (
         "a goal sent after the hold is no hold"
     )
 
 
 def test_a_hold_that_never_came_is_infinite_and_fails_the_row() -> None:
     seen = Heard(holds=[9 * S, 12 * S], states=[Ready(5 * S, True, "")])
-    assert check.hold_ms(seen, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=True) == math.inf
+    assert check.hold_ms(seen, [Onset(HOLD, 10 * S)], 11 * S, arm_lives=True) == math.inf
     assert not report.passed(row(hold_ms="never"))
 
 
 def test_an_arm_that_was_held_already_or_is_gone_sends_none() -> None:
     held = Heard(states=[Ready(5 * S, False, "stopped")])
-    assert check.hold_ms(held, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=True) is None
+    assert check.hold_ms(held, [Onset(HOLD, 10 * S)], 11 * S, arm_lives=True) is None
     gone = Heard(states=[Ready(5 * S, True, "")])
-    assert check.hold_ms(gone, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=False) == 0.0
+    assert check.hold_ms(gone, [Onset(HOLD, 10 * S)], 11 * S, arm_lives=False) == 0.0
     gone.moves = [point(10.9, 0.0)]
-    assert check.hold_ms(gone, [Loss(HOLD, 10 * S)], 11 * S, arm_lives=False) == pytest.approx(900)
+    assert check.hold_ms(gone, [Onset(HOLD, 10 * S)], 11 * S, arm_lives=False) == pytest.approx(900)
 
 
-def test_the_hold_of_an_earlier_loss_counts_once() -> None:
-    losses = [Loss(HOLD, 10 * S), Loss(HOLD, 10 * S + 130 * MS)]
+def test_the_hold_of_an_earlier_fault_counts_once() -> None:
+    onsets = [Onset(HOLD, 10 * S), Onset(HOLD, 10 * S + 130 * MS)]
     seen = Heard(holds=[10 * S + 120 * MS], states=[Ready(5 * S, True, "")])
-    assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == pytest.approx(120.0)
+    assert check.hold_ms(seen, onsets, 11 * S, arm_lives=True) == pytest.approx(120.0)
     seen.moves = [point(10.125, 0.0)]
-    assert check.hold_ms(seen, losses, 11 * S, arm_lives=True) == math.inf, "it moved after that"
-    other = [Loss(NO_MOVE, 10 * S), losses[1]]
+    assert check.hold_ms(seen, onsets, 11 * S, arm_lives=True) == math.inf, "it moved after that"
+    other = [Onset(NO_MOVE, 10 * S), onsets[1]]
     assert check.hold_ms(seen, other, 11 * S, arm_lives=True) == math.inf, "no cause to hold"
 
 
-def test_of_what_a_step_needs_the_last_goal_after_the_loss_counts() -> None:
+def test_of_what_a_step_needs_the_last_goal_after_the_onset_counts() -> None:
     seen = Heard(moves=[point(9.0, 0.0), point(10.05, 0.01), point(10.7, 0.02), point(12.0, 0.03)])
-    assert check.hold_ms(seen, [Loss(NO_MOVE, 10 * S)], 11 * S, True) == pytest.approx(700.0)
-    assert check.hold_ms(Heard(), [Loss(NO_MOVE, 10 * S)], 11 * S, True) == 0.0
-    assert check.hold_ms(seen, [Loss(NOTHING, 10 * S)], 11 * S, True) is None
-    both = [Loss(NO_MOVE, 10 * S), Loss(NO_MOVE, round(10.6 * S))]
+    assert check.hold_ms(seen, [Onset(NO_MOVE, 10 * S)], 11 * S, True) == pytest.approx(700.0)
+    assert check.hold_ms(Heard(), [Onset(NO_MOVE, 10 * S)], 11 * S, True) == 0.0
+    assert check.hold_ms(seen, [Onset(NOTHING, 10 * S)], 11 * S, True) is None
+    both = [Onset(NO_MOVE, 10 * S), Onset(NO_MOVE, round(10.6 * S))]
     assert check.hold_ms(seen, both, 11 * S, True) == pytest.approx(700.0), "the slowest"
 
 
 def test_rest_is_when_the_setpoint_changed_last() -> None:
     seen = recorded()
-    assert check.rest_ms(seen, [Loss(NO_MOVE, 1 * S)], 3 * S) == pytest.approx(500.0)
-    assert check.rest_ms(seen, [Loss(NOTHING, 1 * S)], 3 * S) is None
+    assert check.rest_ms(seen, [Onset(NO_MOVE, 1 * S)], 3 * S) == pytest.approx(500.0)
+    assert check.rest_ms(seen, [Onset(NOTHING, 1 * S)], 3 * S) is None
 
 
 def row(**values: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Fault injection: the simulated graph is broken in every way we know, and watched from outside.
+"""Fault injection: a campaign breaks the simulated graph in many ways, and observes it over DDS.
 
-`python -m ls3_system_tests.faults` (`make faults`) runs the campaign. Every process of the graph
-is a real one on real DDS; the injector stands between them and spoils what passes.
+`python -m ls3_system_tests.faults` (`make faults`) runs the campaign. Every node of the graph is a
+real process on real DDS. Processes are killed and stopped; an injector node between them spoils
+their messages.
 """

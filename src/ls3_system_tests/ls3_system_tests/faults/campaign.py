@@ -1,7 +1,8 @@
-"""One combination of faults at a time on a graph that lives on; only what was killed is begun anew.
+"""Runs combinations of faults, one after the other, on one graph.
 
-the arm moves -> faults begin -> WINDOW_S -> they end -> everybody answers, files can be read
--> an operator arms -> the arm moves again, which begins the next
+Only a killed process is restarted between two combinations. A combination takes this course: the
+arm moves; the faults begin; they end after WINDOW_S; every node must answer, and the recorded
+episodes must be readable; an operator arms; the arm must move again.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from ls3_system_tests.faults.observer import Observer
 from ls3_system_tests.faults.processes import Processes, limits
 
 WINDOW_S = 0.8
-"""From the beginning of the last fault to the end of all."""
+"""Time from the beginning of the last fault to the end of all."""
 ANSWER_S, START_S = 15.0, 90.0
-"""Longest time until a process answers: one that lives, and one that begins."""
+"""Longest times until a process answers: a running process, and one that starts."""
 RECOVER_S = 45.0
 """Longest time until the arm moves again."""
 EPISODE_STEPS = 50
@@ -33,42 +34,57 @@ EPISODE_STEPS = 50
 
 @dataclass
 class FaultRow:
-    """What one combination did; times in milliseconds, or seconds where the name says so."""
+    """The record of one combination of faults."""
 
     index: int
     faults: list[str]
     commit: str
     violations: list[str] = field(default_factory=list)
+    """Broken limits (`check.violations`), and damaged models that a node accepted."""
     moves: int = 0
-    """Goals sent to the robot from the first fault to the end of all."""
+    """Goals sent to the robot between the first fault and the end of all."""
     hold_ms: float | None = None
+    """See `check.hold_ms`."""
     rest_ms: float | None = None
+    """See `check.rest_ms`."""
     hangs: list[str] = field(default_factory=list)
+    """Processes that ended or did not answer, and an episode that did not end."""
     unreadable: list[str] = field(default_factory=list)
+    """Errors of recorded episodes that could not be read."""
     episodes: int = 0
+    """Recorded episodes, the unreadable ones included."""
     recovered: bool = False
+    """Whether the arm moved again."""
     recover_s: float | None = None
     took_s: float = 0.0
     recovered_anew: bool | None = None
-    """Where the arm did not move again, or something hung: with all of the graph begun anew."""
+    """Whether the arm moved after a restart of the whole graph. The graph is restarted if the arm
+    did not recover or something hung; None if neither was so."""
 
 
 class Campaign:
-    """A graph with its observer; a context manager."""
+    """The graph and its observer, as a context manager that starts and ends the processes."""
 
     def __init__(self, work: Path, model: Path, stopped: Callable[[], bool] = lambda: False):
+        """Prepare the graph.
+
+        Args:
+            work: folder of parameters, logs and recorded episodes.
+            model: the model that encoder and planner use.
+            stopped: tells whether the user asked to stop.
+        """
         self._model, self._stopped = model, stopped
         self.processes = Processes(work, model)
         self._damaged = damaged(model, work)
         self._observer = Observer()
         self._number = 0
         self._commit = git_commit()
-        self._moved = False  # as the last thing that was seen of it
+        self._moved = False  # whether the arm moved at the end of the last combination
 
     def __enter__(self) -> Campaign:
         try:
             self.processes.start_all()
-        except BaseException:  # also Ctrl-C: those that have started must not stay
+        except BaseException:  # Ctrl-C as well: no started process may be left behind
             self.processes.close()
             raise
         return self
@@ -78,7 +94,7 @@ class Campaign:
         self._observer.close()
 
     def ready(self) -> bool:
-        """Everybody answers and the arm moves; the graph is begun anew where it does not."""
+        """Return whether all nodes answer and the arm moves, after a restart if necessary."""
         for _ in range(2):
             if self._moved:
                 return True
@@ -90,19 +106,25 @@ class Campaign:
         return False
 
     def restart(self) -> None:
-        """All of the graph anew."""
+        """Restart the whole graph."""
         self._moved = False
         self.processes.close()
         self._observer.forget_episode()
         self.processes.start_all()
 
     def run(self, combination: Combination) -> FaultRow:
-        """Break, watch, mend; the graph is `ready` before."""
+        """Begin the faults, end them, and judge what was observed.
+
+        The graph must be `ready`.
+
+        Raises:
+            TimeoutError: the injector does not answer.
+        """
         names = [fault.name for fault in combination.faults]
         row = FaultRow(combination.index, names, self._commit)
         began = time.monotonic()
         time.sleep(combination.wait)
-        losses, notes = self._break(combination)
+        onsets, notes = self._break(combination)
         row.violations += notes
         time.sleep(WINDOW_S)
         end = time.time_ns()
@@ -127,9 +149,9 @@ class Campaign:
         self._read_episodes(row)
         seen = self._observer.take()
         row.violations += check.violations(seen, limits())
-        row.moves = sum(losses[0].began <= move.sent <= end for move in seen.moves)
-        hold = check.hold_ms(seen, losses, end, check.arm_lives(combination))
-        rest = check.rest_ms(seen, losses, end)
+        row.moves = sum(onsets[0].began <= move.sent <= end for move in seen.moves)
+        hold = check.hold_ms(seen, onsets, end, check.arm_lives(combination))
+        rest = check.rest_ms(seen, onsets, end)
         row.hold_ms = None if hold is None else round(hold, 1)
         row.rest_ms = None if rest is None else round(rest, 1)
         row.took_s = round(time.monotonic() - began, 2)
@@ -138,15 +160,15 @@ class Campaign:
             row.recovered_anew = self.ready()
         return row
 
-    def _break(self, combination: Combination) -> tuple[list[check.Loss], list[str]]:
+    def _break(self, combination: Combination) -> tuple[list[check.Onset], list[str]]:
         began, active = time.monotonic(), list[str]()
-        losses, notes = [], []
+        onsets, notes = [], []
         timed = zip(combination.delays, combination.faults, strict=True)
         for delay, fault in sorted(timed, key=lambda pair: pair[0]):
             time.sleep(max(0.0, began + delay - time.monotonic()))
-            losses.append(check.Loss(fault.takes, time.time_ns()))
+            onsets.append(check.Onset(fault.demands, time.time_ns()))
             notes += self._begin(fault, active)
-        return losses, notes
+        return onsets, notes
 
     def _begin(self, fault: Fault, active: list[str]) -> list[str]:
         if fault.how == "none":
@@ -177,7 +199,7 @@ class Campaign:
                 self.processes.start(fault.node)
 
     def _moves_again(self) -> bool:
-        """As an operator: arm, have an episode run, and see the arm being sent and moving."""
+        """Arm and run an episode, as an operator would, until the arm gets a goal and moves."""
         observer, since = self._observer, time.time_ns()
         deadline, asked = time.monotonic() + RECOVER_S, 0.0
         while time.monotonic() < deadline and not self._stopped():
@@ -205,7 +227,7 @@ class Campaign:
 
 
 def as_dict(row: FaultRow) -> dict[str, Any]:
-    """A row as JSON has it; a hold that never came is a text there."""
+    """Return a row for JSON, which has no infinity: a hold that never came is "never"."""
     values = asdict(row)
     if row.hold_ms == float("inf"):
         values["hold_ms"] = "never"

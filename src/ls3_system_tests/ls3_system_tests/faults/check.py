@@ -1,7 +1,7 @@
-"""Judges what was seen on DDS, with arithmetic of its own: the filter under test is not asked.
+"""Judges what was observed on DDS. The arithmetic is independent of the filter under test. No ROS.
 
-Pure: no ROS. `sent` is when a sender's middleware gave a message away (ns of wall time), `stamp`
-is its header's (ns of the graph's clock). Positions are the tip's (x, y) in metres.
+`sent` is the wall time (ns) at which a sender's middleware sent a message. `stamp` is the stamp in
+the message's header (ns of the graph's clock). Positions are the tip's (x, y) in metres.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import NamedTuple
 from dvrk_cable_env.arm.limits import ArmLimits
 from ls3_system_tests.faults.kinds import HOLD, NO_MOVE, Combination
 
-LOOSE_M = 2e-6
-"""Commands travel as double, plans as float32."""
-LOOSE_S = 0.03
-"""The clock may tick between a decision and its message; ours ticks each 10 ms."""
+TOLERANCE_M = 2e-6
+"""Rounding: commands travel as double, plans as float32."""
+TOLERANCE_S = 0.03
+"""The clock, which ticks every 10 ms, may tick between a decision and its message."""
 STILL_M = 1e-6
+"""A setpoint that changes by no more than this is at rest."""
 
 
 class Point(NamedTuple):
-    """A setpoint that the robot told, or a goal that it was sent."""
+    """A setpoint from the robot, or a goal sent to the robot."""
 
     sent: int
     stamp: int
@@ -31,7 +32,7 @@ class Point(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """Whether arm_node called itself ready."""
+    """A MotionState of arm_node: whether the node is ready, and if not, the reason."""
 
     sent: int
     ready: bool
@@ -39,7 +40,7 @@ class Ready(NamedTuple):
 
 
 class ArmMove(NamedTuple):
-    """An arm_command that moves the arm."""
+    """An ArmCommand that moves the arm, with the stamp of the camera frame it rests on."""
 
     stamp: int
     image_stamp: int
@@ -47,26 +48,29 @@ class ArmMove(NamedTuple):
 
 @dataclass
 class Heard:
-    """What was heard, in the order of sending; `setpoints` begins with one before the rest."""
+    """The messages that were observed during one combination of faults."""
 
     setpoints: list[Point] = field(default_factory=list)
+    """In the order of receipt; the first one is from before the combination."""
     moves: list[Point] = field(default_factory=list)
+    """Goals sent to the robot."""
     holds: list[int] = field(default_factory=list)
+    """When arm_node told the robot to hold."""
     states: list[Ready] = field(default_factory=list)
     answers: list[ArmMove] = field(default_factory=list)
     before: Point | None = None
-    """The last move before these."""
+    """The last goal before the combination."""
 
 
-class Loss(NamedTuple):
-    """One fault and when it began, at the latest (ns of wall time)."""
+class Onset(NamedTuple):
+    """The latest time at which a fault began (ns of wall time), and what the fault demands."""
 
-    takes: str
+    demands: str
     began: int
 
 
 def violations(seen: Heard, limits: ArmLimits) -> list[str]:
-    """Every goal sent to the robot, and every decision to move, that breaks a limit."""
+    """Describe every goal sent to the robot, and every decision to move, that breaks a limit."""
     return [*_of_moves(seen, limits), *_of_answers(seen, limits)]
 
 
@@ -79,19 +83,19 @@ def _of_moves(seen: Heard, limits: ArmLimits) -> Iterator[str]:
             yield f"a goal that is not finite: {goal}"
             continue
         for value, low, high in zip(goal, limits.low, limits.high, strict=True):
-            if not low - LOOSE_M <= value <= high + LOOSE_M:
+            if not low - TOLERANCE_M <= value <= high + TOLERANCE_M:
                 yield f"a goal outside the workspace: {value:.6f} m, not in [{low:g}, {high:g}]"
         begin = next((p for p in reversed(setpoints) if p.sent <= move.sent), None)
         if begin is None:
             yield "a goal before any setpoint was known"
         else:
             step = (move.x - begin.x, move.y - begin.y)
-            if max(map(abs, step)) > limits.max_step + LOOSE_M:
+            if max(map(abs, step)) > limits.max_step + TOLERANCE_M:
                 yield f"a step of {step[0]:.6f}, {step[1]:.6f} m, allowed {limits.max_step:g} m"
-            if last is not None and move.stamp > last.stamp:  # else the clock began anew
-                elapsed = (move.stamp - last.stamp) * 1e-9 + LOOSE_S
+            if last is not None and move.stamp > last.stamp:  # else the clock was restarted
+                elapsed = (move.stamp - last.stamp) * 1e-9 + TOLERANCE_S
                 longest = min(limits.max_velocity * elapsed, limits.max_acceleration * elapsed**2)
-                if math.hypot(*step) > longest + LOOSE_M:
+                if math.hypot(*step) > longest + TOLERANCE_M:
                     yield f"a step of {math.hypot(*step):.6f} m {elapsed:.3f} s after the last"
         last = move
 
@@ -103,56 +107,64 @@ def _of_answers(seen: Heard, limits: ArmLimits) -> Iterator[str]:
             yield f"a step on a frame {age:.3f} s old, allowed {limits.max_image_age:g} s"
 
 
-def hold_ms(seen: Heard, losses: Sequence[Loss], end: int, arm_lives: bool) -> float | None:
-    """How long after its loss the arm was held, of the slowest loss; None where none counts.
+def hold_ms(seen: Heard, onsets: Sequence[Onset], end: int, arm_lives: bool) -> float | None:
+    """Return the longest time (ms) from the onset of a fault to the reaction that it demands.
 
-    What takes the robot's state or the right to move it: until arm_node's `hold` was sent. What
-    takes what a new step needs: until the last goal was sent, 0 where none was; the step that is
-    under way then goes to its end, inside the limits. A hold that never came is infinite.
+    HOLD: until arm_node sent a hold, and no goal after the hold. NO_MOVE: until the last goal was
+    sent, or 0 if none was sent; the step that was under way may end, inside the limits.
 
     Args:
-        end: when the faults were taken back (ns of wall time).
-        arm_lives: whether arm_node is there to send a hold.
+        seen: the observed messages.
+        onsets: the beginnings of the faults.
+        end: when the faults ended (ns of wall time).
+        arm_lives: whether arm_node runs, and can send a hold.
+
+    Returns:
+        Milliseconds; infinity if a hold never came; None if no fault demands a reaction, or the arm
+        was held already.
     """
     times = [
-        _one_hold(seen, loss, end, arm_lives)
-        for loss in losses
-        if not _held_before(seen, loss, losses)
+        _one_hold(seen, onset, end, arm_lives)
+        for onset in onsets
+        if not _held_before(seen, onset, onsets)
     ]
     return max((time for time in times if time is not None), default=None)
 
 
-def _held_before(seen: Heard, loss: Loss, losses: Sequence[Loss]) -> bool:
-    """Whether the arm was told to hold, and not to move after that, because of an earlier loss.
+def _held_before(seen: Heard, onset: Onset, onsets: Sequence[Onset]) -> bool:
+    """Return whether an earlier fault had the arm held, and no goal followed before this onset.
 
-    Only then: arm_node's own word that it is not ready may come a little after its `hold`.
+    arm_node's state cannot answer this: "not ready" may be sent a little after the hold.
     """
-    earlier = [one.began for one in losses if one.takes == HOLD and one.began < loss.began]
-    if not earlier or loss.takes != HOLD:
+    earlier = [one.began for one in onsets if one.demands == HOLD and one.began < onset.began]
+    if not earlier or onset.demands != HOLD:
         return False
-    hold = max((sent for sent in seen.holds if min(earlier) <= sent <= loss.began), default=None)
-    return hold is not None and not any(hold <= move.sent <= loss.began for move in seen.moves)
+    hold = max((sent for sent in seen.holds if min(earlier) <= sent <= onset.began), default=None)
+    return hold is not None and not any(hold <= move.sent <= onset.began for move in seen.moves)
 
 
-def _one_hold(seen: Heard, loss: Loss, end: int, arm_lives: bool) -> float | None:
-    if loss.takes == HOLD and arm_lives:
-        before = [state for state in sorted(seen.states) if state.sent <= loss.began]
+def _one_hold(seen: Heard, onset: Onset, end: int, arm_lives: bool) -> float | None:
+    if onset.demands == HOLD and arm_lives:
+        before = [state for state in sorted(seen.states) if state.sent <= onset.began]
         if before and not before[-1].ready:
-            return None  # it was held already
-        hold = min((sent for sent in seen.holds if loss.began <= sent <= end), default=None)
+            return None  # the arm was held already
+        hold = min((sent for sent in seen.holds if onset.began <= sent <= end), default=None)
         if hold is None:
             return math.inf
-        last = max((m.sent for m in seen.moves if loss.began <= m.sent <= end), default=hold)
-        return (max(hold, last) - loss.began) / 1e6
-    if loss.takes in (NO_MOVE, HOLD):
-        moves = [move.sent for move in seen.moves if loss.began <= move.sent <= end]
-        return (max(moves) - loss.began) / 1e6 if moves else 0.0
+        last = max((m.sent for m in seen.moves if onset.began <= m.sent <= end), default=hold)
+        return (max(hold, last) - onset.began) / 1e6
+    if onset.demands in (NO_MOVE, HOLD):
+        moves = [move.sent for move in seen.moves if onset.began <= move.sent <= end]
+        return (max(moves) - onset.began) / 1e6 if moves else 0.0
     return None
 
 
-def rest_ms(seen: Heard, losses: Sequence[Loss], end: int) -> float | None:
-    """How long after the first loss the robot's setpoint still changed; None without a loss."""
-    began = min((loss.began for loss in losses if loss.takes in (NO_MOVE, HOLD)), default=None)
+def rest_ms(seen: Heard, onsets: Sequence[Onset], end: int) -> float | None:
+    """Return for how long (ms) after the first onset the robot's setpoint still changed.
+
+    None if no fault demands a reaction. The arguments are those of `hold_ms`.
+    """
+    began = min((onset.began for onset in onsets if onset.demands in (NO_MOVE, HOLD)), default=None)
     if began is None:
         return None
     changes = [
@@ -165,5 +177,5 @@ def rest_ms(seen: Heard, losses: Sequence[Loss], end: int) -> float | None:
 
 
 def arm_lives(combination: Combination) -> bool:
-    """Whether arm_node runs on through all of a combination."""
+    """Return whether no fault of a combination kills or stops arm_node."""
     return not any(fault.node == "arm" for fault in combination.faults)

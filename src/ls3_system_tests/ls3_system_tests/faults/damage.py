@@ -1,4 +1,4 @@
-"""Models that must not be loaded."""
+"""Damaged models, which nodes must refuse to load."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def damaged(model: Path, work: Path) -> list[Path]:
-    """Copies of a model: cut off, with bytes changed, without its manifest, empty."""
+    """Make damaged copies of `model` in `work`: truncated, altered, without manifest, and empty."""
     copies = []
     for name in ("cut", "changed", "no_manifest", "empty"):
         copy = work / f"model_{name}"
@@ -19,7 +19,7 @@ def damaged(model: Path, work: Path) -> list[Path]:
             weights.write_bytes(content[: len(content) // 2])
         elif name == "changed":
             middle = len(content) // 2
-            content[middle : middle + 4096] = b"\xff" * 4096  # as numbers: NaN
+            content[middle : middle + 4096] = b"\xff" * 4096  # as float32: NaN
             weights.write_bytes(content)
         elif name == "no_manifest":
             (copy / "manifest.json").unlink()

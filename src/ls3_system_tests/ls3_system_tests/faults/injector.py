@@ -1,7 +1,7 @@
-"""A node between the others that passes messages on, spoiled as its parameter `active` says.
+"""A node that relays messages between the other nodes, and spoils them.
 
-The simulation runs in the namespace `sim`, encoder's and planner's answers go to topics below
-`before`; this node alone connects them to the names that the graph knows.
+The parameter `active` names the faults. The simulation runs in the namespace `sim`, and encoder and
+planner publish below `before`. Only this node connects those topics to the graph's names.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from ls3_system_tests.faults.kinds import INJECTIONS
 
 ARM = "PSM1"
 SIM, BEFORE = "sim", "before"
-"""Namespaces of the simulation, and of what comes before this node."""
+"""Namespaces of the simulation, and of the encoder's and planner's messages before this node."""
 NAME = "fault_injector"
 
 
 class Injector(Node):
-    """Relays; a message that no fault concerns is passed on as it came, without being read."""
+    """The relay. Without an active fault, messages are passed on as bytes."""
 
     def __init__(self) -> None:
         super().__init__(NAME)
         self._active: frozenset[str] = frozenset()
-        self._newest_state: Any = None  # as bytes
+        self._newest_state: Any = None  # serialized
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.declare_parameter("active", Parameter.Type.STRING_ARRAY)
         self.add_on_set_parameters_callback(self._on_parameters)
@@ -111,11 +111,11 @@ class Injector(Node):
         for command in commands:
             self._commands.publish(StringStamped(string=command))
         if ended and self._newest_state is not None:
-            self._state(self._newest_state)  # what was kept back or changed is told now
+            self._state(self._newest_state)  # the true state, which a fault may have hidden
 
 
 def main() -> int:
-    """Entry point of the process."""
+    """Run the node."""
     return run(Injector)
 
 

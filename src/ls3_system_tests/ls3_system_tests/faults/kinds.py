@@ -1,4 +1,4 @@
-"""What is broken, how, and what must be seen afterwards. Pure: no ROS."""
+"""The kinds of faults, the reactions that they demand, and random combinations of them. No ROS."""
 
 from __future__ import annotations
 
@@ -10,30 +10,42 @@ from dataclasses import dataclass
 NODES = ("sim", "segmentation", "encoder", "planner", "arm", "episode")
 """The graph's processes that are killed and stopped; `sim` is camera and robot in one."""
 LATEST_S, WAIT_S = 0.4, 0.7
-"""Faults of one combination begin within so many seconds, the first so long after a motion at the
-latest; a step takes about 0.6 s."""
+"""All faults of a combination begin within LATEST_S. The first one begins at most WAIT_S after a
+motion was seen; a step takes about 0.6 s."""
 
 NOTHING, NO_MOVE, HOLD = "nothing", "no move", "hold"
-"""What a fault takes away: nothing that a step needs; what a new step needs, so that none may
-begin; the arm's state or the right to move it, so that arm_node must tell it to hold."""
+"""The reaction that a fault demands. NOTHING: a step can still be made. NO_MOVE: a new step lacks
+something, so that none may begin. HOLD: the arm's state is unknown or the arm may not move, so that
+arm_node must tell the arm to hold."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """One way to break the graph.
 
-    how: kill or stop a process, inject into the messages, load a damaged model, deactivate.
+    Attributes:
+        name: a unique name.
+        how: kill or stop a process, inject into messages, load a damaged model, or deactivate.
+        demands: the reaction that must follow: NOTHING, NO_MOVE or HOLD.
+        node: the process that is killed or stopped, one of NODES; else empty.
     """
 
     name: str
     how: str
-    takes: str
+    demands: str
     node: str = ""
 
 
 @dataclass(frozen=True)
 class Combination:
-    """Faults that begin `wait` and then `delays` seconds after the arm was seen to move."""
+    """Faults that occur together.
+
+    Attributes:
+        index: the row's number in the campaign.
+        faults: the faults.
+        delays: when each fault begins, after `wait` (s).
+        wait: the time from a motion of the arm to the beginning (s).
+    """
 
     index: int
     faults: tuple[Fault, ...]
@@ -42,10 +54,12 @@ class Combination:
 
     @property
     def name(self) -> str:
+        """The names of the faults."""
         return " + ".join(fault.name for fault in self.faults)
 
     @property
     def killed(self) -> list[str]:
+        """The processes that are killed."""
         return [fault.node for fault in self.faults if fault.how == "kill"]
 
 
@@ -55,7 +69,7 @@ def _processes() -> Iterator[Fault]:
 
 
 INJECTIONS = {
-    # what the camera shows
+    # camera frames
     "camera_lost": NO_MOVE,
     "camera_frozen": NO_MOVE,
     "frame_black": NO_MOVE,
@@ -67,10 +81,10 @@ INJECTIONS = {
     "frame_no_stamp": NO_MOVE,
     "frames_swapped": NOTHING,
     "frames_doubled": NOTHING,
-    # what the encoder tells
+    # the encoder's latents
     "latent_nan": NO_MOVE,
     "latent_size": NO_MOVE,
-    # what the planner wants
+    # the planner's plans
     "plan_late": NO_MOVE,
     "plan_infeasible": NO_MOVE,
     "plan_nan": NO_MOVE,
@@ -78,7 +92,7 @@ INJECTIONS = {
     "plan_long": NO_MOVE,
     "plan_repeated": NOTHING,
     "plan_outward": NOTHING,
-    # what the robot says and does
+    # the robot's messages and behaviour
     "robot_fault": HOLD,
     "robot_pause": HOLD,
     "robot_lost": HOLD,
@@ -90,20 +104,20 @@ INJECTIONS = {
     "robot_frame": NO_MOVE,
     "robot_drops_moves": NOTHING,
 }
-"""Everything that the injector knows to do."""
+"""The faults that the injector can make, with the reaction that each demands."""
 FAULTS = (
     *_processes(),
-    *(Fault(name, "inject", takes) for name, takes in INJECTIONS.items()),
+    *(Fault(name, "inject", demand) for name, demand in INJECTIONS.items()),
     Fault("model_damaged", "model", NOTHING),
     Fault("deactivated", "deactivate", HOLD),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
 CONTROL = Fault("none", "none", NOTHING)
-"""What the same watching shows where nothing is broken: the arm must move."""
+"""The control: the same observation without a fault, during which the arm must move."""
 
 
 def singles(seed: int) -> list[Combination]:
-    """Nothing, then every fault alone."""
+    """Return the control without a fault, then every fault alone."""
     rng = random.Random(seed)
     return [
         Combination(i, (fault,), (0.0,), round(rng.uniform(0.0, WAIT_S), 3))
@@ -112,9 +126,9 @@ def singles(seed: int) -> list[Combination]:
 
 
 def combinations(count: int, seed: int, first: int) -> list[Combination]:
-    """Two or three different faults each; the i-th does not depend on `count`.
+    """Draw `count` combinations of two or three faults; the i-th one does not depend on `count`.
 
-    first: number of the first of them.
+    first: the index of the first combination.
     """
     return [_draw(first + i, random.Random(f"{seed}/{i}")) for i in range(count)]
 
@@ -129,6 +143,6 @@ def _draw(index: int, rng: random.Random) -> Combination:
 
 
 def _possible(faults: Sequence[Fault]) -> bool:
-    """A process is not killed and stopped at once."""
+    """Return whether no process is both killed and stopped."""
     nodes = [fault.node for fault in faults if fault.node]
     return len(set(nodes)) == len(nodes)

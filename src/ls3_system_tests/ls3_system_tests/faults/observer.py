@@ -1,4 +1,4 @@
-"""Hears what goes over DDS, and asks the graph what an operator would ask it."""
+"""Records the graph's messages on DDS, and calls the graph's services as an operator would."""
 
 from __future__ import annotations
 
@@ -31,14 +31,22 @@ from ls3_system_tests.faults.injector import ARM, NAME, SIM
 from ls3_system_tests.faults.processes import MODULES, node_name
 
 SENT = "source_timestamp"
+"""Key of the time of sending (ns) in a message's info."""
 MOVES = ("sent", "clamped")
+"""Outcomes of an ArmCommand that moves the arm."""
 POLL_S = 0.02
 RETRY_S = 2.0
-"""A request to a process that was just killed is answered by nobody; it is sent again."""
+"""A request is sent again after this time: a process that was just killed does not answer."""
 
 
 class Observer:
-    """One node that spins in a thread of its own."""
+    """The observing node, whose callbacks run in a thread of its own.
+
+    Attributes:
+        last_move: when the last goal was sent to the robot (ns of wall time).
+        last_change: when the robot's setpoint last changed (ns of wall time).
+        state: the newest state of arm_node.
+    """
 
     def __init__(self) -> None:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -46,7 +54,7 @@ class Observer:
         self._lock = threading.Lock()
         self._seen = Heard()
         self._setpoint: Point | None = None
-        self.last_move = self.last_change = 0  # when sent (ns)
+        self.last_move = self.last_change = 0
         self.state = Ready(0, False, "nothing heard yet")
         hear = node.create_subscription
         setpoint, move = topics.arm(ARM, "setpoint_cp"), topics.arm(ARM, "move_cp")
@@ -67,13 +75,14 @@ class Observer:
         self._goal: Any = None  # the future of a goal's handle
         self._result: Any = None
         self._leaving = threading.Event()
-        # not the nodes' executor: it cannot give message info (ls3_common.executors)
+        # the nodes' executor cannot give a message's info reliably (ls3_common.executors)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
+        """Stop observing."""
         self._leaving.set()
         self._thread.join(5.0)
         self._executor.shutdown()
@@ -81,7 +90,7 @@ class Observer:
         rclpy.try_shutdown()
 
     def take(self) -> Heard:
-        """What was heard since the last call."""
+        """Return the messages that were observed since the last call."""
         with self._lock:
             seen, self._seen = self._seen, Heard()
             moves = [*([seen.before] if seen.before else []), *sorted(seen.moves)]
@@ -91,7 +100,7 @@ class Observer:
         return seen
 
     def silent(self, patience: float) -> list[str]:
-        """The processes that do not answer within `patience` seconds."""
+        """Return the names of the processes that do not answer within `patience` seconds."""
         deadline = time.monotonic() + patience
         waiting, sent = dict(self._pings), dict.fromkeys(self._pings, -RETRY_S)
         answers: dict[str, list[Any]] = {name: [] for name in waiting}
@@ -106,28 +115,29 @@ class Observer:
         return sorted(waiting)
 
     def inject(self, names: list[str], patience: float = 10.0) -> None:
-        """Have the injector do these, and nothing else.
+        """Set the injector's active faults, by name.
 
         Raises:
-            TimeoutError: it does not answer.
+            TimeoutError: the injector does not answer within `patience` seconds, or refuses.
         """
         value = ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=names)
         request = SetParameters.Request(parameters=[Parameter(name="active", value=value)])
         answer = self._call(self._inject, request, patience)
         if answer is None or not answer.results[0].successful:
-            raise TimeoutError(f"the injector does not take {names}: {answer}")
+            raise TimeoutError(f"the injector does not accept the faults {names}: {answer}")
 
     def arm(self) -> None:
-        """The operator arms, after an activation where that is needed."""
+        """Arm as an operator would; first activate arm_node if it is inactive."""
         if "not active" in self.state.reason:
             self._transition(Transition.TRANSITION_ACTIVATE)
         self._call(self._arm, Trigger.Request(), 1.0)
 
     def deactivate(self) -> None:
+        """Deactivate arm_node, without waiting for the answer."""
         self._transition(Transition.TRANSITION_DEACTIVATE, wait=False)
 
     def load(self, path: str) -> list[str]:
-        """Who takes a model from there, which nobody must: its nodes; none may be silent."""
+        """Have all nodes load the model at `path`; return the nodes that accept the model."""
         taken = []
         for name, client in self._loaders.items():
             answer = self._call(client, LoadModel.Request(path=path), 5.0)
@@ -136,7 +146,7 @@ class Observer:
         return taken
 
     def begin_episode(self, number: int, steps: int) -> None:
-        """Have an episode run, where none does."""
+        """Have an episode of at most `steps` steps run, unless one runs already."""
         if self._goal is not None and not self._goal.done():
             return
         if self._goal is not None and self._goal.result() is not None:
@@ -152,10 +162,10 @@ class Observer:
             self._goal, self._result = self._episodes.send_goal_async(goal), None
 
     def end_episode(self, patience: float) -> str:
-        """Cancel the episode; its file, empty where there is none.
+        """Cancel the episode and return the path of its file; empty if there is none.
 
         Raises:
-            TimeoutError: it does not end.
+            TimeoutError: the episode does not end within `patience` seconds.
         """
         if self._goal is None or not self._wait(self._goal.done, patience):
             return ""
@@ -173,7 +183,7 @@ class Observer:
         return str(ended.result.file) if ended.status != GoalStatus.STATUS_UNKNOWN else ""
 
     def forget_episode(self) -> None:
-        """Its node was killed; nobody will ever answer."""
+        """Drop the episode, because episode_node was killed and will not answer."""
         self._goal = self._result = None
 
     def _transition(self, transition: int, wait: bool = True) -> None:

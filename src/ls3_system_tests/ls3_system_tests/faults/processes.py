@@ -1,4 +1,4 @@
-"""The graph's processes: each can be killed, stopped, and started again."""
+"""The graph's processes, each of which can be killed, stopped and restarted."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ MODULES = {
     "injector": "ls3_system_tests.faults.injector",
 }
 LIMITS = {
-    # what a hold within 0.2 s takes: a robot that is not heard for half of that is lost
+    # a hold within 0.2 s requires that a silent robot is noticed in half of that time
     "max_state_age": 0.1,
     "max_silence": 0.1,
     "max_image_age": 1.0,
-    # the start is at (-0.09, 0.005): a step outward meets the edge
+    # the arm starts at (-0.09, 0.005), so that a step outward meets this edge
     "workspace_low": (-0.092, -0.002),
 }
-"""Limits of arm_node that differ from its defaults, which are a robot's; all else is as there."""
+"""The limits of arm_node that differ from the defaults (those of a robot)."""
 ARM_PARAMETERS = {"arm": ARM, "auto_enable": True, "motion_timeout": 2.0}
 TIMEOUTS = {
     "start_timeout": 15.0,
@@ -46,28 +46,29 @@ TIMEOUTS = {
     "plan_timeout": 1.5,
     "motion_timeout": 3.0,
 }
-"""Of episode_node: an episode that the faults have cut off ends soon."""
+"""Timeouts of episode_node, short, so that an episode that a fault interrupted ends soon."""
 LEASE_S = 3
-"""Seconds after which DDS forgets a killed process; its default is 20. Until then there are two
-nodes of one name, and the new one is not heard."""
+"""Seconds after which DDS forgets a killed process; the default is 20. Until then there are two
+nodes of the same name, and no messages of the new node are received."""
 
 
 def limits() -> ArmLimits:
-    """What arm_node was told, for whoever checks it."""
+    """Return the limits that arm_node runs with."""
     return ArmLimits(frame=f"{ARM}_base", **LIMITS)  # type: ignore[arg-type]
 
 
 def node_name(name: str) -> str:
-    """What the ROS graph calls a process."""
+    """Return the name of a process's node in the ROS graph."""
     if name == "injector":
         return f"/{NAME}"
     return f"/{SIM}/sim_node" if name == "sim" else f"/{name}_node"
 
 
 class Processes:
-    """All of them, in a ROS domain of their own; their output goes to `work`/NAME.log."""
+    """All processes of the graph, by the names in MODULES. The output goes to `work`/NAME.log."""
 
     def __init__(self, work: Path, model: Path) -> None:
+        """Write the parameter file into `work`; encoder and planner will use `model`."""
         self.work, self.record = work, work / "episodes"
         self._children: dict[str, Child] = {}
         work.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ class Processes:
         }
 
     def start(self, name: str) -> None:
-        """Start one process that does not run."""
+        """Start a process, after ending what is left of its predecessor."""
         command = [sys.executable, "-m", MODULES[name], "--ros-args"]
         command += ["--params-file", str(self._config)]
         for old, new in self._remaps.get(name, {}).items():
@@ -101,28 +102,29 @@ class Processes:
             self._children[name] = Child(command, environment=environment, output=log, errors=log)
 
     def start_all(self) -> None:
+        """Start every process."""
         for name in MODULES:
             self.start(name)
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to one of them; SIGKILL is seen through."""
+        """Send a signal to a process; after SIGKILL wait until the process has ended."""
         self._children[name].signal(number)
         if number == signal.SIGKILL:
             self._children[name].end(0.0)
 
     def ended(self) -> list[str]:
-        """Those that do not run."""
+        """Return the names of the processes that have ended."""
         return [name for name, child in self._children.items() if not child.alive()]
 
     def close(self) -> None:
-        """Kill them all."""
+        """Kill all processes."""
         for child in self._children.values():
             child.end(0.0)
 
     def _parameters(self, model: Path) -> dict[str, Any]:
         shipped = find_shared("config/cable_routing.yaml")
         if shipped is None:
-            raise UserError("config/cable_routing.yaml is not installed")
+            raise UserError("config/cable_routing.yaml is not installed", do="run `make build`")
         document = yaml.safe_load(shipped.read_text())
         changes: dict[str, Mapping[str, Any]] = {
             "encoder_node": {"model": str(model)},
@@ -138,26 +140,25 @@ class Processes:
 
 
 def _plain(value: Any) -> Any:
-    """As YAML has it."""
-    return list(value) if isinstance(value, tuple) else value
+    return list(value) if isinstance(value, tuple) else value  # YAML has no tuples
 
 
 def isolate(work: Path, domain_id: int) -> None:
-    """Give this process and its children a ROS domain of their own on this computer.
+    """Give this process and its children the ROS domain `domain_id` on this computer.
 
-    The environment's variables are set, and `work` receives the Fast DDS profile that they name: as
-    of a simulated graph, but a process that was killed is forgotten after `LEASE_S`.
+    This sets environment variables, and writes the Fast DDS profile that they name into `work`. The
+    profile is that of a simulated graph, except that DDS forgets a killed process after LEASE_S.
     """
     namespace = "http://www.eprosima.com"
     ET.register_namespace("", namespace)
-    tree = ET.parse(transport.PROFILES["udp"])  # as a simulated graph is launched
+    tree = ET.parse(transport.PROFILES["udp"])  # the profile of a simulated graph
     rtps = tree.getroot().find(f".//{{{namespace}}}rtps")
     assert rtps is not None
     discovery = ET.SubElement(ET.SubElement(rtps, "builtin"), "discovery_config")
     ET.SubElement(ET.SubElement(discovery, "leaseDuration"), "sec").text = str(LEASE_S)
     announcement = ET.SubElement(discovery, "leaseAnnouncement")
     ET.SubElement(announcement, "sec").text = "1"
-    for element in tree.iter():  # made here without it
+    for element in tree.iter():  # the elements added above have no namespace yet
         if not element.tag.startswith("{"):
             element.tag = f"{{{namespace}}}{element.tag}"
     work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Rows kept as they come, and the figures and the table made of them."""
+"""The file of a campaign's rows, and the figures and the table made of the rows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ls3_common import files
 from ls3_system_tests.faults.kinds import BY_NAME, CONTROL, HOLD, NOTHING
 
 ALLOWED_MS = 200.0
-"""Longest time until the arm is held."""
+"""Longest time allowed until the arm is held."""
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a campaign that was begun; a last line that was cut off is none.
+    """Read the rows of a campaign; remove an incomplete last line, which an interruption can leave.
 
     Raises:
         DataError: the file cannot be read, or another line is damaged.
@@ -33,13 +33,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """One line at the end of the file."""
+    """Append a row to the file."""
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def hold(row: dict[str, Any]) -> float | None:
-    """Milliseconds; infinite where the hold never came."""
+    """Return a row's hold time (ms), infinity if the hold never came; None if none was demanded."""
     value = row["hold_ms"]
     if value is None:
         return None
@@ -47,16 +47,16 @@ def hold(row: dict[str, Any]) -> float | None:
 
 
 def passed(row: dict[str, Any]) -> bool:
-    """Whether nothing went wrong."""
+    """Return whether nothing went wrong in a row."""
     wrong = row["violations"] or row["hangs"] or row["unreadable"] or not row["recovered"]
     return not wrong and (hold(row) or 0.0) <= ALLOWED_MS
 
 
 def told_to_hold(row: dict[str, Any]) -> bool:
-    """Whether only losses count in this row of which arm_node must tell the arm to hold."""
+    """Return whether all faults that count in this row demand a hold, and the time was measured."""
     faults = [BY_NAME[name] for name in row["faults"] if name in BY_NAME]
-    takes = {fault.takes for fault in faults} - {NOTHING}
-    return takes == {HOLD} and row["hold_ms"] is not None
+    demands = {fault.demands for fault in faults} - {NOTHING}
+    return demands == {HOLD} and row["hold_ms"] is not None
 
 
 def _finite(rows: Iterable[dict[str, Any]]) -> list[float]:
@@ -65,7 +65,7 @@ def _finite(rows: Iterable[dict[str, Any]]) -> list[float]:
 
 
 def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of results/faults.json."""
+    """Compute the figures of results/faults.json."""
     holds = [row for row in rows if row["hold_ms"] is not None]
     finite = _finite(rows)
     told = _finite(row for row in rows if told_to_hold(row))
@@ -93,7 +93,7 @@ def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def by_fault(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What each fault did: alone its hold, and in how many rows it took part."""
+    """Sum up each fault: its rows in all, and its reaction when it occurred alone."""
     counts = Counter(name for row in rows for name in row["faults"])
     bad = Counter(name for row in rows if not passed(row) for name in row["faults"])
     alone = {row["faults"][0]: row for row in rows if len(row["faults"]) == 1}
@@ -111,14 +111,14 @@ def by_fault(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """For the terminal."""
-    lines = [f"{'fault':22}{'rows':>6}{'failed':>8}{'moves':>7}{'held, ms':>10}{'again, s':>10}"]
+    """Format the figures for the terminal."""
+    lines = [f"{'fault':22}{'rows':>6}{'failed':>8}{'moves':>7}{'hold, ms':>10}{'recovery, s':>13}"]
     for one in by_fault(rows):
         keys = ("rows", "rows_failed", "moves_alone", "hold_ms_alone", "recover_s_alone")
         cells = [one[key] for key in keys]
         texts = ["-" if cell is None else str(cell) for cell in cells]
         lines.append(
-            f"{one['fault']:22}{texts[0]:>6}{texts[1]:>8}{texts[2]:>7}{texts[3]:>10}{texts[4]:>10}"
+            f"{one['fault']:22}{texts[0]:>6}{texts[1]:>8}{texts[2]:>7}{texts[3]:>10}{texts[4]:>13}"
         )
     lines.append("")
     lines += [f"{name}: {value}" for name, value in metrics(rows).items()]

@@ -1,7 +1,8 @@
-"""What the injector makes of one message: which go on, and after how many seconds.
+"""How the injector spoils one message: which messages are passed on instead, and when.
 
-Stands between camera and segmentation, encoder and planner, planner and arm, arm and robot. A
-function here takes the names of the active faults and a message, and may change that message.
+The injector stands between camera and segmentation, encoder and planner, planner and arm, arm and
+robot. Each function takes the names of the active faults and a message. The function may change
+that message, and returns the messages to pass on.
 """
 
 from __future__ import annotations
@@ -16,32 +17,34 @@ from ls3_common.domain import load_spec
 from ls3_common.ros import nanoseconds, to_time
 
 Passed = list[tuple[float, Any]]
-"""Seconds to wait, and the message."""
+"""Seconds to wait, and the message to pass on."""
 FAR_NS = 60_000_000_000
+"""How far a stamp is shifted into the past or the future."""
 OUTWARD_M = load_spec("cable_routing").largest_action
 LATE_S = 1.4
-"""Longer than the campaign's oldest permitted frame."""
+"""Delay of a late plan, longer than `max_image_age` of the campaign's limits."""
 
 
 class FrameSpoiler:
-    """Camera frames; remembers those that come again or later."""
+    """Spoils camera frames; keeps frames that are to be repeated or delayed."""
 
     def __init__(self) -> None:
         self._frozen: Any = None
         self._kept: Any = None
 
     def pass_on(self, active: Collection[str], frame: Any) -> Passed:
+        """Spoil a camera frame."""
         if "camera_lost" in active:
             return []
         if "camera_frozen" not in active:
             self._frozen = None
         elif self._frozen is not None:
             return [(0.0, self._frozen)]
-        frame = self._spoil(active, frame)  # also the one that will be shown for ever
+        frame = self._spoil(active, frame)  # before the frame is frozen
         if "camera_frozen" in active:
             self._frozen = frame
             return [(0.0, frame)]
-        if "frames_swapped" in active:  # the first of two goes after the second
+        if "frames_swapped" in active:  # the second of two frames is sent first
             kept, self._kept = self._kept, None
             if kept is None:
                 self._kept = frame
@@ -68,7 +71,7 @@ class FrameSpoiler:
 
 
 def latent(active: Collection[str], message: Any) -> Passed:
-    """What the encoder tells."""
+    """Spoil a latent of the encoder."""
     if "latent_nan" in active:
         message.mean = [math.nan] * len(message.mean)
     if "latent_size" in active:
@@ -77,7 +80,7 @@ def latent(active: Collection[str], message: Any) -> Passed:
 
 
 def plan(active: Collection[str], message: Any) -> Passed:
-    """What the planner wants."""
+    """Spoil a plan."""
     if "plan_outward" in active:
         message.action = [-OUTWARD_M, -OUTWARD_M]
         message.feasible = True
@@ -97,7 +100,7 @@ def plan(active: Collection[str], message: Any) -> Passed:
 
 
 def operating_state(active: Collection[str], message: Any) -> Passed:
-    """The robot's state machine; a robot in fault has no power, as one that is disabled."""
+    """Spoil the robot's operating state. A robot in FAULT is a disabled one that reports FAULT."""
     if LOST & set(active):
         return []
     if "robot_fault" in active and message.state == "DISABLED":
@@ -106,7 +109,7 @@ def operating_state(active: Collection[str], message: Any) -> Passed:
 
 
 def pose(active: Collection[str], message: Any) -> Passed:
-    """Where the robot says that it is."""
+    """Spoil a pose from the robot."""
     if LOST & set(active):
         return []
     _shift(message.header, ("robot_future" in active) - ("robot_past" in active))
@@ -120,15 +123,16 @@ def pose(active: Collection[str], message: Any) -> Passed:
 
 
 def move(active: Collection[str], message: Any) -> Passed:
-    """What the robot is told."""
+    """Spoil a goal sent to the robot."""
     return [] if "robot_drops_moves" in active else [(0.0, message)]
 
 
 LOST = {"robot_lost", "robot_reconnects"}
+"""Faults during which no message of the robot is passed on."""
 COMMANDS = {"robot_fault": "disable", "robot_reconnects": "disable", "robot_pause": "pause"}
-"""State commands that the robot itself gets as a fault begins."""
+"""State commands that are sent to the robot when a fault begins."""
 CURES = {"robot_pause": "resume"}
-"""Those that it gets at its end."""
+"""State commands that are sent to the robot when a fault ends."""
 
 
 def _shift(header: Any, times: int) -> None:
