@@ -64,5 +64,5 @@ def test_loss_that_is_not_finite_says_what_to_do(capsys: pytest.CaptureFixture[s
 
     assert guarded(work) == 1
     assert capsys.readouterr().err == (
-        "ls3: the loss of 'vae' is nan\n  -> lower the rate, or go on from there\n"
+        "ls3: the loss of 'vae' is nan\n  -> begin a new run with a lower learning rate\n"
     )

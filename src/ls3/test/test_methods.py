@@ -178,7 +178,7 @@ def test_a_training_of_an_earlier_version_is_taken_over_with_a_warning(
 ):
     old = shutil.copytree(trained, tmp_path / "old")
     tensors, description = checkpoint.load(old / "checkpoint.safetensors")
-    description["data_hash"] = data_hash(data)._first
+    description["data_hash"] = data_hash(data)._version_1
     checkpoint.save(old / "checkpoint.safetensors", tensors, description)
     words = ["train", *tiny_runs.options(), "--data", str(data), "--run", str(tmp_path / "new")]
     assert main([*words, "--offline", str(old)]) == 0

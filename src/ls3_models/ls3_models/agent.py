@@ -1,9 +1,9 @@
-"""What Algorithm 1 asks of an agent, whichever method it learns by.
+"""The protocol between Algorithm 1 and an agent, for every method of learning.
 
-`ls3_models.offline` runs lines 1 and 2 of the algorithm and `ls3.learning.algorithm` lines 3 to
-10. They keep files, curves, checkpoints and the time that is left. They know of an agent what
-stands here and nothing else. An agent is one file: a class with the methods of `Agent`, and an
-`AgentKind` that `ls3.runs.methods` names.
+`ls3_models.offline` runs lines 1 and 2 of the algorithm, and `ls3.learning.algorithm` lines 3 to
+10. They keep the files, curves, checkpoints and remaining time, and use no part of an agent that is
+not declared here. An agent is one file: a class with the methods of `Agent`, and an `AgentKind`
+that `ls3.runs.methods` names.
 """
 
 from __future__ import annotations
@@ -22,21 +22,27 @@ from ls3_models.offline_data import OfflineData, Spec
 
 
 class NonFiniteLoss(UserError):
-    """A loss became NaN or infinite; names the module."""
+    """A loss became NaN or infinite; `what` names the module and the step."""
 
     exit_code = 1
 
     def __init__(self, what: str) -> None:
-        super().__init__(what, do="lower the rate, or go on from there")
+        super().__init__(what, do="begin a new run with a lower learning rate")
 
 
 @dataclass(frozen=True)
 class ObservedStep:
     """One step of an episode: s_t, a_t, r_t, c_t and s_{t+1} of line 9.
 
-    t: 0 for the first step of an episode; observation, next_observation: uint8 (h, w, c);
-    action: float32 (A,), as it was executed, in the domain's unit; constraint, success: of
-    `next_observation`; ended: whether this is the episode's last step.
+    Attributes:
+        t: number of the step in its episode, from 0.
+        observation: s_t, uint8 (h, w, c).
+        action: a_t, float32 (A,), as executed, in the domain's unit.
+        reward: r_t.
+        constraint: whether `next_observation` violates a constraint.
+        success: whether `next_observation` is in the goal.
+        next_observation: s_{t+1}, uint8 (h, w, c).
+        ended: whether this is the episode's last step.
     """
 
     t: int
@@ -50,7 +56,7 @@ class ObservedStep:
 
 
 def steps_of(episode: Episode) -> Iterator[ObservedStep]:
-    """The steps of an episode, as they were observed when it was run."""
+    """Yield the steps of an episode, in their order."""
     last = len(episode) - 1
     for t in range(len(episode)):
         yield ObservedStep(
@@ -66,7 +72,7 @@ def steps_of(episode: Episode) -> Iterator[ObservedStep]:
 
 
 def episode_of(steps: Sequence[ObservedStep], *, source: str, seed: int) -> Episode:
-    """The episode that consists of these steps, which must be at least one."""
+    """Make an episode of its steps, at least one; `source` and `seed` are those of `Episode`."""
     observations = [steps[0].observation, *(step.next_observation for step in steps)]
     return Episode(
         observations=np.stack(observations),
@@ -90,18 +96,18 @@ class Policy(Protocol):
 
         Args:
             observation: uint8 (h, w, c).
-            info: `constraint` and `success` of this observation; a policy looks at nothing else
-                in it.
+            info: `constraint` and `success` of this observation. A policy must use nothing else
+                in `info`.
 
         Returns:
-            float32 (A,) in the domain's unit and within its bounds. None holds still.
+            float32 (A,) in the domain's unit and within its bounds; None: do not move.
         """
 
     def record(self) -> Mapping[str, Any]:
-        """What this policy has to say of the episode since `begin`, as JSON.
+        """Return this policy's statistics of the episode since `begin`, as JSON.
 
-        Whole numbers are counts, lists of numbers are measurements. They stand in the episode's
-        file. `ls3 evaluate` adds counts up and prints percentiles of measurements.
+        Integers are counts, lists of numbers are measurements. The statistics are written into the
+        episode's file. `ls3 evaluate` adds counts up and prints percentiles of measurements.
         """
 
 
@@ -109,10 +115,12 @@ class Policy(Protocol):
 class TrainingStage:
     """One stage of an agent's offline training, with the data that only this stage needs.
 
-    step: makes one gradient step and returns the losses by name. It raises NonFiniteLoss where one
-    of them is not finite.
-    measure: returns figures on held-out episodes by name. It changes nothing that `state` holds.
-    pictures: by name, what draws uint8 (height, width, 3).
+    Attributes:
+        step: makes one gradient step and returns the losses by name. Raises NonFiniteLoss if a loss
+            is not finite.
+        measure: returns named figures on held-out episodes, and leaves the agent's `state` as it
+            is.
+        pictures: functions by the picture's name; each draws a picture, uint8 (height, width, 3).
     """
 
     step: Callable[[], Mapping[str, float]]
@@ -121,47 +129,46 @@ class TrainingStage:
 
 
 class Trainable(Protocol):
-    """What offline training asks of an agent (lines 1 and 2 of Algorithm 1)."""
+    """The part of an agent that offline training uses (lines 1 and 2 of Algorithm 1)."""
 
     @property
     def name(self) -> str:
-        """Of this kind of agent. It stands in checkpoints, so that no other agent goes on there."""
+        """Name of this kind of agent, kept in checkpoints: another kind cannot continue from them."""
 
     @property
     def stages(self) -> Mapping[str, int]:
-        """Names of the stages of offline training, in their order, with gradient steps of each."""
+        """The stages of offline training in their order, by name, with their gradient steps."""
 
     @property
     def checkpoint_interval(self) -> int:
-        """Gradient steps of a stage between two checkpoints."""
+        """Number of gradient steps between two checkpoints of a stage."""
 
     @property
     def offline_settings(self) -> Mapping[str, Any]:
-        """Configurations (dataclasses) that decide offline training, by names for checkpoints.
+        """Configurations (dataclasses) that decide offline training, by their names in checkpoints.
 
-        A run that was begun with others is refused.
+        A run that was begun with other configurations is not continued.
         """
 
     def stage(self, name: str) -> TrainingStage:
-        """Begin a stage, or go on with it where `load_state` has left it."""
+        """Begin a stage, or continue it after `load_state`."""
 
     def state(self) -> Mapping[str, Tensor]:
-        """Everything that decides the next step, as named tensors: weights, targets, the state of
-        optimisers and random generators, counters.
+        """Return everything that decides the next step, as named tensors.
 
-        Observed steps need not be in it. What else an agent knows of a step has to be: an action
-        that it proposed where another was executed, for instance.
+        These are weights, targets, counters, and the states of optimisers and random generators.
+        Observed steps may be left out. Whatever else the agent remembers of a step must be
+        included, such as a proposed action instead of which another was executed.
         """
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to a `state`, and forget all steps that were observed.
 
-        The loop then calls `observe` once more for every step that had been observed when the
-        state was taken, in the same order. After that the agent must act and learn as if it had
-        never been away, to the last bit on the same machine with the same number of threads. The
-        loop takes states between the gradient steps of a stage, and between episodes. Where a run
-        was killed inside an episode, the loop runs this episode once more from the state before
-        it.
+        The loop then calls `observe` again for every step that had been observed when the state
+        was taken, in the same order. After that the agent must act and learn as if it had not been
+        interrupted, to the last bit on the same machine with the same number of threads. The loop
+        takes states between the gradient steps of a stage, and between episodes. If a run was
+        killed inside an episode, the loop runs that episode again from the state before it.
 
         Raises:
             KeyError, RuntimeError, ValueError: a tensor is missing or has another shape.
@@ -169,10 +176,10 @@ class Trainable(Protocol):
 
 
 class Agent(Policy, Trainable, Protocol):
-    """What learns online (lines 3 to 10 of Algorithm 1). `act` explores.
+    """An agent that learns online (lines 3 to 10 of Algorithm 1). `act` explores.
 
-    Observations are images. An agent may encode them by networks of its own, which it trains, or
-    by an encoder that is frozen: the loop does not know.
+    Observations are images. An agent may encode the images with networks that it trains, or with a
+    frozen encoder.
     """
 
     @property
@@ -181,39 +188,41 @@ class Agent(Policy, Trainable, Protocol):
 
     @property
     def online_settings(self) -> Mapping[str, Any]:
-        """Configurations that decide online learning beyond `offline_settings`, likewise."""
+        """Configurations that decide online learning, beyond `offline_settings` and of its form."""
 
     @property
     def counted(self) -> Sequence[str]:
-        """Counts of `record` that the learning curve shows."""
+        """Names of the counts in `record` that the learning curve shows."""
 
     def observe(self, step: ObservedStep) -> None:
         """Add a step of an online episode to D (line 9).
 
-        Steps come in their order, each episode's up to one that `ended`. The arrays stay as they
-        are and may be kept.
+        Steps arrive in their order. The last step of an episode has `ended` set. The agent may keep
+        the arrays, which nobody changes.
         """
 
     def update(self) -> Mapping[str, float]:
         """Learn from D (line 10) and return the last losses by name.
 
         Raises:
-            NonFiniteLoss: a loss is not finite; names the module.
+            NonFiniteLoss: a loss is not finite; the text names the module.
         """
 
     def save(self, path: Path, manifest: Mapping[str, Any]) -> None:
         """Write what has been learned into directory `path`, for `AgentKind.load`.
 
-        `manifest` is JSON that says how it came to be, to be kept beside it.
+        `manifest`, which is JSON, describes the training and is kept beside the models.
         """
 
 
 @dataclass(frozen=True)
 class TakenOver:
-    """What an agent has taken over from elsewhere instead of training it.
+    """The stages that an agent took over from another run or model instead of training them.
 
-    stages: those that are done by it; seconds: of training that are saved by it; curves: points
-    of the curves that were logged there.
+    Attributes:
+        stages: the stages that are done by this.
+        seconds: the training time that is saved (s).
+        curves: the points of the curves that the other run logged.
     """
 
     stages: Sequence[str]
@@ -223,16 +232,17 @@ class TakenOver:
 
 @dataclass(frozen=True)
 class AgentKind:
-    """How the commands make an agent, and a policy of what an agent has saved.
+    """How the commands make an agent, and how they load a policy that an agent has saved.
 
-    sections: the sections of a domain's YAML that the agent reads, with their dataclasses.
-    make: makes an untrained agent of its configurations by section, its data and a seed.
-    load: reads a directory that the agent's `save` has written, for a domain, and makes the policy
-    that does not explore. It raises DataError where the directory is damaged or of another domain.
-    shipped: whether the models that come with this repository are of this kind.
-    take_over: has an untrained agent take over what another run or model (a directory) has
-    trained, given the identity of the agent's own training. It raises DataError where that does
-    not fit. None: nothing can be taken over.
+    Attributes:
+        sections: the sections of a domain's YAML that the agent reads, with their dataclasses.
+        make: makes an untrained agent from its configurations by section, its data and a seed.
+        load: reads a directory that the agent's `save` has written, and makes a policy that does
+            not explore. Raises DataError if the directory is damaged or of another domain.
+        shipped: whether the models that come with this repository are of this kind.
+        take_over: lets an untrained agent take over what another run or model (a directory) has
+            trained. The third argument is the identity of the agent's own training. Raises
+            DataError if the two do not fit. None: this kind of agent cannot take over anything.
     """
 
     sections: Mapping[str, type]

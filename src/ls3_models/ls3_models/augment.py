@@ -1,7 +1,7 @@
-"""Augmentation of VAE batches, on the tensor (sections 4.1 and 7.3.4).
+"""Augmentation of image batches for the VAE (sections 4.1 and 7.3.4).
 
-Each image gets its own random transform; the transformed image is both input and target, which is
-what enlarging the data set with transformed copies amounts to, with fresh copies in every batch.
+Each image gets its own random transform. The transformed image is both input and target. This is
+equivalent to enlarging the data set with transformed copies, with new copies in every batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PERSPECTIVE = 0.05  # change of scale from the centre to the edge
 
 
 def augment(images: Tensor, kind: str, share: float, generator: Generator) -> Tensor:
-    """Images (batch, channel, h, w) with a random `share` of them transformed by `kind`."""
+    """Transform a random `share` of images (batch, channel, h, w) by `kind`: crop, warp or none."""
     if kind == "none" or share == 0:
         return images
     homography = {"crop": _random_crop, "warp": _random_warp}[kind](len(images), generator)
@@ -39,7 +39,7 @@ def _uniform(count: int, low: float, high: float, generator: Generator) -> Tenso
 
 
 def _random_crop(count: int, generator: Generator) -> Tensor:
-    """Homographies (count, 3, 3) that show a random sub-rectangle, resized to the whole image."""
+    """Draw homographies (count, 3, 3) that enlarge a random rectangle to the whole image."""
     area = _uniform(count, *CROP_AREA, generator)
     narrow, wide = (math.log(ratio) for ratio in CROP_RATIO)
     ratio = torch.exp(_uniform(count, narrow, wide, generator))
@@ -52,7 +52,7 @@ def _random_crop(count: int, generator: Generator) -> Tensor:
 
 
 def _random_warp(count: int, generator: Generator) -> Tensor:
-    """Homographies (count, 3, 3) of a random translation and perspective shift."""
+    """Draw homographies (count, 3, 3) with a random translation and perspective."""
     matrix = torch.eye(3).repeat(count, 1, 1)
     for axis in range(2):
         matrix[:, axis, 2] = _uniform(count, -2 * SHIFT, 2 * SHIFT, generator)

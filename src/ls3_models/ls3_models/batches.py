@@ -1,4 +1,4 @@
-"""Batches that `replay.Replay` draws: latents and what the episodes say of them."""
+"""Batches that `replay.Replay` draws: latents, with their labels, actions and rewards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class FrameBatch:
-    """A batch of frames: z (..., d), and the labels (...) that each head has for them, by name."""
+    """A batch of frames: z (..., d), and each head's labels (...) of them by the head's name."""
 
     latents: Tensor
     labels: Mapping[str, Tensor]
@@ -18,9 +18,15 @@ class FrameBatch:
 
 @dataclass(frozen=True)
 class Transitions:
-    """A batch of transitions: z, z' (..., d), actions in [-1, 1] (..., A), and of each (...).
+    """A batch of transitions (...).
 
-    arrives: whether z' is in the goal; labels: see `FrameBatch`.
+    Attributes:
+        latents: z (..., d).
+        next_latents: z' (..., d).
+        actions: (..., A), in [-1, 1].
+        rewards: (...).
+        arrives: (...), whether z' is in the goal (`Episode.arrivals`).
+        labels: each head's labels (...) by the head's name.
     """
 
     latents: Tensor

@@ -1,4 +1,4 @@
-"""How long training steps take, what stacked ensembles gain, and how both grow with the data."""
+"""Measures the time of training steps, the gain by stacked ensembles, and the growth with data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ls3_models.replay import Replay
 
 
 def synthetic_episode(spec: Spec, steps: int, seed: int) -> Episode:
-    """A bright square that moves at random over a dark image; in the goal from half time on."""
+    """Make an episode of a bright square that jumps at random, in the goal from half time on."""
     rng = np.random.default_rng(seed)
     height, width, _ = spec.observation_shape
     images = np.zeros((steps + 1, *spec.observation_shape), np.uint8)
@@ -43,19 +43,19 @@ def synthetic_episode(spec: Spec, steps: int, seed: int) -> Episode:
 
 
 def measure_steps(config: LearnerConfig, spec: Spec, *, rounds: int = 10) -> dict[str, Any]:
-    """Time training steps: of the VAE, and of the ensembles, stacked and one network at a time.
+    """Time training steps of the VAE, and of the ensembles, stacked and one network at a time.
 
     A VAE step is augmentation, forward, loss, backward and Adam on a batch of
     `config.vae_batch_size` uint8 images. A heads step is one step of dynamics, f_S, f_C, f_G and V
-    on `config.batch_size` rows. The three are timed in turn, in one process and with the same
-    allocator and Adam; a round that is not counted comes first.
+    on `config.batch_size` rows. The three kinds of steps are timed in turn, in one process and with
+    the same allocator and Adam. One uncounted round comes first.
 
     Returns:
-        "vae_step_s", "heads_step_s" and "plain_heads_step_s" as "median", "p10" and "p90" in
-        seconds; "heads_step_ratio", the same of plain / stacked in each round; "rounds", "threads".
+        "vae_step_s", "heads_step_s" and "plain_heads_step_s", each "median", "p10" and "p90" (s);
+        "heads_step_ratio", plain / stacked of each round, in the same form; "rounds"; "threads".
 
     Raises:
-        ValueError: no round.
+        ValueError: `rounds` is less than one.
     """
     if rounds < 1:
         raise ValueError(f"at least one round is needed, not {rounds}")
@@ -87,20 +87,26 @@ def measure_steps(config: LearnerConfig, spec: Spec, *, rounds: int = 10) -> dic
 def measure_scaling(
     config: LearnerConfig, spec: Spec, *, episodes: Sequence[int] = (10, 40, 160), steps: int = 50
 ) -> list[dict[str, float]]:
-    """Time and memory of training on data sets of so many synthetic episodes of `steps` steps.
+    """Measure time and memory of training, for data sets of several sizes.
 
-    The law: a gradient step takes the same time for any data set, as it draws a batch of fixed
-    size. Images, the replay and the one encoding of every frame grow linearly with the frames: the
-    images by height * width * channel bytes per frame, the replay by 8 d (mean and standard
-    deviation) and some 28 bytes of actions and labels.
+    Expected: a gradient step takes the same time for every data set, because its batch has a fixed
+    size. The images, the replay and the encoding of all frames grow linearly with the frames:
+    the images by height * width * channel bytes per frame, the replay by 8 d bytes (mean and
+    standard deviation) and about 28 bytes of actions and labels.
+
+    Args:
+        config: the learner's parameters.
+        spec: sizes of images and actions.
+        episodes: the sizes of the data sets, in synthetic episodes.
+        steps: the length of an episode.
 
     Returns:
-        A row for each size: "episodes", "frames", "image_bytes", "replay_bytes", "encode_s" for
-        all frames, and the median seconds of a "vae_step_s" and a "heads_step_s".
+        A row for each size: "episodes", "frames", "image_bytes", "replay_bytes", "encode_s" of all
+        frames, and the medians "vae_step_s" and "heads_step_s" of one step (s).
     """
     learner = Learner(config, spec.observation_shape[2], len(spec.action_low), seed=0)
     draw = Generator().manual_seed(0)
-    # the replay keeps no images: the episodes of the largest size are made once
+    # the episodes of the largest size are made once; the smaller data sets are parts of them
     data = [synthetic_episode(spec, steps, seed) for seed in range(max(episodes))]
     rows = []
     for count in episodes:
@@ -122,7 +128,7 @@ def measure_scaling(
 
 
 def _median_s(step: Callable[[], None], times: int = 3) -> float:
-    """Median seconds of `times` calls, after one that is not counted."""
+    """Return the median time (s) of `times` calls, after one uncounted call."""
     return float(np.median([_seconds(step) for _ in range(times + 1)][1:]))
 
 

@@ -1,8 +1,8 @@
-"""The finished models of one domain as files: ``model.safetensors`` and ``manifest.json``.
+"""A bundle: the trained models of one domain, ``model.safetensors`` and ``manifest.json``.
 
-A bundle is what the nodes load and what the project ships. Weights rest as float16 on disk and
-work as float32. The manifest repeats the description that the weights bear and names their file's
-SHA-256, so that it cannot be taken for that of other weights.
+The nodes load bundles, and the project ships one for each domain. Weights are stored as float16
+and used as float32. The manifest repeats the description in the weights' file and names the SHA-256
+of that file, so that a manifest of other weights is noticed.
 """
 
 from __future__ import annotations
@@ -30,15 +30,22 @@ from ls3_models.networks import check_image
 
 WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
 LARGEST_IMAGE = 4096
-"""Pixels of a side, and channels."""
+"""Greatest side in pixels, and greatest number of channels, that a description may name."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """Trained models and what must match between them and the data they are fed.
+    """Trained models, and the sizes of the data that they take.
 
-    observation_shape: (height, width, channel) of uint8 images; action_low, action_high: bounds
-    of an action in its own units; manifest: how the models came to be.
+    Attributes:
+        models: the networks.
+        config: the parameters that the networks were learned with.
+        domain: name of the domain.
+        observation_shape: (height, width, channel) of uint8 images.
+        action_low: least action, in the domain's unit.
+        action_high: greatest action, in the domain's unit.
+        identity: the first digits of the weights' SHA-256.
+        manifest: how the models were made: command, seed, data hash and the like.
     """
 
     models: Models
@@ -52,12 +59,18 @@ class Bundle:
 
     @property
     def frame_channels(self) -> int:
-        """Channels of one of the frames that an observation stacks."""
+        """Number of channels of one frame in an observation's stack."""
         return self.observation_shape[2] // self.config.frame_stack
 
     @torch.no_grad()
     def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """f_enc: uint8 (batch, h, w, c) to mean and standard deviation, float32 (batch, d).
+        """Encode images with f_enc.
+
+        Args:
+            images: uint8 (batch, h, w, c).
+
+        Returns:
+            Mean and standard deviation of the latents, each float32 (batch, d).
 
         Raises:
             DataError: the images have another shape or type.
@@ -73,14 +86,14 @@ class Bundle:
 
     @torch.no_grad()
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """f_dec: float32 (batch, d) to uint8 images (batch, h, w, c)."""
+        """Decode latents, float32 (batch, d), with f_dec to uint8 images (batch, h, w, c)."""
         images = self.models.decoder(torch.from_numpy(np.asarray(latents, np.float32)))
         levels = (images.clamp(0, 1) * 255).round().to(torch.uint8)
         return levels.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _with_weights(manifest: Content) -> Content:
-    """From format 1, whose manifest does not tell which weights it describes."""
+    """Migrate from format 1, in which the manifest names no hash of the weights."""
     return manifest | {"weights": None}
 
 
@@ -89,9 +102,9 @@ FORMAT = Format("bundle", {1: _with_weights})
 
 
 def save_bundle(bundle: Bundle, path: str | Path, **manifest: Any) -> Bundle:
-    """Write a bundle into directory `path` and return it as `load_bundle` would.
+    """Write a bundle into directory `path`, and return the bundle as `load_bundle` would.
 
-    Keyword arguments go into the manifest: command, seed, data hash, curves and the like.
+    Keyword arguments are added to the manifest: command, seed, data hash, curves and the like.
     """
     path = Path(path)
     weights = {name: tensor.half() for name, tensor in bundle.models.state_dict().items()}
@@ -110,11 +123,11 @@ def save_bundle(bundle: Bundle, path: str | Path, **manifest: Any) -> Bundle:
 
 
 def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
-    """Load a bundle for inference, of this format or an older one.
+    """Load a bundle of this format or an older one, for inference.
 
     Raises:
-        DataError: a file is missing, cannot be read, is cut off, of a newer format, or does not
-            fit the other.
+        DataError: a file is missing, unreadable, truncated or of a newer format; the two files do
+            not belong together; or a weight is not finite.
     """
     path = Path(path)
     weights, text = _read(path, WEIGHTS), _read(path, MANIFEST)
@@ -134,15 +147,15 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
         description = {key: manifest[key] for key in description}
         shape, low, high = _sizes(description)
         if not isinstance(description["learner"], dict):
-            raise ValueError("no JSON object where one is due")
+            raise ValueError("'learner' is not a JSON object")
         config = parameters.build(LearnerConfig, description["learner"], str(path / WEIGHTS))
         models = _fill(tensors, config, shape[2], len(low))
         domain = str(description["domain"])
         if manifest["weights"] not in (digest, None):
             raise DataError(
-                f"{MANIFEST} is that of other weights",
+                f"{MANIFEST} describes other weights than those in {WEIGHTS}",
                 where=str(path),
-                do="call the command that was interrupted again, or copy both files anew",
+                do="run the command that wrote the model again, or copy both files again",
             )
     except (
         *(KeyError, ValueError, TypeError, RuntimeError, ConfigError),
@@ -150,7 +163,11 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
     ) as error:
         raise DataError(f"damaged model ({error})", where=str(path)) from None
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-        raise DataError("the model holds values that are not finite", where=str(path))
+        raise DataError(
+            "the model holds values that are not finite",
+            where=str(path),
+            do="use another model, or train again",
+        )
     return Bundle(
         models.eval().requires_grad_(False).to(device),
         config,
@@ -164,7 +181,7 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
 
 
 def _read(path: Path, name: str) -> bytes:
-    """One of the two files of a bundle; DataError where it is missing or cannot be read."""
+    """Read one of the two files of a bundle; raise DataError if it is missing or unreadable."""
     try:
         return (path / name).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -180,7 +197,7 @@ def _read(path: Path, name: str) -> bytes:
 def _sizes(
     description: Mapping[str, Any],
 ) -> tuple[tuple[int, int, int], tuple[float, ...], tuple[float, ...]]:
-    """Image shape and action bounds of a description; ValueError where they are none."""
+    """Return a description's image shape and action bounds; raise ValueError if invalid."""
     height, width, channels = shape = description["observation_shape"]
     if not all(type(size) is int and 1 <= size <= LARGEST_IMAGE for size in shape):
         raise ValueError(f"images of shape {shape}")
@@ -195,21 +212,23 @@ def _sizes(
 def _fill(
     tensors: Mapping[str, torch.Tensor], config: LearnerConfig, channels: int, action_dim: int
 ) -> Models:
-    """Models with these weights; ValueError where they do not fit what the description says."""
-    # before any is made: a few digits of a description can ask for any amount of memory
-    for name, shape in _decisive(config, channels, action_dim).items():
+    """Make models with these weights; raise ValueError if they contradict the description."""
+    # checked before the models are made: a hostile description could ask for any amount of memory
+    for name, shape in _decisive_shapes(config, channels, action_dim).items():
         found = tuple(tensors[name].shape)
         if found != shape:
-            raise ValueError(f"'{name}' is {found}, by the description {shape}")
+            raise ValueError(f"'{name}' has shape {found}, by the description {shape}")
     if any(tensor.dtype not in (torch.float16, torch.float32) for tensor in tensors.values()):
-        raise ValueError("weights that are neither float16 nor float32")
+        raise ValueError("a weight is neither float16 nor float32")
     models = Models(config, channels, action_dim)
     models.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return models
 
 
-def _decisive(config: LearnerConfig, channels: int, action_dim: int) -> dict[str, tuple[int, ...]]:
-    """Shapes that leave no size of `Models` open: every number of the description is in one."""
+def _decisive_shapes(
+    config: LearnerConfig, channels: int, action_dim: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of some weights that together fix every size of `Models`."""
     members, hidden, latent = config.dynamics_members, config.dynamics_hidden, config.latent_dim
     shapes = {
         "encoder.convolutions.0.weight": (32, channels, 4, 4),

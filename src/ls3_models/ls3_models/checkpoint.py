@@ -17,35 +17,35 @@ from ls3_common.files import read_bytes, write_bytes
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Replace a checkpoint: a reader sees the old file or the new one."""
+    """Replace a checkpoint atomically; `description` is JSON."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"description": json.dumps(description)}
     write_bytes(path, serialise(contiguous, metadata=metadata))
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save` wrote.
+    """Read the tensors and the description that `save` wrote.
 
     Raises:
-        DataError: the file is missing, cannot be read, is cut off or no checkpoint; the text names
-            it.
+        DataError: the file is missing, unreadable, truncated or not a checkpoint; the text names
+            the file.
     """
     return parse(read_bytes(path), str(path))
 
 
 def parse(content: bytes, where: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and description of a checkpoint's bytes.
+    """Return the tensors and the description in a checkpoint's bytes.
 
     Raises:
-        DataError: they are cut off or no checkpoint; the text names `where` they came from.
+        DataError: the bytes are truncated or not a checkpoint; the text names their origin `where`.
     """
     try:
         end = 8 + int.from_bytes(content[:8], "little")
         description = json.loads(json.loads(content[8:end])["__metadata__"]["description"])
         if not isinstance(description, dict):
-            raise ValueError("the description is no JSON object")
+            raise ValueError("the description is not a JSON object")
         return deserialise(content), description
-    # the last two: JSON nested without end, types that PyTorch does not have
+    # RuntimeError: endlessly nested JSON; AttributeError: a type that PyTorch does not have
     except (
         *(SafetensorError, KeyError, ValueError, TypeError),
         *(RuntimeError, AttributeError),

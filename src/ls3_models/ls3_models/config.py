@@ -1,4 +1,4 @@
-"""Parameters of what is learned; Table 3 itself stands in config/<domain>.yaml."""
+"""Parameters of learning. The values of Table 3 stand in config/<domain>.yaml."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class LearnerConfig:
     gamma_safe: float = parameter(low=0, high=1, description="gamma_S, eq. (11); 0: LS3 (BC SS)")
 
     augmentation: str = parameter(
-        description="of VAE images: 'crop' (section 4.1) or 'warp', shifts and perspective (7.3.4)",
+        description="transform of the VAE's images: 'crop' (section 4.1), or 'warp': shifts and "
+        "perspective (7.3.4)",
         choices=("crop", "warp", "none"),
     )
     augmented_share: float = parameter(
@@ -33,42 +34,63 @@ class LearnerConfig:
     kl_reduction: str = parameter(
         "mean",
         choices=("mean", "sum"),
-        description="'sum': eq. (7) as written; 'mean': both terms averaged, as the authors ran it",
+        description="'sum': eq. (7) as written; 'mean': both terms averaged, as in the authors' "
+        "code",
     )
-    learning_rate: float = parameter(1e-4, low=0, description="Adam, heads")
+    learning_rate: float = parameter(1e-4, low=0, description="Adam's learning rate of the heads")
     vae_learning_rate: float = parameter(
-        1e-4, low=0, description="Adam, VAE; higher where a CPU affords few iterations"
+        1e-4,
+        low=0,
+        description="Adam's learning rate of the VAE; higher if a CPU affords few iterations",
     )
-    dynamics_learning_rate: float = parameter(1e-3, low=0, description="Adam, dynamics")
+    dynamics_learning_rate: float = parameter(
+        1e-3, low=0, description="Adam's learning rate of the dynamics"
+    )
     dynamics_members: int = parameter(5, low=1, description="networks in the dynamics ensemble")
-    dynamics_hidden: int = parameter(128, low=1, description="width of its two hidden layers")
+    dynamics_hidden: int = parameter(
+        128, low=1, description="width of the dynamics' two hidden layers"
+    )
     heads: tuple[str, ...] = parameter(
         ("value", "safe", "constraint", "goal"),
-        description="what is read off a latent: names in ls3_models.heads.HEADS",
+        description="the heads to learn, by their names in ls3_models.heads.HEADS",
     )
     value_members: int = parameter(5, low=1, description="networks in the value ensemble")
     hidden: int = parameter(256, low=1, description="width of the three hidden layers of a head")
     head_noise: float = parameter(
         0.0,
         low=0,
-        description="std of noise on the latents that the heads learn from; paper: none",
+        description="standard deviation of noise on the latents that the heads learn from; "
+        "0, as in the paper: none",
     )
     imagined_weight: float = parameter(
         0.0,
         low=0,
-        description="weight of imagined latents, as outside, in the loss of f_S; paper: none",
+        description="weight in the loss of f_S of imagined latents, labelled as outside the safe "
+        "set; 0, as in the paper: none",
     )
-    imagined_steps: int = parameter(5, low=1, description="most steps that those are imagined")
-    target_interval: int = parameter(100, low=1, description="updates between target copies")
+    imagined_steps: int = parameter(
+        5, low=1, description="most steps of the dynamics that make an imagined latent"
+    )
+    target_interval: int = parameter(
+        100, low=1, description="gradient steps between two updates of a target network"
+    )
 
     vae_batch_size: int = parameter(
-        256, low=1, description="images per step of the VAE; Table 3 has one size for all"
+        256,
+        low=1,
+        description="images per gradient step of the VAE; Table 3 has one batch size for all",
     )
     vae_iterations: int = parameter(low=1, description="gradient steps of the VAE, offline")
-    offline_iterations: int = parameter(low=1, description="steps of all other parts, offline")
-    update_iterations: int = parameter(512, low=1, description="the same, per online phase")
+    offline_iterations: int = parameter(
+        low=1, description="gradient steps of dynamics and heads, offline"
+    )
+    update_iterations: int = parameter(
+        512,
+        low=1,
+        description="gradient steps of dynamics and heads, except V, per online update",
+    )
     value_update_iterations: int = parameter(
-        2000, low=1, description="steps of the value per online phase"
+        2000, low=1, description="gradient steps of V per online update"
     )
     checkpoint_interval: int = parameter(
         500, low=1, description="gradient steps between checkpoints"

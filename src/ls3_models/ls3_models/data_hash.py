@@ -1,4 +1,4 @@
-"""Short hashes that name the content of a data set, and those of earlier versions of this code."""
+"""Short hashes of a data set's content, by this version of the program and by version 1."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ VERSION = "v2:"
 
 
 class DataHash(str):
-    """Hash of a data set; compares as its text, and knows what an earlier version made of it.
+    """The hash of a data set, which can also be compared with a hash by version 1.
 
-    A text that begins with ``v2:`` covers the name of each episode and its `Episode.digest`. The
-    hashes before had no such beginning and left out source and success.
+    The text begins with ``v2:`` and covers each episode's name and `Episode.digest`. Hashes by
+    version 1 have no such prefix, and do not cover source and success.
     """
 
     directory: Path
 
     @cached_property
-    def _first(self) -> str:
-        """What version 1 made of this data set."""
+    def _version_1(self) -> str:
+        """The hash of this data set by version 1."""
         digest = hashlib.sha256()
         for path in list_episodes(self.directory):
             episode = read_episode(path)
@@ -35,26 +35,26 @@ class DataHash(str):
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:16]
 
-    def was(self, recorded: object) -> bool:
-        """Whether a hash that an earlier version has recorded is of this data set.
+    def equals_version_1(self, recorded: object) -> bool:
+        """Return whether `recorded` is the hash of this data set by version 1.
 
-        Says on standard error what such a hash does not cover.
+        If so, a warning on standard error says what such a hash does not cover.
         """
-        if not isinstance(recorded, str) or ":" in recorded or recorded != self._first:
+        if not isinstance(recorded, str) or ":" in recorded or recorded != self._version_1:
             return False
         print(
-            f"warning: {self.directory}: the data are those of this training as far as an earlier "
-            "version has recorded them: that the sources of episodes and their success labels are "
-            "the same could not be checked",
+            f"warning: {self.directory}: an earlier version recorded a hash of the data that does "
+            "not cover the episodes' sources and success labels. Everything else is unchanged; "
+            "these two could not be checked",
             file=sys.stderr,
         )
         return True
 
 
 def data_hash(directory: str | Path) -> DataHash:
-    """Hash of all that learning reads of a data set, its episodes' names included.
+    """Compute the hash of all that learning uses of a data set, the episodes' names included.
 
-    The names are included because their order decides which episodes are held out.
+    The order of the names decides which episodes are held out.
 
     Raises:
         DataError: an episode cannot be read or is damaged.

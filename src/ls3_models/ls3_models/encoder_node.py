@@ -1,4 +1,4 @@
-"""f_enc as a node: every image becomes a latent with the image's own stamp."""
+"""The encoder f_enc as a node: every image becomes a latent with the image's stamp."""
 
 from __future__ import annotations
 
@@ -29,18 +29,21 @@ class EncoderNodeConfig:
     frame_gap: float = parameter(
         0.5,
         low=0.0,
-        description="where a model sees a stack of frames: longest time between two of them",
+        description="longest time between two frames of one stack, if the model takes a stack",
         unit="s",
     )
 
 
 class EncoderNode(Node):
-    """Subscribes to the mask (remap for domains that look at the camera), publishes latents."""
+    """Subscribes to the mask, and publishes latents.
+
+    In domains without a mask, the topic is remapped to the camera's.
+    """
 
     def __init__(self) -> None:
         super().__init__("encoder_node")
         self.config = ros.declare(self, EncoderNodeConfig)
-        import torch  # takes seconds: after the parameters were found good, and not at import
+        import torch  # takes seconds, so that wrong parameters are reported before
 
         from ls3_models.bundle import load_bundle
         from ls3_models.model_service import ModelService
@@ -55,7 +58,7 @@ class EncoderNode(Node):
         self.get_logger().info(f"model {self.bundle.identity} ({self.bundle.domain})")
 
     def _use(self, bundle: Bundle) -> None:
-        self.bundle = bundle  # between two images: there is one thread
+        self.bundle = bundle  # the node's one thread does this between two images
 
     def _encode(self, message: Image) -> None:
         try:
@@ -64,7 +67,7 @@ class EncoderNode(Node):
             self.health.refuse(str(error))
             return
         if not (np.isfinite(mean).all() and np.isfinite(std).all()):
-            self.health.refuse("the encoder's answer is not finite")
+            self.health.refuse("the encoder's output is not finite")
             return
         self.health.accept()
         self.publisher.publish(
@@ -77,7 +80,7 @@ class EncoderNode(Node):
         )
 
     def _observation(self, message: Image) -> np.ndarray:
-        """What the model sees: this frame, or this and those before it."""
+        """Return the model's observation: this frame, or the stack that ends with this frame."""
         pixels = to_array(message)
         if pixels.shape[-1] != self.bundle.frame_channels:
             raise DataError(
@@ -93,7 +96,7 @@ class EncoderNode(Node):
 
 
 def main() -> NoReturn:
-    """Entry point of the process."""
+    """Run the node."""
     ros.leave(ros.run(EncoderNode))
 
 

@@ -1,7 +1,7 @@
-"""Episodes on disk: one HDF5 file each, which is there whole or not at all.
+"""Episodes on disk, one HDF5 file each.
 
-A data set is a directory of such files. A process killed while writing loses the episode at hand
-and no other; a collection resumes with the names that are missing.
+A data set is a directory of episodes. Files are written atomically: a process that is killed loses
+the episode that it was writing, and no other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ls3_models.formats import Content, Format
 from ls3_models.hdf5 import DAMAGED, opened, read_array
 
 SUFFIX = ".h5"
-REPAIR = "delete it and collect it again: the same command fills the gap"
+REPAIR = "delete the file, and run the command that collected it again: it fills the gap"
 ARRAYS = {"observations": "u1", "actions": "<f4", "rewards": "<f4", "constraint": "?"}
 ARRAYS |= {"success": "?"}
 """Fields of an episode that are arrays, and the type in which they are stored and hashed."""
@@ -30,12 +30,21 @@ ARRAYS |= {"success": "?"}
 
 @dataclass(frozen=True)
 class Episode:
-    """One trajectory of T steps; constraint and success speak of s_{t+1}.
+    """One trajectory of T steps.
 
-    observations: uint8 (T + 1, height, width, channel); actions: float32 (T, action);
-    rewards: float32 (T,); constraint, success: bool (T,).
-    source: which behaviour acted: 'demonstration', 'random', 'constraint' or 'online'.
-    attributes: anything else worth keeping that JSON can hold.
+    Attributes:
+        observations: s_0 to s_T, uint8 (T + 1, height, width, channel).
+        actions: a_0 to a_{T-1}, float32 (T, action), in the domain's unit.
+        rewards: float32 (T,).
+        constraint: bool (T,), whether s_{t+1} violates a constraint.
+        success: bool (T,), whether s_{t+1} is in the goal.
+        source: the behaviour that acted: 'demonstration', 'random', 'constraint' or 'online'.
+        seed: seed of the episode.
+        attributes: further facts, which JSON must be able to hold.
+
+    Raises:
+        ValueError: the arrays' shapes or types contradict each other, or an action or reward is
+            not finite.
     """
 
     observations: np.ndarray
@@ -64,12 +73,11 @@ class Episode:
 
     @property
     def arrivals(self) -> np.ndarray:
-        """Whether s_{t+1} lies in the goal set G and nothing was violated up to it, bool (T,).
+        """Whether s_{t+1} is in the goal set G without a violation up to then, bool (T,).
 
-        Only these states count as reached. The paper's S^j are the states from which the agent has
-        navigated to G, and a violation freezes the state until T (section 5.2), so that nothing
-        is reached after one. Our environments do freeze; recordings of a robot and other
-        environments may go on, through the constraint and into G.
+        Only these states count as reached. In the paper a violation freezes the state until T
+        (section 5.2), so that no goal is reached after a violation. Our environments freeze too.
+        Recordings of a robot and other environments may continue through a violation into G.
         """
         return self.success & ~np.logical_or.accumulate(self.constraint)
 
@@ -80,19 +88,19 @@ class Episode:
 
     @property
     def violated(self) -> bool:
-        """Whether a constraint was violated, before the goal or after it."""
+        """Whether a constraint was violated at any time, before or after the goal."""
         return bool(self.constraint.any())
 
     @property
     def steps_to_goal(self) -> int | None:
-        """Steps until the goal was first reached, None if it was not, or after a violation only."""
+        """Number of steps to the first arrival at the goal; None if there is none (`arrivals`)."""
         arrivals = self.arrivals
         return int(np.argmax(arrivals)) + 1 if arrivals.any() else None
 
     def digest(self) -> str:
-        """SHA-256 of all that learning reads: the source and the arrays with their shapes.
+        """Return the SHA-256 of all that learning uses: source, and arrays with their shapes.
 
-        Left out: the seed and the attributes, which say how the episode came to be.
+        Seed and attributes, which only document the episode, are not included.
         """
         digest = hashlib.sha256(json.dumps(self.source).encode())
         for name, kind in ARRAYS.items():
@@ -103,11 +111,11 @@ class Episode:
 
 
 def episode_return(episode: Episode, horizon: int) -> float:
-    """Total reward of an episode of T = `horizon` steps, as the paper counts it (section 5.2).
+    """Return the total reward of an episode over T = `horizon` steps (section 5.2).
 
-    What follows the goal counts nothing: the return is the time to the goal. A violation freezes
-    the state, so that each step after it counts -1, whether or not it was taken; so does each
-    step that an episode without a goal was cut off by.
+    Steps after the goal count 0, so that the return is the negative time to the goal. A violation
+    freezes the state, so that each later step counts -1, taken or not. If an episode without a goal
+    ended early, each missing step counts -1.
     """
     steps = episode.steps_to_goal
     if steps is not None:
@@ -117,16 +125,21 @@ def episode_return(episode: Episode, horizon: int) -> float:
 
 
 def _with_digest(content: Content) -> Content:
-    """From format 1, of which nothing tells whether it still is what was written."""
+    """Migrate from format 1, which has no digest."""
     return content | {"digest": _episode(content).digest()}
 
 
 FORMAT = Format("episode", {1: _with_digest})
-"""2: `digest`, by which a changed file is noticed and a data set compared without its pixels."""
+"""Format 2 has `digest`, which shows changes to a file, and by which data sets are compared without
+reading the pixels."""
 
 
 def write_episode(directory: str | Path, name: str, episode: Episode) -> Path:
-    """Write ``<directory>/<name>.h5`` so that it is there whole or not at all."""
+    """Write ``<directory>/<name>.h5`` atomically; return its path.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     path = Path(directory) / f"{name}{SUFFIX}"
     with replacing(path) as part, h5py.File(part, "w") as file:
         for field_name, kind in ARRAYS.items():
@@ -144,11 +157,11 @@ def write_episode(directory: str | Path, name: str, episode: Episode) -> Path:
 
 
 def read_episode(path: str | Path) -> Episode:
-    """Read one episode, of this format or an older one.
+    """Read one episode of this format or an older one.
 
     Raises:
-        DataError: the file cannot be read, is damaged, of a newer format, or no episode of ours;
-            the text names the file.
+        DataError: the file is unreadable, damaged, of a newer format, or not an episode of this
+            project; the text names the file.
     """
     content = read_bytes(path)
     try:
@@ -157,7 +170,7 @@ def read_episode(path: str | Path) -> Episode:
             found = FORMAT.migrated(_content(file, number), number)
         episode = _episode(found)
         if episode.digest() != found["digest"]:
-            raise ValueError("its content is not what was written, or was changed by other means")
+            raise ValueError("the content is not what was written: its digest differs")
         return episode
     except DAMAGED as error:
         what = f"damaged episode file ({error})"
@@ -165,10 +178,10 @@ def read_episode(path: str | Path) -> Episode:
 
 
 def read_digest(path: str | Path) -> str:
-    """`Episode.digest` of a file, which is read whole only where it is of format 1.
+    """Read the digest of an episode's file; the arrays are read only in format 1.
 
     Raises:
-        DataError: as of `read_episode`, which notices more.
+        DataError: as `read_episode`, which however notices more kinds of damage.
     """
     content = read_bytes(path)
     try:
@@ -182,7 +195,7 @@ def read_digest(path: str | Path) -> str:
 
 
 def _content(file: h5py.File, number: int) -> Content:
-    """What a file of format `number` holds; DAMAGED where it does not."""
+    """Read the content of a file of format `number`; raise one of DAMAGED if a part is missing."""
     attributes = ("source", "seed", "attributes", *(("digest",) if number >= 2 else ()))
     return {
         "obs": read_array(file, "obs", 4, "u"),
@@ -193,10 +206,10 @@ def _content(file: h5py.File, number: int) -> Content:
 
 
 def _episode(content: Content) -> Episode:
-    """The episode of content of the newest format; DAMAGED where it is none."""
+    """Make an episode of content of the newest format; raise one of DAMAGED if that is invalid."""
     attributes = json.loads(content["attributes"])
     if not isinstance(attributes, dict):
-        raise ValueError("attributes that are no JSON object")
+        raise ValueError("'attributes' is not a JSON object")
     return Episode(
         observations=content["obs"],
         actions=content["actions"].astype(np.float32),
@@ -210,7 +223,7 @@ def _episode(content: Content) -> Episode:
 
 
 def list_episodes(directory: str | Path) -> list[Path]:
-    """Episode files of a directory in the order of their names."""
+    """List the episode files of a directory in the order of their names."""
     return sorted(p for p in Path(directory).glob(f"*{SUFFIX}") if not p.name.startswith("."))
 
 

@@ -1,4 +1,4 @@
-"""Numbered file formats: files of an older number are migrated, those of a newer one refused."""
+"""Numbered file formats. Files of older formats are migrated, files of newer formats refused."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any
 from ls3_common.errors import DataError
 
 Content = dict[str, Any]
-"""What a file holds, by the file's own names."""
+"""The content of a file, by the names in the file."""
 
 
 @dataclass(frozen=True)
 class Format:
     """The format of one kind of file.
 
-    A file bears the mark ``ls3-<kind>-<number>``. The number grows by one with every change that
-    a program of before could not read, and each change comes with a migration.
+    A file carries the mark ``ls3-<kind>-<number>``. The number grows by one with every change that
+    an earlier program could not read. Every change comes with a migration.
 
-    kind: of file, 'episode' for instance.
-    migrations: by number n, a function that turns the content of a file of format n into that of
-        format n + 1. Formats are numbered from 1; the newest is that after the last migration.
+    Attributes:
+        kind: the kind of file, for instance 'episode'.
+        migrations: for each number n from 1, a function that turns the content of a file of format
+            n into that of format n + 1. The last migration leads to the newest format.
     """
 
     kind: str
@@ -30,23 +31,26 @@ class Format:
 
     @property
     def newest(self) -> int:
-        """The number that is written."""
+        """Number of the newest format, in which files are written."""
         return len(self.migrations) + 1
 
     @property
     def mark(self) -> str:
-        """What a newly written file bears."""
+        """The mark of the newest format."""
         return f"ls3-{self.kind}-{self.newest}"
 
     def number(self, mark: object, where: str) -> int:
-        """The number of a file that bears this mark; to be asked before anything else is read.
+        """Return the format number in a file's `mark`. Check it before reading anything else.
 
         Raises:
-            DataError: the file is of a newer format, or of no format of this kind.
+            DataError: the file is of a newer format, or has no mark of this kind; the text names
+                the file `where` the mark was found.
         """
         found = re.fullmatch(rf"ls3-{self.kind}-([1-9]\d{{0,5}})", str(mark))
         if found is None:
-            raise DataError(f"no {self.kind} of ours: it lacks the mark '{self.mark}'", where=where)
+            raise DataError(
+                f"not an LS3 {self.kind}: the mark '{self.mark}' is missing", where=where
+            )
         number = int(found[1])
         if number > self.newest:
             raise DataError(
@@ -57,9 +61,9 @@ class Format:
         return number
 
     def migrated(self, content: Content, number: int) -> Content:
-        """Content of the newest format, from that of a file of format `number`.
+        """Turn the content of a file of format `number` into that of the newest format.
 
-        Raises what the migrations raise of content that is damaged.
+        If the content is damaged, the exceptions of the migrations are passed on.
         """
         for step in range(number, self.newest):
             content = self.migrations[step](content)

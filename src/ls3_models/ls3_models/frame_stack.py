@@ -1,10 +1,10 @@
-"""Stacked frames as the newest one and the changes that led to it.
+"""Transforms a stack of frames into its newest frame and the changes between frames.
 
-Between two frames an arm moves by about a pixel. A VAE that is rewarded for pixels draws the mean
-of the frames and leaves the motion out: after 6000 steps on reacher its error of the changes was
-that of drawing none, and speeds could not be told from latents (docs/decisions/domains.md, record
-51). In this basis, which loses nothing, changes are inputs and outputs of their own and count as
-much as frames do.
+Between two frames an arm moves by about a pixel. A VAE that learns the pixels of a stack draws the
+mean of the frames without the motion. On reacher, after 6000 steps, such a VAE drew the changes no
+better than a VAE that draws none, and latents did not reveal speeds (docs/decisions/domains.md,
+record 51). This invertible transform makes the changes inputs and outputs of their own, which count
+as much as frames.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ import itertools
 import torch
 from torch import Generator, Tensor
 
-GAIN = 4.0  # of changes: they then vary about as much as a frame does
+GAIN = 4.0
+"""Factor of the changes, which then vary about as much as a frame."""
 
 
 def to_changes(images: Tensor, frames: int) -> Tensor:
-    """Images (batch, frames * c, h, w), oldest first, to the newest and GAIN times the changes.
+    """Transform stacks into the newest frame and GAIN times the changes x_k - x_{k-1}.
 
-    Those are x_k - x_{k-1}, the latest first. A single frame stays as it is.
+    Args:
+        images: (batch, frames * c, h, w), the oldest frame first.
+        frames: the number of frames in a stack. A single frame is returned unchanged.
+
+    Returns:
+        (batch, frames * c, h, w), the newest frame first, then the changes, the latest first.
     """
     if frames == 1:
         return images
@@ -30,7 +36,7 @@ def to_changes(images: Tensor, frames: int) -> Tensor:
 
 
 def from_changes(parts: Tensor, frames: int) -> Tensor:
-    """The inverse of `to_changes`."""
+    """Invert `to_changes`."""
     if frames == 1:
         return parts
     newest, *changes = parts.chunk(frames, dim=1)
@@ -41,10 +47,9 @@ def from_changes(parts: Tensor, frames: int) -> Tensor:
 
 
 def reverse_some(images: Tensor, frames: int, generator: Generator) -> Tensor:
-    """Images (batch, frames * c, h, w) with a random half of the stacks played backwards.
+    """Reverse the order of the frames in a random half of the stacks (batch, frames * c, h, w).
 
-    What is seen of an arm that moves back is as good a picture as that of one that moves on, and
-    few postures are met at more than one speed.
+    An arm may move in either direction, but few postures in the data occur at more than one speed.
     """
     if frames == 1:
         return images

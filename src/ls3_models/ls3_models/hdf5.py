@@ -1,4 +1,4 @@
-"""Reading HDF5 files of strangers: bounded in memory and time, and from no other file."""
+"""Reads untrusted HDF5 files, with bounded memory and time, and without access to other files."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ import h5py
 import numpy as np
 
 MAX_BYTES = 1 << 30
-"""Of one array; 1,000 steps of nine channels of 128 x 128 pixels are a seventh of it."""
+"""Largest array. 1,000 steps of nine channels of 128 x 128 pixels take a seventh of this."""
 DAMAGED = (
     *(OSError, KeyError, ValueError, TypeError),
     *(RuntimeError, OverflowError, AttributeError),
 )
-"""What h5py raises of damaged content."""
+"""The exceptions that h5py raises if the content is damaged."""
 
 
 @contextmanager
 def opened(content: bytes) -> Iterator[h5py.File]:
-    """A file from its bytes, so that no error of the system can be mistaken for damage.
+    """Open an HDF5 file during the block, given its bytes.
+
+    The caller reads the bytes, so that an error of the system cannot be mistaken for damage.
 
     Raises:
-        DAMAGED: the bytes are no HDF5 file, or one that cannot be read safely.
+        DAMAGED: the bytes are not an HDF5 file, or a file that cannot be read safely.
     """
     _check_heaps(content)
     with h5py.File(h5py.h5f.open_file_image(content), "r") as file:
@@ -31,49 +33,52 @@ def opened(content: bytes) -> Iterator[h5py.File]:
 
 
 def read_array(file: h5py.File, key: str, axes: int, kinds: str = "fiub") -> np.ndarray:
-    """A data set of this very file, once it is known what reading it costs.
+    """Read a data set, after its type and size were checked.
 
     Args:
-        axes: how many the array has.
-        kinds: numpy's letters for the kinds of numbers that are accepted; "u" means uint8.
+        file: the open file.
+        key: the data set's name.
+        axes: the number of axes that the array must have.
+        kinds: numpy's letters of the kinds of numbers that are accepted; "u" accepts only uint8.
 
     Raises:
-        ValueError: it has other axes or types, is too large, or lies in another file.
+        ValueError: the data set is missing, has another type or number of axes, is larger than
+            MAX_BYTES, or lies in another file.
     """
     link = file.get(key, getlink=True)
     data = file[key] if isinstance(link, h5py.HardLink) else None
     if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
-        raise ValueError(f"'{key}' is no data set of this file")
+        raise ValueError(f"'{key}' is not a data set of this file")
     if data.shape is None or data.ndim != axes or data.dtype.kind not in kinds:
         raise ValueError(f"'{key}' is {data.dtype} {data.shape}")
     if kinds == "u" and data.dtype != np.uint8:
         raise ValueError(f"'{key}' is {data.dtype}, not uint8")
-    chunk = math.prod(data.chunks) if data.chunks else 0  # unpacked whole, whatever is read of it
+    chunk = math.prod(data.chunks) if data.chunks else 0  # h5py unpacks whole chunks
     if max(data.size, chunk) * data.dtype.itemsize > MAX_BYTES:
         raise ValueError(f"'{key}' of shape {data.shape} is larger than {MAX_BYTES >> 20} MiB")
     return np.asarray(data[...])
 
 
 def _check_heaps(data: bytes) -> None:
-    """Refuse heaps of texts in which HDF5 would go round for ever.
+    """Refuse heaps (where HDF5 stores texts) that would make the library loop for ever.
 
-    The library steps from one entry to the next by the size that it reads, 0 included, and no
-    signal of Python's gets in. Layout: HDF5 file format specification, III.E, global heap.
+    The library steps from one entry to the next by the entry's size, even if the size is 0, and no
+    signal interrupts that loop. Layout: HDF5 file format specification, III.E, global heap.
 
     Raises:
-        ValueError: an entry has no size, or leaves its heap.
+        ValueError: an entry has size 0, or exceeds its heap.
     """
     begin = data.find(b"GCOL\1")
     while begin >= 0:
         end = begin + int.from_bytes(data[begin + 8 : begin + 16], "little")
         entry = begin + 16
         if not entry <= end <= len(data):
-            raise ValueError("a heap that leaves the file")
+            raise ValueError("a heap that exceeds the file")
         while end - entry >= 16:
             size = int.from_bytes(data[entry + 8 : entry + 16], "little")
-            if data[entry : entry + 2] != b"\0\0":  # number 0 is free space, its head included
+            if data[entry : entry + 2] != b"\0\0":  # the size of free space includes its header
                 size = 16 + (size + 7) // 8 * 8
             if not 16 <= size <= end - entry:
-                raise ValueError("a heap with an entry of no or of too large a size")
+                raise ValueError("a heap with an entry whose size is 0 or too large")
             entry += size
         begin = data.find(b"GCOL\1", begin + 1)

@@ -1,8 +1,8 @@
-"""The heads: what is read off a latent. The paper's are V, f_S, f_C and f_G (sections 4.2, 4.3).
+"""The heads, functions of a latent: V, f_S, f_C and f_G of the paper (sections 4.2, 4.3).
 
-Each head is one record, a `Head`. The learner, the validation, the maps and the planners go through
-the list of a model's heads and name none of them. To add a head, add its record to `HEADS` and its
-name to the parameter ``learner.heads`` of the models that are to have it.
+Each head is one record, a `Head`. The learner, the validation, the maps and the planners use the
+list of a model's heads, without naming any of them. To add a head, add its record to `HEADS`, and
+its name to the parameter ``learner.heads`` of the models that shall have it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Role(Enum):
-    """Which latents of a plan a planner asks a head about, and for which equation."""
+    """The latents of a plan at which a planner evaluates a head, and the equation they enter."""
 
     STEP_REWARD = "the sum over z_{t+1..t+H-1} in the objective (2)"
     TERMINAL_VALUE = "z_{t+H}, in the objective (2)"
@@ -35,7 +35,7 @@ class Role(Enum):
 
 
 class TrainingData(Enum):
-    """Which data a head learns from."""
+    """The data that a head learns from."""
 
     FRAMES = "all frames of D"
     TRANSITIONS = "all transitions of D"
@@ -53,7 +53,7 @@ def squared_error(output: Tensor, target: Tensor) -> Tensor:
 
 
 def identity(output: Tensor) -> Tensor:
-    """The output as it is, for heads that are no probability."""
+    """Return the output unchanged, for heads that are not probabilities."""
     return output
 
 
@@ -91,8 +91,8 @@ class Head:
     Attributes:
         name: names the head's parameters, losses and measurements.
         title: names the head in figures, with the paper's symbol.
-        role: where a planner asks the head.
-        data: which data the head learns from.
+        role: the latents at which a planner evaluates the head.
+        data: the data that the head learns from.
         label: computes the label of each frame of an episode of T steps (T + 1,). If `data` is not
             FRAMES, it computes the label of each transition (T,).
         target: for a head that is defined recursively. Computes what the head learns from a batch
@@ -152,10 +152,11 @@ def _returns(episode: Episode, config: LearnerConfig) -> np.ndarray:
 def _temporal_difference(
     batch: Transitions, _label: Tensor, ahead: Tensor, config: LearnerConfig
 ) -> Tensor:
-    """Equation (10).
+    """Equation (10), with V = 0 in the goal.
 
-    Beyond the goal nothing is paid: V is 0 there. An episode that ends at the goal has no step
-    from its last frame, so that V would be anything there, and the steps before would follow.
+    No reward is paid beyond the goal. The last frame of an episode that ends at the goal begins no
+    transition, so that V is not trained there; without the 0 its arbitrary value would spread to
+    the steps before.
     """
     return batch.rewards + config.gamma * (1 - batch.arrives) * ahead
 
@@ -168,9 +169,9 @@ def _value_members(config: LearnerConfig) -> int:
 
 
 def safe_set_labels(episode: Episode) -> np.ndarray:
-    """1_S (T,): frames s_t of a successful trajectory up to the last one that leads into G.
+    """1_S (T,): whether s_t lies on a successful trajectory, before its last arrival in G.
 
-    What leads into G after a violation is in no safe set, see `Episode.arrivals`.
+    An arrival after a violation does not count, see `Episode.arrivals`.
     """
     labels = np.zeros(len(episode), dtype=bool)
     if episode.succeeded:
@@ -232,16 +233,18 @@ HEADS = {
 
 
 def heads_of(config: LearnerConfig) -> tuple[Head, ...]:
-    """The records of the heads that ``config.heads`` names, in that order.
+    """Return the records of the heads that ``config.heads`` names, in that order.
 
     Raises:
-        ConfigError: a name is not in `HEADS`, or stands there twice.
+        ConfigError: a name is not in `HEADS`, or is listed twice.
     """
     names: Sequence[str] = config.heads
     for name in names:
         if name not in HEADS or names.count(name) > 1:
-            fault = "is there twice" if name in HEADS else "is no head"
+            fault = "is listed twice" if name in HEADS else "is not a head"
             raise ConfigError(
-                f"learner.heads: '{name}' {fault}", do=f"heads: {', '.join(HEADS)}, each once"
+                f"'{name}' {fault}",
+                where="learner.heads",
+                do=f"name each of these at most once: {', '.join(HEADS)}",
             )
     return tuple(HEADS[name] for name in names)

@@ -34,7 +34,7 @@ def is_same(ours: Any, theirs: Any, defaults: Any = None) -> bool:
     A hash of the data that an earlier version recorded is compared as that version made it.
     """
     if isinstance(ours, DataHash):
-        return ours == theirs or ours.was(theirs)
+        return ours == theirs or ours.equals_version_1(theirs)
     if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
         return bool(ours == theirs)
     known = defaults if isinstance(defaults, Mapping) else {}

@@ -69,13 +69,13 @@ def test_the_hash_sees_another_order_and_another_shape(tmp_path):
 def test_a_hash_of_an_earlier_version_is_compared_as_that_version_made_it(tmp_path, capsys):
     data = shutil.copytree(FORMAT_1, tmp_path / "data")
     found = data_hash(data)
-    assert found != RECORDED and found.was(RECORDED)
+    assert found != RECORDED and found.equals_version_1(RECORDED)
     assert "could not be checked" in capsys.readouterr().err
-    assert not found.was("0123456789abcdef")
-    assert not found.was("v1:" + RECORDED) and not found.was(None)
+    assert not found.equals_version_1("0123456789abcdef")
+    assert not found.equals_version_1("v1:" + RECORDED) and not found.equals_version_1(None)
     assert json.loads(json.dumps(found)) == found
     (data / "random_00000.h5").unlink()
-    assert not data_hash(data).was(RECORDED)
+    assert not data_hash(data).equals_version_1(RECORDED)
     assert not capsys.readouterr().err
 
 
@@ -116,7 +116,7 @@ def test_a_run_of_an_earlier_version_goes_on_and_sees_what_is_relabelled_later(
     train(data, tmp_path / "run")
     path = tmp_path / "run" / resume.CHECKPOINT
     tensors, description = checkpoint.load(path)
-    old = data_hash(data)._first
+    old = data_hash(data)._version_1
     checkpoint.save(path, tensors, description | {"data_hash": old})
     capsys.readouterr()
     train(data, tmp_path / "run")
@@ -133,6 +133,6 @@ def test_the_identity_of_an_online_run_is_compared_in_the_same_way(data):
     """It holds that of the offline training."""
     found = data_hash(data)
     ours = {"seed": 0, "offline": {"data_hash": found}}
-    for recorded, same in ((found, True), (found._first, True), ("v2:0123456789abcdef", False)):
+    for recorded, same in ((found, True), (found._version_1, True), ("v2:0123456789abcdef", False)):
         theirs = {"seed": 0, "offline": {"data_hash": str(recorded)}}
         assert resume.is_same(ours, theirs) == same

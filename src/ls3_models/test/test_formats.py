@@ -102,7 +102,7 @@ def test_a_file_of_someone_else_is_not_to_be_deleted(tmp_path, mark):
     with h5py.File(path, "w") as file:
         if mark is not None:
             file.attrs["format"] = mark
-    with pytest.raises(DataError, match="no episode of ours") as caught:
+    with pytest.raises(DataError, match="not an LS3 episode") as caught:
         read_episode(path)
     assert "delete" not in str(caught.value)
 

@@ -113,7 +113,7 @@ def test_a_model_of_the_papers_heads_loads_where_there_are_more(fifth, tmp_path)
 
 @pytest.mark.parametrize(
     ("names", "fault"),
-    [(("value", "sfae"), "'sfae' is no head"), (("goal",) * 2, "is there twice")],
+    [(("value", "sfae"), "'sfae' is not a head"), (("goal",) * 2, "is listed twice")],
 )
 def test_heads_that_there_are_not_are_named(names, fault):
     with pytest.raises(ConfigError, match=f"{fault}\n.*heads: value, safe, constraint, goal"):
