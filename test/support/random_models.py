@@ -6,7 +6,7 @@ import torch
 
 from ls3_models.bundle import Bundle
 from ls3_models.config import LearnerConfig
-from ls3_models.learner import Models
+from ls3_models.models import Models
 
 
 def random_bundle(

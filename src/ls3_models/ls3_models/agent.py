@@ -133,7 +133,7 @@ class Trainable(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of this kind of agent, kept in checkpoints: another kind cannot continue from them."""
+        """Name of this kind of agent. Its checkpoints keep the name; other kinds refuse them."""
 
     @property
     def stages(self) -> Mapping[str, int]:

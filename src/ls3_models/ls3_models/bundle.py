@@ -25,7 +25,7 @@ from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
 from ls3_models.formats import Content, Format
 from ls3_models.heads import heads_of
-from ls3_models.learner import Models
+from ls3_models.models import Models
 from ls3_models.networks import check_image
 
 WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"

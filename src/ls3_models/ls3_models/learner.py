@@ -1,4 +1,4 @@
-"""Gradient steps of all that is learned (section 7.1.1) and its exact state."""
+"""The gradient steps of all networks (section 7.1.1), and the exact state of learning."""
 
 from __future__ import annotations
 
@@ -6,67 +6,23 @@ import copy
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from ls3_common.errors import ConfigError
 from ls3_models.agent import NonFiniteLoss
 from ls3_models.augment import augment
 from ls3_models.batches import FrameBatch, Transitions
 from ls3_models.config import LearnerConfig
 from ls3_models.frame_stack import reverse_some, to_changes
-from ls3_models.heads import Head, TrainingData, heads_of
-from ls3_models.networks import Decoder, Dynamics, Encoder, StackedMLP
+from ls3_models.heads import Head, TrainingData
+from ls3_models.models import Models
 from ls3_models.replay import Replay
 
 
-class Models(nn.Module):
-    """f_enc, f_dec and f_dyn of one domain, and its heads (the paper's are V, f_S, f_C and f_G).
-
-    `heads` holds the networks of each head by its name, `head_list` the records of the heads.
-    """
-
-    def __init__(self, config: LearnerConfig, channels: int, action_dim: int) -> None:
-        """Make untrained models.
-
-        Raises:
-            ConfigError: `channels` are not those of `config.frame_stack` frames, or `config` names
-                a head that there is not.
-        """
-        super().__init__()
-        self.head_list = heads_of(config)
-        if channels % config.frame_stack:
-            raise ConfigError(
-                f"observations of {channels} channels are not {config.frame_stack} frames",
-                do="give learner.frame_stack as many frames as the environment stacks",
-            )
-        self.encoder = Encoder(channels, config.latent_dim, config.frame_stack)
-        self.decoder = Decoder(channels, config.latent_dim, config.frame_stack)
-        self.dynamics = Dynamics(
-            config.dynamics_members, config.latent_dim, action_dim, config.dynamics_hidden
-        )
-        sizes = (config.latent_dim, config.hidden, config.hidden, config.hidden, 1)
-        self.heads = nn.ModuleDict(
-            {head.name: StackedMLP(head.members(config), sizes) for head in self.head_list}
-        )
-
-    def network(self, name: str) -> StackedMLP:
-        """The networks of the head of this name."""
-        found = self.heads[name]
-        assert isinstance(found, StackedMLP)
-        return found
-
-    def read(self, head: Head, latents: Tensor) -> Tensor:
-        """The head's number for each of the latents (row, d), the mean over its members: (row,)."""
-        network = self.network(head.name)
-        outputs = network(latents.expand(network.members, -1, -1))[..., 0]
-        return head.activation(outputs).mean(dim=0)
-
-
 class Learner:
-    """Models, optimisers and random generator; every draw comes from `generator`.
+    """Models, optimisers and the random generator, from which every draw comes.
 
-    `state` and `load_state` hold everything that decides the next step, so that a resumed run
-    equals an uninterrupted one.
+    `state` contains everything that decides the next step, so that a resumed run equals an
+    uninterrupted one.
     """
 
     def __init__(self, config: LearnerConfig, channels: int, action_dim: int, seed: int) -> None:
@@ -81,7 +37,7 @@ class Learner:
             for head in self.models.head_list
             if head.target is not None
         }
-        self.updates = dict.fromkeys(self.targets, 0)  # since the start
+        self.updates = dict.fromkeys(self.targets, 0)  # gradient steps of each head with a target
         vae = [*self.models.encoder.parameters(), *self.models.decoder.parameters()]
         rate = config.learning_rate
         self.optimisers = {
@@ -98,7 +54,14 @@ class Learner:
     # -- beta-VAE -------------------------------------------------------------------------------
 
     def vae_step(self, images: Tensor) -> dict[str, float]:
-        """One step on uint8 images (batch, height, width, channel), eq. (7)."""
+        """Make one gradient step on uint8 images (batch, height, width, channel), eq. (7).
+
+        Returns:
+            "squared_error_per_image" and "kl_per_image".
+
+        Raises:
+            NonFiniteLoss: the loss is not finite.
+        """
         config = self.config
         target = images.permute(0, 3, 1, 2).float() / 255
         target = reverse_some(target, config.frame_stack, self.generator)
@@ -120,7 +83,11 @@ class Learner:
 
     @torch.no_grad()
     def encode(self, images: Tensor, rows: int = 512) -> tuple[Tensor, Tensor]:
-        """Posterior mean and standard deviation (n, d) of uint8 images (n, h, w, c)."""
+        """Encode uint8 images (n, h, w, c), `rows` at a time.
+
+        Returns:
+            Posterior mean and standard deviation, each (n, d).
+        """
         parts = []
         for block in images.split(rows):
             mean, log_std = self.models.encoder(block.permute(0, 3, 1, 2).float() / 255)
@@ -128,10 +95,17 @@ class Learner:
         means, stds = zip(*parts, strict=True)
         return torch.cat(means), torch.cat(stds)
 
-    # -- everything on latents ------------------------------------------------------------------
+    # -- dynamics and heads ---------------------------------------------------------------------
 
     def head_step(self, replay: Replay) -> dict[str, float]:
-        """One step of the dynamics (8) and of all heads that learn from all of D."""
+        """Make one gradient step of the dynamics (8) and of all heads that learn from all of D.
+
+        Returns:
+            The losses by name.
+
+        Raises:
+            NonFiniteLoss: a loss is not finite.
+        """
         size, members = self.config.batch_size, self.config.dynamics_members
         batch = replay.transitions((members, size), self.generator)
         starts = batch.latents[:, : max(1, size // members)]
@@ -145,9 +119,17 @@ class Learner:
         return self._descend_all(losses)
 
     def value_step(self, replay: Replay, *, monte_carlo: bool) -> dict[str, float]:
-        """One step of the heads that learn from demonstrations and online episodes: V.
+        """Make one gradient step of the heads that learn from on-policy data: V.
 
-        With `monte_carlo`, as offline, V learns the returns (9), and otherwise TD-1 targets (10).
+        Args:
+            replay: all data D.
+            monte_carlo: whether V learns the returns (9), as offline, or TD-1 targets (10).
+
+        Returns:
+            The losses by name.
+
+        Raises:
+            NonFiniteLoss: a loss is not finite.
         """
         heads = [head for head in self.models.head_list if head.data is TrainingData.ON_POLICY]
         losses = self._head_losses(heads, replay, monte_carlo=monte_carlo)
@@ -161,10 +143,10 @@ class Learner:
         *,
         monte_carlo: bool = False,
     ) -> dict[str, Tensor]:
-        """The loss of each head by name; heads that learn from the same data share one batch.
+        """Compute the loss of each head; heads that learn from the same data share one batch.
 
-        starts: latents (member, row, d) from which the dynamics imagine others; monte_carlo: the
-        heads learn their labels even if they are defined recursively.
+        starts: latents (member, row, d) at which imagined trajectories begin. monte_carlo: heads
+        that are defined recursively learn their labels too.
         """
         config = self.config
         groups: dict[tuple[TrainingData, int], list[Head]] = {}
@@ -181,13 +163,13 @@ class Learner:
                 if head.imagined is not None and config.imagined_weight and starts is not None:
                     imagined = self._blurred(self._imagined(starts)).expand(members, -1, -1)
                     output = network(imagined)[..., 0]
-                    due = torch.full_like(output, head.imagined)
-                    losses[head.name] += config.imagined_weight * head.loss(output, due)
+                    outside = torch.full_like(output, head.imagined)
+                    losses[head.name] += config.imagined_weight * head.loss(output, outside)
         return losses
 
     @torch.no_grad()
     def _target(self, head: Head, batch: FrameBatch | Transitions, monte_carlo: bool) -> Tensor:
-        """The target of a head for z (member, row): its label, or that of (10) or (11)."""
+        """Return a head's target (member, row) for z: the label, or that of (10) or (11)."""
         label = batch.labels[head.name]
         if head.target is None or monte_carlo:
             return label
@@ -196,13 +178,14 @@ class Learner:
         return head.target(batch, label, head.activation(ahead), self.config)
 
     def _blurred(self, latents: Tensor) -> Tensor:
-        """Latents as the planner asks the heads of them: a little beside those of any frame.
+        """Add noise of standard deviation `head_noise` to latents.
 
-        Imagined latents leave the thin set of encoded ones, whose posteriors are narrow. There a
-        head is whatever it happens to be, and a planner that maximises goes where it is best.
-        With noise a head learns to ignore what no frame tells apart. In many dimensions noise is
-        never small, so a head learns about a shell around each frame and not about the frame:
-        targets, too, ask it there. Asked at the frames V fed on its own error and grew for ever.
+        A planner evaluates heads at imagined latents, which lie beside the thin set of encoded
+        frames. An untrained head is arbitrary there, and a planner that maximises it exploits the
+        errors. Noise teaches a head to ignore directions in which frames do not differ. In many
+        dimensions the noise keeps almost every sample away from the frame itself, so that targets
+        must be evaluated with noise as well. Evaluated at the frames, V grew without limit on its
+        own error.
         """
         if not self.config.head_noise:
             return latents
@@ -211,12 +194,14 @@ class Learner:
 
     @torch.no_grad()
     def _imagined(self, latents: Tensor) -> Tensor:
-        """Where each member of the dynamics takes its rows of latents (member, row, d) by actions
-        that nobody took, as one batch (1, member x row, d).
+        """Imagine latents by random actions, from latents (member, row, d), with every member.
 
-        Counted as outside, they make f_S tell frames from imagination. Where few data say what is
-        outside, f_S is high wherever nothing was seen, and plans go there. Where demonstrations
-        are as frequent as imagination, they still win.
+        f_S learns these latents as outside the safe set. If few data show what is outside, f_S is
+        otherwise high wherever there are no data, and plans go there. Imagined latents that
+        resemble demonstrations do not harm: the demonstrations' own labels outweigh them.
+
+        Returns:
+            One batch (1, member x row, d).
         """
         shape = (*latents.shape[:2], self._action_dim)
         actions = 2 * torch.rand(shape, generator=self.generator) - 1
@@ -228,7 +213,7 @@ class Learner:
         return latents.flatten(0, 1)[None]
 
     def _descend_all(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """One gradient step of each part; every `target_interval` steps renew a lagged copy."""
+        """Make one gradient step of each part; update a target network every `target_interval`."""
         for name, loss in losses.items():
             self._descend(name, loss)
             if name in self.targets:
@@ -248,7 +233,7 @@ class Learner:
     # -- state ----------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Tensor]:
-        """Everything as named tensors, ready for safetensors."""
+        """Return everything that decides the next step, as named tensors for safetensors."""
         tensors = {f"models.{k}": v for k, v in self.models.state_dict().items()}
         for name, target in self.targets.items():
             tensors |= {f"target_{name}.{k}": v for k, v in target.state_dict().items()}
@@ -279,7 +264,7 @@ class Learner:
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in part(f"optimiser.{name}").items():
                 index, entry = key.split(".")
-                if value.ndim:  # laid out as the parameter: the fused step takes that for granted
+                if value.ndim:  # fused Adam requires the memory layout of the parameter
                     value = torch.empty_like(group["params"][int(index)].data).copy_(value)
                 state.setdefault(int(index), {})[entry] = value
             groups = optimiser.state_dict()["param_groups"]

@@ -1,4 +1,4 @@
-"""LS3 but for its planner: what it learns offline and online, and from which data.
+"""The learning of LS3, without its planner: the stages, and the data that each learns from.
 
 The gradient steps themselves stand in `learner`. `ls3.learning.ls3_agent` adds the planner.
 """
@@ -23,16 +23,16 @@ from ls3_models.replay import Replay
 from ls3_models.validation import Validation
 
 STAGES = {"vae": "vae_iterations", "heads": "offline_iterations"}
-"""The stages in their order, each with the learner's parameter that is its number of steps."""
+"""The stages in their order, each with the parameter that gives its number of gradient steps."""
 
 
 def stage_totals(learner: Mapping[str, Any]) -> dict[str, int]:
-    """Gradient steps of every stage, from the parameters of a `LearnerConfig`."""
+    """Return the gradient steps of every stage, given the parameters of a `LearnerConfig`."""
     return {stage: int(learner[name]) for stage, name in STAGES.items()}
 
 
 def make_replay(learner: Learner, spec: Spec, episodes: Sequence[Episode]) -> Replay:
-    """Encode every frame of `episodes` once."""
+    """Make a replay of `episodes`, and encode each of their frames once."""
     replay = Replay(learner.config, torch.tensor(spec.action_low), torch.tensor(spec.action_high))
     for episode in episodes:
         _add(replay, learner, episode)
@@ -44,10 +44,10 @@ def _add(replay: Replay, learner: Learner, episode: Episode) -> None:
 
 
 class Ls3Learning:
-    """First the VAE learns from all offline frames, then everything else from their latents.
+    """Trains the VAE on all offline frames, then dynamics and heads on the frames' latents.
 
-    Online, D grows by whole episodes: the safe set and V's returns are labels that only the end of
-    an episode decides.
+    Online, D grows by whole episodes, because only the end of an episode decides the labels of the
+    safe set and the returns for V. For the methods see `ls3_models.agent.Agent`.
     """
 
     name = "ls3"
@@ -66,13 +66,13 @@ class Ls3Learning:
 
     @property
     def replay(self) -> Replay:
-        """D as latents of the present encoder, to be asked for once the VAE has been trained."""
+        """D as latents of the present encoder. The VAE must have been trained."""
         if self._replay is None:
             self._replay = make_replay(self.learner, self.data.spec, self.data.training)
         return self._replay
 
     def stage(self, name: str) -> TrainingStage:
-        """See `Trainable`. Pictures of the VAE are held-out images above their reconstructions."""
+        """Begin a stage. The VAE's picture shows held-out images above their reconstructions."""
         learner, spec = self.learner, self.data.spec
         validation = Validation(learner, spec.domain, self.data.held_out)
         if name == "vae":
@@ -94,7 +94,7 @@ class Ls3Learning:
         return TrainingStage(step, lambda: validation.measure(name))
 
     def observe(self, step: ObservedStep) -> None:
-        """Keep a step, and with the last one of an episode add the whole episode to D."""
+        """Keep a step; at the last step of an episode add the whole episode to D."""
         if step.t == 0:
             self._steps = []
         self._steps.append(step)
@@ -103,7 +103,14 @@ class Ls3Learning:
             self._steps = []
 
     def update(self) -> dict[str, float]:
-        """Line 10: all heads and the dynamics first, then V further on TD-1 targets."""
+        """Train dynamics and all heads except V, then V on TD-1 targets (line 10).
+
+        Returns:
+            The last losses by name.
+
+        Raises:
+            NonFiniteLoss: a loss is not finite; the text names the module and the step.
+        """
         heads, losses = self.config.update_iterations, dict[str, float]()
         for step in range(heads + self.config.value_update_iterations):
             try:
@@ -116,10 +123,10 @@ class Ls3Learning:
         return losses
 
     def state(self) -> dict[str, Tensor]:
-        """That of the learner; D is made of the episodes' files."""
+        """Return the learner's state. D is not included: the loop observes its episodes again."""
         return self.learner.state()
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore `state`; D is that of the offline data again."""
+        """Restore `state`, and reset D to the offline data."""
         self.learner.load_state(tensors)
         self._replay, self._steps = None, []

@@ -1,4 +1,4 @@
-"""Memory of the process."""
+"""The memory management of the process."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library reuse freed memory instead of returning it to the system.
+    """Have the C library reuse freed memory instead of returning the memory to the system.
 
-    A training step frees and allocates the same tensors of tens of megabytes again and again, and
-    fresh pages cost more than much of the arithmetic: a third of a VAE step on a virtual machine.
-    The process never shrinks afterwards; its peak is the same. False where the library is not
-    glibc, and nothing changes.
+    Every training step frees and allocates tensors of tens of megabytes. Fresh pages cost much: a
+    third of a VAE step on a virtual machine. Afterwards the process does not shrink any more; its
+    peak stays the same.
+
+    Returns:
+        Whether this took effect; the C library must be glibc.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

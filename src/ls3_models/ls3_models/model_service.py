@@ -1,4 +1,4 @@
-"""Service `~/load_model`: a node's trained model is changed between episodes, without a restart."""
+"""The service `~/load_model`, which changes a node's trained model without a restart."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ls3_models.bundle import Bundle, load_bundle
 
 
 class ModelService:
-    """Loads a bundle, checks that it fits the one in use, and hands it to the node.
+    """Loads a bundle, checks that its sizes are those of the bundle in use, and hands it over.
 
     Args:
-        present: the bundle in use.
-        use: takes the new one; called only for one that fits.
-        busy: why the model must not be changed now; empty when it may.
+        node: the node that offers the service.
+        present: returns the bundle in use.
+        use: receives the new bundle, if its domain, images and actions are the same.
+        busy: returns why the model must not be changed now; empty if it may.
     """
 
     def __init__(
@@ -48,6 +49,6 @@ class ModelService:
         for name in ("domain", "observation_shape", "action_low", "action_high"):
             new, old = getattr(bundle, name), getattr(present, name)
             if new != old:
-                return f"{path}: {name} is {new}, of the model in use {old}"
+                return f"{path}: {name} is {new}, that of the model in use is {old}"
         self._use(bundle)
         return ""

@@ -1,4 +1,4 @@
-"""The networks of section 7.1.1: beta-VAE, probabilistic dynamics ensemble, and what heads are.
+"""The networks of section 7.1.1: beta-VAE, probabilistic dynamics ensemble, and those of heads.
 
 Ensembles are stacked: one tensor holds the weights of all members, so that a layer of the whole
 ensemble is one batched matrix product.
@@ -18,22 +18,23 @@ from ls3_common.errors import ConfigError
 from ls3_models.frame_stack import from_changes, to_changes
 
 IMAGE_SIZE = 64
-"""Side of the images that encoder and decoder are made for (section 7.1.1)."""
-LOG_STD_MIN, LOG_STD_MAX = -6.0, 1.0  # of the latent change per step; keeps the likelihood finite
+"""Side of the images that encoder and decoder take (section 7.1.1)."""
+LOG_STD_MIN, LOG_STD_MAX = -6.0, 1.0
+"""Bounds of the log-std of the latent's change per step, which keep the likelihood finite."""
 
 
 def check_image(height: int, width: int) -> None:
-    """Refuse images that encoder and decoder are not made for.
+    """Refuse images of a size that encoder and decoder do not take.
 
     Raises:
-        ConfigError: naming both sizes.
+        ConfigError: the size differs from IMAGE_SIZE; the text names both.
     """
     if (height, width) != (IMAGE_SIZE, IMAGE_SIZE):
         raise ConfigError(
             f"images of {height} x {width}, the networks take {IMAGE_SIZE} x {IMAGE_SIZE}",
             where="domain",
-            do=f"give image_size {IMAGE_SIZE}; other images have to be resized by the environment "
-            "or the camera's node",
+            do=f"set image_size to {IMAGE_SIZE}, and have the environment or the camera's node "
+            "resize the images",
         )
 
 
@@ -68,12 +69,12 @@ class StackedMLP(nn.Module):
 class WholeConvolution(nn.Conv2d):
     """A convolution whose kernel is as large as its input, computed as the linear layer it is.
 
-    ``forward`` maps images (batch, inputs, height, width) to (batch, outputs). An encoder of one
-    frame then takes two thirds of the time of one with the plain layer.
+    ``forward`` maps images (batch, inputs, height, width) to (batch, outputs). With this layer the
+    encoder of a single frame takes two thirds of the time.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        # in the order in which channels_last keeps both, so that neither is copied
+        # the order of axes in memory (channels_last), so that nothing is copied
         rows = images.permute(0, 2, 3, 1).flatten(1)
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)
         return functional.linear(rows, weight, self.bias)
@@ -82,8 +83,8 @@ class WholeConvolution(nn.Conv2d):
 class Encoder(nn.Module):
     """f_enc(z | s): images (batch, channel, 64, 64) in [0, 1] to mean and log-std (batch, d).
 
-    The encoder of Hafner et al. (PlaNet) with stride 3 in its second layer (section 7.1.1). Of
-    stacked frames it sees the newest and the changes (`frame_stack`).
+    The encoder of Hafner et al. (PlaNet) with stride 3 in its second layer (section 7.1.1). Stacked
+    frames enter as the newest frame and the changes (`frame_stack`).
     """
 
     def __init__(self, channels: int, latent_dim: int, frames: int = 1) -> None:
@@ -111,8 +112,9 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """f_dec: latents (batch, d) to images (batch, channel, 64, 64), unbounded.
 
-    The decoder of Hafner et al. (PlaNet). Its first transposed convolution sees a single pixel,
-    which makes it a linear layer. Stacked frames are put together from the newest and changes.
+    The decoder of Hafner et al. (PlaNet). Its first transposed convolution acts on a single pixel,
+    and is therefore a linear layer here. Stacked frames are computed from the newest frame and the
+    changes (`frame_stack`).
     """
 
     def __init__(self, channels: int, latent_dim: int, frames: int = 1) -> None:
@@ -145,17 +147,24 @@ class Dynamics(nn.Module):
         self.mlp = StackedMLP(members, sizes)
 
     def forward(self, latents: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-std of z' - z, each (member, row, d); actions scaled to [-1, 1]."""
+        """Predict the change of latents (member, row, d) by actions (member, row, A) in [-1, 1].
+
+        Returns:
+            Mean and log-std of z' - z, each (member, row, d).
+        """
         return split_gaussian(self.mlp(torch.cat((latents, actions), dim=-1)))
 
     def negative_log_likelihood(self, latents: Tensor, actions: Tensor, change: Tensor) -> Tensor:
-        """Equation (8), mean over members, rows and dimensions, without its constant."""
+        """Equation (8) without its constant, averaged over members, rows and dimensions.
+
+        `change` is z' - z (member, row, d).
+        """
         mean, log_std = self(latents, actions)
         return (0.5 * ((change - mean) * torch.exp(-log_std)).square() + log_std).mean()
 
 
 def split_gaussian(output: Tensor) -> tuple[Tensor, Tensor]:
-    """The dynamics' raw output (..., 2 d) as mean and softly bounded log-std (..., d)."""
+    """Split the dynamics' raw output (..., 2 d) into mean and softly bounded log-std (..., d)."""
     mean, raw = output.chunk(2, dim=-1)
     log_std = LOG_STD_MAX - functional.softplus(LOG_STD_MAX - raw)
     log_std = LOG_STD_MIN + functional.softplus(log_std - LOG_STD_MIN)

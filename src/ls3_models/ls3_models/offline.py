@@ -1,7 +1,8 @@
 """Offline training (lines 1 and 2 of Algorithm 1): the stages of an agent, one after the other.
 
-The run's directory holds ``checkpoint.safetensors``, from which an interrupted run goes on to the
-very same weights, TensorBoard events, ``curves.jsonl`` and the stages' pictures.
+The run's directory holds ``checkpoint.safetensors``, TensorBoard events, ``curves.jsonl`` and the
+stages' pictures. A run that is resumed from the checkpoint ends with the same weights as an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ TAKEN_OVER = "offline.json"
 
 
 class OfflineTraining:
-    """Trains an agent on the offline data; `directory` holds its state and curves."""
+    """Trains an agent on the offline data, and keeps its state and curves in a directory."""
 
     def __init__(self, agent: Trainable, data: OfflineData, directory: Path, *, seed: int) -> None:
-        """Go on from the directory's checkpoint, if there is one.
+        """Load the directory's checkpoint into `agent`, if there is one.
 
         Raises:
-            DataError: the checkpoint is damaged, or was begun with other settings, data or seed.
+            DataError: the checkpoint is damaged, or is of a run with other settings, data or seed.
         """
         self.agent, self.data, self.directory = agent, data, directory
         self.identity = {
@@ -46,7 +47,7 @@ class OfflineTraining:
         }
         self.defaults: Mapping[str, Any] = {
             **resume.DEFAULTS,
-            # older checkpoints lack them, and when they were written no domain could change them
+            # older checkpoints lack the bounds, which no domain could change at that time
             "action_bounds": self.identity["action_bounds"],
             **{
                 name: parameters.defaults(type(config))
@@ -60,12 +61,16 @@ class OfflineTraining:
     def start_from(
         self, source: Path, take_over: Callable[[Any, Path, Mapping[str, Any]], TakenOver]
     ) -> None:
-        """Take over from `source` what would be trained to the same (`AgentKind.take_over`).
+        """Take over from directory `source` what this training would repeat exactly.
 
-        A training that has begun goes on from its own state and does not look there.
+        A training that has begun continues from its own state instead.
+
+        Args:
+            source: another run, or a model.
+            take_over: see `AgentKind.take_over`.
 
         Raises:
-            DataError: what is there does not fit.
+            DataError: the other run or model does not fit this training.
         """
         if (self.directory / resume.CHECKPOINT).exists():
             return
@@ -78,11 +83,12 @@ class OfflineTraining:
         self.save()
 
     def run(self) -> None:
-        """Train until done; from then on the process keeps memory that it frees.
+        """Train until all stages are done. The process then keeps the memory that it frees.
 
         Raises:
-            Interrupted: on SIGINT or SIGTERM, after saving.
-            NonFiniteLoss: names the module, the step and the last good checkpoint.
+            Interrupted: SIGINT or SIGTERM arrived, and the state was saved.
+            NonFiniteLoss: a loss is not finite; the text names the module, the step and the last
+                good checkpoint.
         """
         keep_freed_memory()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -160,16 +166,16 @@ class OfflineTraining:
             write_rows(self.directory / CURVES, rows)
 
     def curves(self) -> list[dict[str, Any]]:
-        """Points logged so far."""
+        """Return the points that were logged so far."""
         return read_curves(self.directory)
 
 
 def read_curves(directory: Path) -> list[dict[str, Any]]:
-    """Points that a training in `directory` has logged, by stage and step.
+    """Read the points that a training in `directory` has logged, each with its stage and step.
 
     Raises:
         DataError: the file cannot be read or is damaged.
     """
     path = directory / CURVES
-    do = "delete it: only the drawing of the curves is lost"
+    do = "delete the file: only the points of the curves are lost"
     return read_rows(path, do=do) if path.exists() else []

@@ -1,4 +1,4 @@
-"""The offline data of one domain as agents get them: most to learn from, some to measure on."""
+"""The offline data of one domain, split into episodes to learn from and held-out episodes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from ls3_common.errors import DataError
 from ls3_models.episodes import Episode
 
 HELD_OUT_EVERY = 20
-"""One episode of so many is kept out of training, the first of them."""
+"""The first of every so many episodes is kept out of training."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What the data look like: set by the domain, checked against every episode.
+    """The sizes of a domain's images and actions.
 
-    observation_shape: (height, width, channel); action_low, action_high: bounds per dimension.
+    Attributes:
+        domain: name of the domain.
+        observation_shape: (height, width, channel) of uint8 images.
+        action_low: least action, in the domain's unit.
+        action_high: greatest action, in the domain's unit.
     """
 
     domain: str
@@ -25,10 +29,10 @@ class Spec:
     action_high: tuple[float, ...]
 
     def check(self, episodes: Sequence[Episode]) -> None:
-        """Refuse data of another image or action size.
+        """Refuse episodes of another image or action size.
 
         Raises:
-            DataError: naming both sizes.
+            DataError: an episode's sizes differ; the text names both.
         """
         for episode in episodes:
             found = episode.observations.shape[1:], episode.actions.shape[1]
@@ -44,8 +48,11 @@ class Spec:
 class OfflineData:
     """Episodes of one domain, split in the same way for every agent.
 
-    training: what agents learn from; held_out: every 20th episode, to measure what was learned;
-    digest: `data_hash` of the directory that all of them were read from.
+    Attributes:
+        spec: sizes of images and actions.
+        training: the episodes to learn from.
+        held_out: every 20th episode, to measure what was learned.
+        digest: `data_hash` of the directory with all of the episodes.
     """
 
     spec: Spec
@@ -55,10 +62,10 @@ class OfflineData:
 
     @classmethod
     def split(cls, spec: Spec, episodes: Sequence[Episode], digest: str) -> OfflineData:
-        """Check all episodes of a data set against `spec`, and keep every 20th out.
+        """Check all episodes of a data set against `spec`, and hold every 20th out.
 
         Raises:
-            DataError: an episode is of another image or action size, or there are too few of them.
+            DataError: an episode has other image or action sizes, or there are fewer than two.
         """
         spec.check(episodes)
         if len(episodes) < 2:

@@ -1,4 +1,4 @@
-"""Ensembles as they are usually written, a network per member: to check and time stacked ones."""
+"""Ensembles with one network per member, against which stacked ensembles are checked and timed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from ls3_models.networks import StackedMLP
 
 
 def plain_members(stacked: StackedMLP) -> list[nn.Sequential]:
-    """The members of a `StackedMLP` as networks of their own: same weights, same device."""
+    """Copy the members of a `StackedMLP` to separate networks with the same weights and device."""
     return [_member(stacked, member) for member in range(stacked.members)]
 
 
 class PlainEnsemble(nn.Module):
-    """The members of a `StackedMLP` one by one; (member, row, inputs) to (member, row, outputs)."""
+    """Evaluates the members of a `StackedMLP` one by one.
+
+    ``forward`` maps (member, row, inputs) to (member, row, outputs).
+    """
 
     def __init__(self, stacked: StackedMLP) -> None:
         super().__init__()
@@ -26,7 +29,11 @@ class PlainEnsemble(nn.Module):
 
 
 def make_plain(learner: Learner) -> Learner:
-    """`learner` itself, its dynamics and heads as plain ensembles of the same weights."""
+    """Replace the dynamics and heads of `learner` by plain ensembles of the same weights.
+
+    Returns:
+        `learner` itself.
+    """
     models = learner.models
     models.dynamics.mlp = PlainEnsemble(models.dynamics.mlp)  # type: ignore[assignment]
     for networks in (models.heads, learner.targets):

@@ -1,4 +1,4 @@
-"""All data D as latents: every frame is encoded once, every draw samples a fresh z (eq. 3)."""
+"""All data D as latents. Every frame is encoded once; every draw samples a new z (eq. 3)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ ON_POLICY_SOURCES = ("demonstration", "online")
 
 
 class Replay:
-    """Grows by whole episodes; sampling is uniform over frames or transitions.
+    """All data D as latents. It grows by whole episodes, and is sampled uniformly.
 
     Args:
-        config: names the heads whose labels are kept, and what their labels depend on.
-        action_low, action_high: bounds that are scaled to [-1, 1].
+        config: the heads whose labels are kept, and the parameters of the labels.
+        action_low: (A,), least action, which is scaled to -1.
+        action_high: (A,), greatest action, which is scaled to 1.
     """
 
     def __init__(self, config: LearnerConfig, action_low: Tensor, action_high: Tensor) -> None:
@@ -29,10 +30,15 @@ class Replay:
         self._frames = 0
 
     def add(self, episode: Episode, mean: Tensor, std: Tensor) -> None:
-        """Add one episode with the encodings of its T + 1 frames, each (T + 1, d).
+        """Add one episode.
+
+        Args:
+            episode: an episode of T steps.
+            mean: posterior means of its frames, (T + 1, d).
+            std: posterior standard deviations of its frames, (T + 1, d).
 
         Raises:
-            ValueError: a head's labels are not as many as the frames or transitions.
+            ValueError: the number of a head's labels is not that of the frames or transitions.
         """
         steps = len(episode)
         actions = torch.from_numpy(episode.actions)
@@ -49,9 +55,9 @@ class Replay:
         }
         for head in self.heads:
             label = head.label(episode, self.config)
-            due = steps + (head.data is TrainingData.FRAMES)
-            if label.shape != (due,):
-                raise ValueError(f"labels of head '{head.name}': {label.shape}, not ({due},)")
+            expected = steps + (head.data is TrainingData.FRAMES)
+            if label.shape != (expected,):
+                raise ValueError(f"labels of head '{head.name}': {label.shape}, not ({expected},)")
             part[_column(head)] = torch.from_numpy(label)
         for name, values in part.items():
             self._parts.setdefault(name, []).append(values)
@@ -59,12 +65,12 @@ class Replay:
         self._whole = {}
 
     def __len__(self) -> int:
-        """Number of frames."""
+        """Return the number of frames."""
         return self._frames
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all latents and labels."""
+        """Size of all latents, actions and labels in bytes."""
         return sum(values.nbytes for parts in self._parts.values() for values in parts)
 
     def _get(self, name: str) -> Tensor:
@@ -89,14 +95,14 @@ class Replay:
         return bool(self._get("on_policy").any())
 
     def frames(self, shape: tuple[int, ...], generator: Generator) -> FrameBatch:
-        """Uniformly drawn frames of D."""
+        """Draw frames uniformly from D; `shape` is that of the batch without its last axis d."""
         index = torch.randint(self._frames, shape, generator=generator)
         return FrameBatch(self._latents(index, generator), self._labels(index, frames=True))
 
     def transitions(
         self, shape: tuple[int, ...], generator: Generator, *, on_policy: bool = False
     ) -> Transitions:
-        """Uniformly drawn transitions of D, or of demonstrations and online data only."""
+        """Draw transitions uniformly from D, or from demonstrations and online episodes only."""
         if on_policy:
             allowed = self._get("on_policy").nonzero().squeeze(1)
             draw = allowed[torch.randint(len(allowed), shape, generator=generator)]
@@ -115,7 +121,7 @@ class Replay:
     def draw(
         self, data: TrainingData, shape: tuple[int, ...], generator: Generator
     ) -> FrameBatch | Transitions:
-        """Uniformly drawn rows of what a head learns from."""
+        """Draw a batch uniformly from the data that a head learns from."""
         if data is TrainingData.FRAMES:
             return self.frames(shape, generator)
         return self.transitions(shape, generator, on_policy=data is TrainingData.ON_POLICY)

@@ -1,4 +1,4 @@
-"""A run's state on disk: the agent's, how far the run is, and what must not have changed."""
+"""A run's checkpoint: the agent's state, the progress, and the settings that must not change."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from ls3_models.data_hash import DataHash
 
 CHECKPOINT = "checkpoint.safetensors"
 DEFAULTS: Mapping[str, Any] = {"agent": "ls3"}
-"""What a checkpoint means by naming no agent: it was written when there was only one."""
+"""Settings that older checkpoints lack. They name no agent, because there was only one."""
 
 
 class Restorable(Protocol):
-    """What has a state to save, see `ls3_models.agent.Trainable`."""
+    """An object whose state can be saved, see `ls3_models.agent.Trainable`."""
 
     def state(self) -> Mapping[str, Tensor]:
-        """Everything that decides what comes next, as named tensors."""
+        """Return everything that decides the next step, as named tensors."""
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to a `state`."""
 
 
 def is_same(ours: Any, theirs: Any, defaults: Any = None) -> bool:
-    """Whether two descriptions of a run agree.
+    """Return whether two descriptions of a run agree.
 
-    What theirs does not have yet, as it was written before the parameter existed, is its default.
-    A hash of the data that an earlier version recorded is compared as that version made it.
+    Args:
+        ours: the present description: nested mappings.
+        theirs: that of a checkpoint. Parameters that it lacks, because they did not exist when the
+            checkpoint was written, have their default values. A data hash by version 1 is compared
+            with the hash by version 1.
+        defaults: the default values, nested as `ours`.
     """
     if isinstance(ours, DataHash):
         return ours == theirs or ours.equals_version_1(theirs)
@@ -46,7 +50,7 @@ def is_same(ours: Any, theirs: Any, defaults: Any = None) -> bool:
 def save(
     directory: Path, learner: Restorable, identity: Mapping[str, Any], **progress: Any
 ) -> None:
-    """Replace the run's checkpoint; `identity` and `progress` are JSON."""
+    """Replace the run's checkpoint atomically; `identity` and `progress` are JSON."""
     checkpoint.save(directory / CHECKPOINT, learner.state(), {**identity, **progress})
 
 
@@ -56,11 +60,19 @@ def restore(
     identity: Mapping[str, Any],
     defaults: Mapping[str, Any] = DEFAULTS,
 ) -> dict[str, Any] | None:
-    """Load the run's checkpoint into `learner` and return its description, None if there is none.
+    """Load the run's checkpoint into `learner`.
 
-    `defaults` are those of parameters, nested as `identity`: an older checkpoint lacks parameters
-    that came later. A checkpoint of an earlier version is described anew, so that from now on all
-    of `identity` is compared.
+    A checkpoint of an earlier version is written again with all of `identity`, so that everything
+    will be compared from then on.
+
+    Args:
+        directory: the run's directory.
+        learner: receives the state.
+        identity: the settings that must be those of the checkpoint.
+        defaults: default values of parameters that older checkpoints lack, nested as `identity`.
+
+    Returns:
+        The checkpoint's description, identity and progress; None if there is no checkpoint.
 
     Raises:
         DataError: the checkpoint is damaged, or of a run with another identity.
@@ -77,7 +89,7 @@ def restore(
         raise DataError(
             f"this run was begun with another {', '.join(different)}",
             where=str(directory),
-            do="give another --run directory, or delete this one",
+            do="choose another directory with --run, or delete this one",
         )
     try:
         learner.load_state(tensors)

@@ -1,4 +1,4 @@
-"""What the models are worth on episodes that they were not trained on."""
+"""Measurements of the models on held-out episodes, from which they did not learn."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from ls3_models.heads import TrainingData
 from ls3_models.learner import Learner
 from ls3_models.replay import Replay
 
-SAMPLE = 4096  # frames or transitions per measurement
+SAMPLE = 4096
+"""Number of frames or transitions per measurement."""
 PICTURES = 8
+"""Number of images in the picture of reconstructions."""
 
 
 class Validation:
-    """Measurements on held-out episodes, with a generator of their own."""
+    """Measures a learner's models on held-out episodes, without drawing from its generator.
+
+    Attributes:
+        replay: the held-out episodes as latents, which the measurement of the heads needs.
+    """
 
     def __init__(self, learner: Learner, domain: str, episodes: Sequence[Episode]) -> None:
         self.learner = learner
@@ -31,7 +37,7 @@ class Validation:
         self.replay: Replay | None = None
 
     def measure(self, stage: str) -> dict[str, float]:
-        """Named figures of the stage, on the same sample every time."""
+        """Return named figures of a stage, "vae" or "heads", on the same sample every time."""
         generator = Generator().manual_seed(0)
         if stage == "vae":
             return self._reconstruction_error(generator)
@@ -54,9 +60,9 @@ class Validation:
 
     @torch.no_grad()
     def reconstructions(self) -> np.ndarray:
-        """Held-out images above their reconstructions, uint8 (2 * height, n * width, 3).
+        """Draw held-out images above their reconstructions, uint8 (2 * height, n * width, 3).
 
-        What has not three channels is grey; of stacked frames the newest is shown.
+        Of stacked frames the newest is shown. Frames without three channels are shown in grey.
         """
         step = max(1, len(self.images) // PICTURES)
         images = self.images[::step][:PICTURES]
@@ -69,7 +75,7 @@ class Validation:
 
 
 def _motion(parts: Tensor, frames: int) -> float:
-    """Sum of squares of the changes in `to_changes`."""
+    """Return the sum of squares of the changes in the output of `to_changes`."""
     return float(parts[:, parts.shape[1] // frames :].square().sum())
 
 
@@ -93,7 +99,7 @@ def _measure_heads(learner: Learner, replay: Replay, generator: Generator) -> di
     for head in models.head_list:
         if head.data in batches:
             drawn = batches[head.data]
-            said, label = models.read(head, drawn.latents[0]), drawn.labels[head.name][0]
-            for name, figure in head.measure(said, label).items():
+            number, label = models.read(head, drawn.latents[0]), drawn.labels[head.name][0]
+            for name, figure in head.measure(number, label).items():
                 rows[f"held_out/{head.name}_{name}"] = figure
     return {name: value for name, value in rows.items() if math.isfinite(value)}

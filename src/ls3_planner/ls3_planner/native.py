@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ls3_common.files import replacing
-from ls3_models.learner import Models
+from ls3_models.models import Models
 from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN, StackedMLP
 from ls3_planner.rollout import Draws
 from ls3_planner.workers import Workers

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from ls3_models.bundle import Bundle
 from ls3_models.heads import Head, Role
-from ls3_models.learner import Models
+from ls3_models.models import Models
 from ls3_models.networks import split_gaussian
 from ls3_models.plain import plain_members
 from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement

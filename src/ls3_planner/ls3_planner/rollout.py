@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from ls3_models.heads import Head, Role
-from ls3_models.learner import Models
+from ls3_models.models import Models
 from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN
 from ls3_planner.config import PlannerConfig
 from ls3_planner.workers import Workers

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from ls3_models.bundle import Bundle
 from ls3_models.heads import Role
-from ls3_models.learner import Models
+from ls3_models.models import Models
 from ls3_planner import native
 from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
 from ls3_planner.config import PlannerConfig
