@@ -21,12 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dvrk_cable_env.camera.segmentation import (
-    SegmentationConfig,
-    cable_pixels,
-    task_masks,
-    task_state,
-)
+from dvrk_cable_env.camera.segmentation import SegmentationConfig, cable_pixels
+from dvrk_cable_env.camera.task_by_colour import task_masks, task_state
 from ls3.runs.provenance import git_commit, machine
 from ls3_common.files import write_json
 from ls3_sim.behaviours import BEHAVIOURS

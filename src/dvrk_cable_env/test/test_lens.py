@@ -19,12 +19,8 @@ from dvrk_cable_env.camera.lens import (
     calibration_of,
     read_calibration,
 )
-from dvrk_cable_env.camera.segmentation import (
-    SegmentationConfig,
-    cable_pixels,
-    segment_cable,
-    task_masks,
-)
+from dvrk_cable_env.camera.segmentation import SegmentationConfig, cable_pixels, segment_cable
+from dvrk_cable_env.camera.task_by_colour import task_masks
 from ls3_common.errors import UserError
 
 CONFIG = SegmentationConfig(width=640, height=480, crop_left=80, crop_side=480)

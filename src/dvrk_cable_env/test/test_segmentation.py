@@ -12,9 +12,8 @@ from dvrk_cable_env.camera.segmentation import (
     cable_pixels,
     frame_fault,
     segment_cable,
-    task_masks,
-    task_state,
 )
+from dvrk_cable_env.camera.task_by_colour import task_masks, task_state
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import build
 

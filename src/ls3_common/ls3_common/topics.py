@@ -39,7 +39,7 @@ def arm(name: str, topic: str) -> str:
     return f"{name}/{topic}"
 
 
-def camera_topic(image_topic: str, name: str) -> str:
+def of_camera(image_topic: str, name: str) -> str:
     """Return a topic of the same camera: ``camera_info`` of ``left/image_raw/compressed``, say.
 
     As image_transport has it, the topic is in the namespace of the images, compressed or not.

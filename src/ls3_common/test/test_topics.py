@@ -14,7 +14,7 @@ def test_names_are_relative_and_distinct() -> None:
 
 
 def test_a_topic_beside_a_cameras() -> None:
-    assert topics.camera_topic(topics.CAMERA_IMAGE, "camera_info") == "camera/camera_info"
-    assert topics.camera_topic("/left/image_raw/compressed", "camera_info") == "/left/camera_info"
-    assert topics.camera_topic("image", "camera_info") == "camera_info"
-    assert topics.camera_topic("/image", "camera_info") == "/camera_info"
+    assert topics.of_camera(topics.CAMERA_IMAGE, "camera_info") == "camera/camera_info"
+    assert topics.of_camera("/left/image_raw/compressed", "camera_info") == "/left/camera_info"
+    assert topics.of_camera("image", "camera_info") == "camera_info"
+    assert topics.of_camera("/image", "camera_info") == "/camera_info"

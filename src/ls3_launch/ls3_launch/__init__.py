@@ -1,1 +1,1 @@
-"""What the launch files share."""
+"""Arguments, checks and actions that the launch files share."""

@@ -1,4 +1,4 @@
-"""The graph of a domain that is a gymnasium environment: the launch files differ by its name."""
+"""The graph of a domain that is a gymnasium environment. Launch files differ only by its name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ls3_common import topics
 from ls3_launch import launching
 from ls3_launch.launching import node, text
 
-# Here the networks look at the camera itself, and people at a picture that shows the goal too.
+# In these domains the networks see the camera's images. The video shows a picture with the goal.
 CAMERA_FOR_MASK = (topics.MASK, topics.CAMERA_IMAGE)
 SCENE_FOR_CAMERA = (topics.CAMERA_IMAGE, topics.SCENE_IMAGE)
 
 
 def domain_graph(domain: str) -> LaunchDescription:
-    """Environment, encoder, planner, controller and episodes of one domain."""
+    """Describe the graph of one domain: environment, encoder, planner, controller and episodes."""
     arguments = launching.run_arguments(domain)
     return launching.graph(arguments, lambda given: _start(domain, given))
 
@@ -39,7 +39,7 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
             "ls3_episodes",
             "episode_node",
             clock,
-            # the clock stands still between steps: nothing is gained by waiting
+            # the clock stands still between steps, so that waiting would be of no use
             recorded | {"settle": 0.0},
             **sees_camera,
         ),

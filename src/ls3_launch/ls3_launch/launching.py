@@ -1,4 +1,4 @@
-"""What the launch files share: arguments, checks before anything starts, and what ends a graph."""
+"""Building blocks of the launch files: arguments, checks before the start, nodes, and the end."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from ls3_common.domain import read_spec
 from ls3_launch import network as launch_network
 
 Start = Callable[[Mapping[str, str]], Sequence[Any]]
-"""Makes the actions of a graph from the launch arguments' values."""
+"""Makes the actions of a graph, given the values of the launch arguments."""
 
-# what launch itself, or a launch file that includes this one, may have set
+# arguments that launch itself, or a launch file that includes this one, may have set
 FOREIGN = {"launch-prefix", "launch-prefix-filter", "emulate_tty", "log_level"}
 FOREIGN |= {"ros_namespace", "ros_remaps", "ros_params", "global_params"}
 
@@ -38,7 +38,7 @@ _locks: list[socket.socket] = []  # held until this process ends
 
 
 def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
-    """The arguments that every domain's launch has."""
+    """Declare the arguments that the launch files of all domains have."""
     config, models = FindPackageShare("ls3_common"), FindPackageShare("ls3_planner")
     return [
         DeclareLaunchArgument(
@@ -46,22 +46,24 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             default_value="run",
             choices=["run", "learn"],
             description="run: `episodes` with a trained model; learn: Algorithm 1, an update after "
-            "every K episodes, resumed by the same command",
+            "every K episodes; the same command continues an interrupted run",
         ),
         DeclareLaunchArgument(
             "episodes",
             default_value="3",
-            description="episodes to run, then everything stops; 0: only the graph, "
-            "for run_episode",
+            description="number of episodes, after which everything stops; 0: none, the graph "
+            "waits for the action run_episode",
         ),
         DeclareLaunchArgument(
-            "seed", default_value="1000", description="of the first episode; the i-th has seed + i"
+            "seed",
+            default_value="1000",
+            description="seed of the first episode; each further episode has the next seed",
         ),
         DeclareLaunchArgument(
             "profile",
             default_value="realtime",
             choices=["paper", "realtime"],
-            description="what a plan may cost: Table 3, or what a 2-core CPU holds at control rate",
+            description="size of the planner: that of Table 3, or real time on a 2-core CPU",
         ),
         DeclareLaunchArgument(
             "model",
@@ -71,7 +73,7 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "config",
             default_value=PathJoinSubstitution([config, "config", f"{domain}.yaml"]),
-            description="parameter file with every number",
+            description="parameter file of the domain and its nodes",
         ),
         DeclareLaunchArgument(
             "out",
@@ -87,7 +89,7 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "learning_seed",
             default_value="0",
-            description="mode:=learn: decides every random draw, as `ls3 learn --seed`",
+            description="mode:=learn: seed of all random draws, as `ls3 learn --seed`",
         ),
         DeclareLaunchArgument(
             "run",
@@ -100,7 +102,7 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "data",
             default_value=os.path.join("data", domain),
-            description="mode:=learn: offline data, of `ls3 collect`",
+            description="mode:=learn: directory of the offline data, from `ls3 collect`",
         ),
         DeclareLaunchArgument(
             "offline",
@@ -110,23 +112,24 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "method",
             default_value="ls3",
-            description="mode:=learn: what learns, as `ls3 learn --method`; methods that must not "
-            "move an arm are refused",
+            description="mode:=learn: method of learning, as `ls3 learn --method`; methods that "
+            "must not move an arm are refused",
         ),
         DeclareLaunchArgument(
             "updates",
             default_value="0",
-            description="mode:=learn: U, after K episodes each; 0: the parameter file's",
+            description="mode:=learn: U, the number of updates, each after K episodes; 0: that of "
+            "the parameter file",
         ),
         *launch_network.arguments(),
     ]
 
 
 def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDescription:
-    """Arguments first, so that `--show-args` finds them, then the checks, then `start`'s actions.
+    """Describe a launch: its arguments, checks, the environment, and the actions of `start`.
 
-    The launch refuses arguments that it does not have, and a ROS domain in which a graph of this
-    stack runs already.
+    Unknown arguments are refused, and so is a ROS domain in which a graph of this stack runs
+    already. The arguments come first, so that `--show-args` finds them.
     """
 
     def check(context: LaunchContext) -> None:
@@ -137,9 +140,9 @@ def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDes
         [
             *arguments,
             OpaqueFunction(function=check),
-            # nodes end with this launch, also when it is killed
+            # by this variable nodes end with the launch, even if the launch is killed
             SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
-            # what results name as their origin
+            # the command is written into results
             SetEnvironmentVariable("LS3_LAUNCH_COMMAND", shlex.join(["ros2", *sys.argv[1:]])),
             SetEnvironmentVariable("PYTHONUNBUFFERED", "1"),
             OpaqueFunction(
@@ -151,23 +154,23 @@ def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDes
 
 
 def refuse_unknown(arguments: Sequence[DeclareLaunchArgument], given: Mapping[str, str]) -> None:
-    """Refuse arguments that do not exist, which the real launch passes on in silence.
+    """Refuse arguments that do not exist, which launch itself would silently ignore.
 
     Raises:
-        RuntimeError: names the first of them and those that exist.
+        RuntimeError: an argument does not exist; the text names it and the arguments that exist.
     """
     known = {argument.name for argument in arguments}
     unknown = sorted(set(given) - known - FOREIGN)
     if unknown:
         raise RuntimeError(
-            f"unknown launch argument '{unknown[0]}'; known are {', '.join(sorted(known))}"
+            f"unknown launch argument '{unknown[0]}'; the arguments are {', '.join(sorted(known))}"
         )
 
 
 def node(
     given: Mapping[str, str], package: str, executable: str, *parameters: Any, **options: Any
 ) -> Node:
-    """A node named as its executable, with the domain's parameter file."""
+    """Describe a node that has the name of its executable and the domain's parameter file."""
     return Node(
         package=package,
         executable=executable,
@@ -180,18 +183,26 @@ def node(
 
 
 def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: Any) -> list[Node]:
-    """The node that has episodes run, and ends the graph; none where there are none to run.
+    """Describe the node that starts the episodes and ends the graph: run_node or learn_node.
 
-    `parameters` and `options` are run_node's.
+    Args:
+        given: the launch arguments.
+        domain: name of the domain.
+        parameters: further parameters of run_node.
+        options: options of run_node, such as remappings.
+
+    Returns:
+        The node in a list, which is empty if no episodes are to be run.
 
     Raises:
-        ConfigError: the parameter file lacks the facts of the domain.
+        ConfigError: the parameter file lacks the facts of the domain, or has wrong ones.
+        RuntimeError: a number among the arguments is out of range.
     """
     episodes = number(given, "episodes", int, low=0)
     seed = number(given, "seed", int, low=0)
     updates = number(given, "updates", int, low=0)
     learning_seed = number(given, "learning_seed", int, low=0)
-    read_spec(given["config"])  # before anything runs
+    read_spec(given["config"])  # refuses a wrong file before anything is started
     if given["mode"] == "learn":
         paths = {name: text(os.path.abspath(given[name])) for name in ("run", "data", "config")}
         offline = os.path.abspath(given["offline"]) if given["offline"] else ""
@@ -215,23 +226,26 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
 
 
 def model(given: Mapping[str, str]) -> ParameterValue:
-    """Directory of the models; nodes may run elsewhere, so it is absolute."""
+    """Return the directory of the models as an absolute path, as nodes may run elsewhere."""
     return text(os.path.abspath(given["model"]))
 
 
 def out(given: Mapping[str, str]) -> str:
-    """Directory of what the launch writes, absolute."""
+    """Return the directory of the launch's results as an absolute path."""
     return os.path.abspath(given["out"])
 
 
 def watched(nodes: Sequence[Node]) -> list[Any]:
-    """The nodes; when one ends all do, and the launch fails unless it was a driver's good end."""
+    """Return the nodes with handlers by which all end when one ends.
+
+    The launch fails, unless the node that ended is the `driver` with exit code 0.
+    """
     watches = [RegisterEventHandler(OnProcessExit(target_action=n, on_exit=_ended)) for n in nodes]
     return [*watches, *nodes]
 
 
 def local_discovery() -> list[SetEnvironmentVariable]:
-    """Keep a simulation on this computer unless the user says otherwise."""
+    """Restrict a simulation to this computer, unless the user's environment says otherwise."""
     return [SetEnvironmentVariable(*item) for item in launch_network.discovery().items()]
 
 
@@ -242,10 +256,10 @@ def number(
     low: float,
     high: float = float("inf"),
 ) -> Any:
-    """A launch argument as a number.
+    """Return a launch argument as a number in [low, high].
 
     Raises:
-        RuntimeError: it is none, or out of range; the text names the argument.
+        RuntimeError: the argument is not such a number; the text names argument and range.
     """
     try:
         value = kind(given[name])
@@ -259,20 +273,21 @@ def number(
 
 
 def text(value: str) -> ParameterValue:
-    """A parameter that stays a text even where it reads like a number."""
+    """Make a parameter that ROS takes for a text even if the text is a number."""
     return ParameterValue(value, value_type=str)
 
 
 def _lock_domain() -> None:
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    # an abstract socket: one holder in this network namespace, as for DDS, and gone with it
+    # An abstract socket has one holder in a network namespace, which is also where DDS finds
+    # others, and disappears with its process.
     lock = socket.socket(socket.AF_UNIX)
     try:
         lock.bind(f"\0ls3_planner.domain.{domain}")
     except OSError:
         raise RuntimeError(
-            f"ROS domain {domain} has a running LS3 graph: two in one domain would command each "
-            "other's arm. Stop that one, or set another ROS_DOMAIN_ID"
+            f"ROS domain {domain} has a running LS3 graph: two graphs in one domain would command "
+            "each other's arm. Stop the other graph, or set another ROS_DOMAIN_ID"
         ) from None
     _locks.append(lock)
 
@@ -282,5 +297,5 @@ def _ended(event: Any, context: LaunchContext) -> EmitEvent | None:
         return None
     if event.process_name.startswith(("run_node", "learn_node")) and event.returncode == 0:
         return EmitEvent(event=Shutdown(reason="all episodes ran"))
-    # raised, so that `ros2 launch` itself returns 1
+    # an exception makes `ros2 launch` itself return 1
     raise RuntimeError(f"{event.process_name} ended with exit code {event.returncode}")

@@ -1,6 +1,6 @@
-"""Who may hear and command a graph, and by what: discovery, SROS 2 enclaves, Fast DDS's transport.
+"""The network settings of a graph: discovery, SROS 2 security, and the transport of Fast DDS.
 
-docs/security.md says what the first two are good for, and how a keystore is made.
+docs/security.md explains what discovery and security protect against, and how to make a keystore.
 """
 
 from __future__ import annotations
@@ -16,53 +16,53 @@ from ls3_common.errors import UserError
 
 RANGES = {"localhost": "LOCALHOST", "subnet": "SUBNET"}
 ENCLAVES = "/ls3"
-"""Each node has an enclave of its own name below this one."""
+"""Prefix of the enclaves. Each node has an enclave with the node's name."""
 ENCLAVE_FILES = (
     *("identity_ca.cert.pem", "cert.pem", "key.pem"),
     *("permissions_ca.cert.pem", "governance.p7s", "permissions.p7s"),
 )
-"""What SROS 2 reads of an enclave."""
+"""The files that SROS 2 reads in an enclave."""
 
 
 def arguments() -> list[DeclareLaunchArgument]:
-    """The launch arguments that `environment` and `ros_arguments` read."""
+    """Declare the launch arguments that `environment` and `ros_arguments` read."""
     return [
         DeclareLaunchArgument(
             "discovery",
             default_value="auto",
             choices=["auto", "localhost", "subnet"],
-            description="who may find the graph: this computer, or the whole subnet; auto: as the "
-            "environment says, and localhost where it says nothing",
+            description="who may find the graph: this computer, or the whole subnet; auto: as set "
+            "in the environment, or else localhost",
         ),
         DeclareLaunchArgument(
             "security",
             default_value="",
-            description="SROS 2 keystore with an enclave /ls3/<node> for every node; none starts "
-            "without it. Empty: as the environment says",
+            description="SROS 2 keystore with an enclave /ls3/<node> for every node; no node starts "
+            "without one. Empty: as set in the environment",
         ),
         DeclareLaunchArgument(
             "transport",
             default_value="auto",
             choices=["auto", *transport.PROFILES],
-            description="what Fast DDS carries messages by: udp, which nobody's end disturbs, or "
-            "shared_memory, which frames over 64 kB need; auto: shared_memory with a robot's camera"
-            ". A profile of your own in the environment goes before",
+            description="how Fast DDS carries messages: udp, undisturbed by killed processes, or "
+            "shared_memory, which frames over 64 kB need; auto: shared_memory with a robot's "
+            "camera, else udp. A Fast DDS profile in the environment takes precedence",
         ),
     ]
 
 
 def environment(given: Mapping[str, str]) -> list[SetEnvironmentVariable]:
-    """What the nodes' environment must have.
+    """Set the environment variables of the nodes.
 
     Raises:
-        UserError: there is no keystore where `security` says.
+        UserError: there is no keystore at the path in `security`.
     """
     settings = discovery(given.get("discovery", "auto")) | transport.settings(carrier(given))
     if given.get("security"):
         keystore = _keystore(given["security"])
         settings |= {
             "ROS_SECURITY_ENABLE": "true",
-            # a node whose files are missing or refused ends; Permissive would let it in unguarded
+            # a node without valid files ends; with Permissive it would run without security
             "ROS_SECURITY_STRATEGY": "Enforce",
             "ROS_SECURITY_KEYSTORE": str(keystore),
         }
@@ -70,7 +70,7 @@ def environment(given: Mapping[str, str]) -> list[SetEnvironmentVariable]:
 
 
 def discovery(wanted: str = "auto") -> dict[str, str]:
-    """The variable of this ROS that says who may find a node."""
+    """Return the variable by which the installed ROS restricts discovery, with its value."""
     if os.environ.get("ROS_DISTRO") == "humble":
         name, value = "ROS_LOCALHOST_ONLY", "0" if wanted == "subnet" else "1"
     else:
@@ -79,7 +79,10 @@ def discovery(wanted: str = "auto") -> dict[str, str]:
 
 
 def carrier(given: Mapping[str, str]) -> str:
-    """The key of `transport.PROFILES` for a graph; a simulated camera's frames fit a datagram."""
+    """Return the key of `transport.PROFILES` for a graph.
+
+    The frames of a simulated camera fit into a datagram, so that UDP is enough.
+    """
     wanted = given.get("transport", "auto")
     if wanted != "auto":
         return wanted
@@ -87,10 +90,10 @@ def carrier(given: Mapping[str, str]) -> str:
 
 
 def ros_arguments(given: Mapping[str, str], name: str) -> list[str]:
-    """What puts a node into its enclave; nothing where no keystore is given.
+    """Return the arguments that put a node into its enclave; none if no keystore is given.
 
     Raises:
-        UserError: the keystore has no such enclave, or a part of it is missing.
+        UserError: the keystore has no such enclave, or a file of the enclave is missing.
     """
     if not given.get("security"):
         return []

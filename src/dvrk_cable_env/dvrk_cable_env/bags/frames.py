@@ -13,15 +13,8 @@ import numpy as np
 from dvrk_cable_env.bags.reading import Bag, Raw
 from dvrk_cable_env.bags.records import BagFault
 from dvrk_cable_env.camera.lens import Calibration, Lens, LensError, calibration_of
-from dvrk_cable_env.camera.segmentation import (
-    FrameError,
-    Image,
-    SegmentationConfig,
-    TaskMasks,
-    segment_cable,
-    task_masks,
-    task_state,
-)
+from dvrk_cable_env.camera.segmentation import FrameError, Image, SegmentationConfig, segment_cable
+from dvrk_cable_env.camera.task_by_colour import TaskMasks, task_masks, task_state
 from ls3_common import topics
 from ls3_common.images import to_array
 
@@ -79,7 +72,7 @@ def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[Camera
         for raw in bag.messages({topic}):
             yield CameraFrame(_stamp(raw), raw.log, partial(_pixels, bag, raw))
         return
-    info = topics.camera_topic(topic, "camera_info")
+    info = topics.of_camera(topic, "camera_info")
     lens, last_info = None, b""
     if bag.topics.get(info) != CAMERA_INFO:
         lens = Lens(f"undistort is true, but the bag has no {info}")

@@ -26,11 +26,11 @@ def info_topic(node: Node, camera: str) -> str:
         node: the node that subscribes.
         camera: the camera's topic as the node subscribes to it.
     """
-    own = topics.camera_topic(camera, "camera_info")
+    own = topics.of_camera(camera, "camera_info")
     given = node.resolve_topic_name(own)
     if given != node.resolve_topic_name(own, only_expand=True):
         return given
-    return topics.camera_topic(node.resolve_topic_name(camera), "camera_info")
+    return topics.of_camera(node.resolve_topic_name(camera), "camera_info")
 
 
 class LensTopic(Lens):

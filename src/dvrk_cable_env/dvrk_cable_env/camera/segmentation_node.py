@@ -17,15 +17,9 @@ from std_srvs.srv import Trigger
 
 from dvrk_cable_env.camera.lens import Calibration
 from dvrk_cable_env.camera.lens_topic import LensTopic, refuse_corrected
-from dvrk_cable_env.camera.segmentation import (
-    FrameError,
-    NodeConfig,
-    TaskMasks,
-    segment_cable,
-    task_masks,
-    task_state,
-)
+from dvrk_cable_env.camera.segmentation import FrameError, NodeConfig, segment_cable
 from dvrk_cable_env.camera.segmentation_frames import camera_topic, pixels_of
+from dvrk_cable_env.camera.task_by_colour import TaskMasks, task_masks, task_state
 from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.images import to_message

@@ -91,9 +91,7 @@ def streams(config: RecordingConfig) -> list[RecordedTopic]:
         *(RecordedTopic(topic, "sensor_msgs/msg/Joy") for topic in pedals),
         RecordedTopic(f"{master}/following", "std_msgs/msg/Bool"),
         RecordedTopic(f"{master}/scale", "std_msgs/msg/Float64"),
-        RecordedTopic(
-            topics.camera_topic(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"
-        ),
+        RecordedTopic(topics.of_camera(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"),
         RecordedTopic("/tf_static", "tf2_msgs/msg/TFMessage"),
     ]
 
