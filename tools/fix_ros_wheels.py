@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Let CMake use the ros-* wheels of the virtual environment this Python belongs to.
+"""Let CMake use the ros-* wheels in this Python's virtual environment.
 
-The wheels' exported CMake files still name the include folders of the machine that built
-them; they are replaced by the folders of this Python and its numpy. Running twice is harmless.
+The wheels' CMake files name the include folders of the machine that built the wheels. This script
+replaces them by the folders of this Python and its numpy. Running it twice is harmless.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BUILDER_PATH = re.compile(r"/opt/python/[^;\"\n]+")
 
 
 def repair(prefix: Path, python_include: str, numpy_include: str) -> list[Path]:
-    """Rewrite the exported files under ``prefix/share`` and return those that changed."""
+    """Rewrite the CMake files under ``prefix/share``, and return those that changed."""
     changed = []
     for path in sorted(prefix.glob("share/*/cmake/*.cmake")):
         text = path.read_text()
@@ -30,10 +30,11 @@ def repair(prefix: Path, python_include: str, numpy_include: str) -> list[Path]:
 
 
 def main() -> int:
+    """Run the command; return its exit code."""
     import numpy
 
     changed = repair(Path(sys.prefix), sysconfig.get_path("include"), numpy.get_include())
-    print(f"CMake files of the ros-* wheels pointed at this Python: {len(changed)}")
+    print(f"changed {len(changed)} CMake files of the ros-* wheels to this Python's folders")
     return 0
 
 

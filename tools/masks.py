@@ -1,10 +1,10 @@
-"""How well goal and contacts are seen by mask, against the simulator's truth: results/masks.json.
+"""Compare success and contact by colour with the simulator's truth; write results/masks.json.
 
     python tools/masks.py [--episodes 20] [--seed 0]
 
-Episodes of all three behaviours in process; the reference frame shows the scene without cable and
-tool, as docs/camera.md has the operator take it. An episode ends with a contact, which freezes the
-simulation, or a little after the goal was reached.
+Episodes of all three behaviours are simulated in this process. The reference frame shows the scene
+without cable and tool, as docs/camera.md asks the operator to take it. An episode ends with a
+contact, which freezes the simulation, or AFTER_GOAL steps in the goal.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from ls3_sim.cable_scene import CableScene
 
 Image = NDArray[np.uint8]
 AFTER_GOAL = 5
-"""Steps that are still looked at when the goal has been reached."""
+"""Steps in the goal after which an episode ends."""
 NEAR = 0.005
-"""Metres between cable or tool and obstacle below which a false alarm is a near miss."""
+"""A false alarm is a near miss if cable or tool is closer to the obstacle than this (m)."""
 RULES = {
     "cable_on_obstacle": None,
     "cable_on_rim": SegmentationConfig(rim_pixels=0),
     "anything_on_rim": SegmentationConfig(),
 }
-"""The shipped rule comes last."""
+"""The rules for a contact, with their configurations; the last one is shipped."""
 COUNTED = (
     *("episodes", "frames"),
     *("cable_contacts", "cable_contacts_seen", "tool_contacts", "tool_contacts_seen"),
@@ -51,7 +51,13 @@ COUNTED = (
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """What differs from the nominal simulation. light: largest change of a frame's brightness."""
+    """How the simulated camera differs from the nominal one.
+
+    Attributes:
+        randomised: whether colours, light and camera pose are drawn for each episode.
+        noise: standard deviation of the pixels' noise, of 255.
+        light: largest relative change of a frame's brightness.
+    """
 
     randomised: bool = False
     noise: float = 0.0
@@ -67,7 +73,14 @@ CONDITIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """One frame and its truth. contact: none, cable or tool; gap in metres to the obstacle."""
+    """One frame and the simulator's truth.
+
+    Attributes:
+        frame: uint8 (height, width, 3), RGB.
+        success: whether the goal is reached.
+        contact: what touches the obstacle: 'none', 'cable' or 'tool'.
+        gap: distance of cable or tool to the obstacle (m).
+    """
 
     frame: Image
     success: bool
@@ -78,7 +91,7 @@ class Seen:
 def episode(
     env: CableEnv, behaviour: str, seed: int, condition: Condition
 ) -> tuple[Image, list[Seen]]:
-    """The reference frame and what came after the reset."""
+    """Run one episode; return the reference frame, and the frames after the reset."""
     rng = np.random.default_rng(seed)
     random_start = behaviour == "random" and seed % 2 == 1
     _, info = env.reset(seed=seed, options={"random_start": random_start})
@@ -98,20 +111,20 @@ def episode(
 
 
 def judged(rule: str, reference: Image, frames: list[Seen]) -> Iterator[tuple[bool, bool]]:
-    """(success, constraint) of each frame by a rule."""
+    """Judge each frame by a rule; yield (success, constraint)."""
     config = RULES[rule]
     masks = task_masks(reference, config or SegmentationConfig())
     for seen in frames:
         if config is not None:
             yield task_state(seen.frame, masks, config)
-        else:  # without a rim: the cable must be seen where the obstacle is
+        else:  # no rim: cable pixels must lie on the obstacle itself
             success, _ = task_state(seen.frame, masks)
             on = int((cable_pixels(seen.frame) & masks.obstacle).sum())
             yield success, on >= SegmentationConfig().contact_pixels
 
 
 def count(found: list[tuple[bool, bool]], frames: list[Seen]) -> Counter[str]:
-    """What was seen, missed and seen wrongly in one episode."""
+    """Count the contacts and goals of one episode that were seen, missed and seen wrongly."""
     counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
     counts.update(episodes=1, frames=len(frames))
     for (success, constraint), seen in zip(found, frames, strict=True):
@@ -140,7 +153,7 @@ def count(found: list[tuple[bool, bool]], frames: list[Seen]) -> Counter[str]:
 
 
 def measure(episodes: int, seed: int) -> list[dict[str, Any]]:
-    """One row for each condition and rule."""
+    """Run the episodes; return one row of counts for each condition and rule."""
     rows = []
     for name, condition in CONDITIONS.items():
         totals = {rule: Counter[str]() for rule in RULES}
@@ -150,7 +163,7 @@ def measure(episodes: int, seed: int) -> list[dict[str, Any]]:
                 reference, frames = episode(env, behaviour, seed + index, condition)
                 for rule in RULES:
                     found = list(judged(rule, reference, frames))
-                    totals[rule].update(count(found, frames))  # += would drop what is 0
+                    totals[rule].update(count(found, frames))  # += would drop counts of 0
         env.close()
         rows += [{"condition": name, "rule": rule, **totals[rule]} for rule in RULES]
         for row in rows[-len(RULES) :]:
@@ -159,12 +172,12 @@ def measure(episodes: int, seed: int) -> list[dict[str, Any]]:
 
 
 def _without_cable(scene: CableScene) -> Image:
-    """The frame before cable and tool are there."""
+    """Render the scene without cable and tool."""
     groups = scene.model.geom_group
     before = groups.copy()
     for index in range(scene.model.ngeom):
         if scene.model.geom(index).name.startswith(("cable", "tool")):
-            groups[index] = 5  # MuJoCo does not draw it
+            groups[index] = 5  # MuJoCo does not draw this group
     frame = scene.render().copy()
     groups[:] = before
     return frame
@@ -184,7 +197,7 @@ def _contact(scene: CableScene) -> str:
 
 
 def _gap(scene: CableScene) -> float:
-    """Metres between the obstacle and the nearest joint of the cable, or the tool."""
+    """Return the distance (m) between the obstacle and the tool or the nearest cable joint."""
     centre = np.array(scene.layout.obstacle)
     radii = scene.model.geom("tool").size[0], scene.model.geom("cable0").size[0]
     tool = np.linalg.norm(scene.tool - centre) - radii[0]
@@ -193,11 +206,12 @@ def _gap(scene: CableScene) -> float:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the rows and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--episodes", type=int, default=20, help="of each behaviour and condition")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("results/masks.json"))
+    add = parser.add_argument
+    add("--episodes", type=int, default=20, help="episodes of each behaviour and condition")
+    add("--seed", type=int, default=0, help="seed of the first episode")
+    add("--out", type=Path, default=Path("results/masks.json"), help="results file")
     asked = parser.parse_args()
     rows = measure(asked.episodes, asked.seed)
     shipped = [row for row in rows if row["rule"] == [*RULES][-1]]

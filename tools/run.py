@@ -3,8 +3,8 @@
 
     tools/run.py --episodes 3 [--out out/cable_routing] [launch arguments, as name:=value]
 
-`ros2 launch` returns 0 even where nodes died, so the summary that the run writes last decides:
-it must be newer than the start of this command and complete.
+`ros2 launch` may return 0 although nodes died. Therefore the summary decides, which the run writes
+last: it must be complete, and newer than the start of this command.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ SUMMARY_KEYS = (
 
 
 def faults(path: Path, episodes: int, started: float) -> list[str]:
-    """What is wrong with the summary at `path`; nothing when the episodes ran.
+    """Return what is wrong with the summary at `path`; an empty list if all episodes ran.
 
     Args:
-        episodes: how many were asked for.
-        started: wall-clock time in seconds; an older file is one of an earlier run.
+        path: the summary.
+        episodes: the number of episodes that were asked for.
+        started: wall time (s); an older file is of an earlier run.
     """
     try:
         if path.stat().st_mtime < started:
@@ -53,7 +54,7 @@ def faults(path: Path, episodes: int, started: float) -> list[str]:
     found = [f"{path} lacks '{key}'" for key in SUMMARY_KEYS if key not in summary]
     for key in SUMMARY_KEYS:
         value = summary.get(key, 0)
-        # Mean steps to the goal has no value when no episode reached it.
+        # without a success there are no mean steps to the goal
         if value is None and key == "mean_steps" and summary.get("successes") == 0:
             continue
         if not isinstance(value, int | float) or not math.isfinite(value):
@@ -64,13 +65,13 @@ def faults(path: Path, episodes: int, started: float) -> list[str]:
 
 
 def launch(command: list[str]) -> int:
-    """Run `command` to its end and return its code, or 130 where Ctrl-C ended it.
+    """Run `command` to its end, and return its exit code, or 130 if Ctrl-C ended it.
 
-    It is interrupted as by Ctrl-C whichever signal comes, because `ros2 launch` stops its nodes
-    in order then and leaves them behind on SIGTERM.
+    Every signal reaches the command as Ctrl-C would: on SIGTERM `ros2 launch` would leave its nodes
+    running.
 
     Raises:
-        SystemExit: SIGTERM or SIGHUP ended it; the code is 128 + signal.
+        SystemExit: SIGTERM or SIGHUP ended the command; the code is 128 + signal.
     """
     try:
         with started(command) as child:
@@ -81,15 +82,17 @@ def launch(command: list[str]) -> int:
 
 
 def main() -> int:
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--launch-file", default="cable_routing.launch.py")
-    parser.add_argument("--episodes", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("out/cable_routing"))
-    parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="launch arguments")
+    add = parser.add_argument
+    add("--launch-file", default="cable_routing.launch.py", help="launch file of ls3_planner")
+    add("--episodes", type=int, default=3, help="number of episodes")
+    add("--out", type=Path, default=Path("out/cable_routing"), help="directory of the results")
+    add("arguments", nargs="*", metavar="NAME:=VALUE", help="further launch arguments")
     options = parser.parse_args()
 
     if "ROS_DOMAIN_ID" not in os.environ:
-        # The simulation must not meet the robots of a network.
+        # the simulation must not find robots in the network
         local = "ROS_LOCALHOST_ONLY" if os.environ.get("ROS_DISTRO") == "humble" else ""
         os.environ.setdefault(
             local or "ROS_AUTOMATIC_DISCOVERY_RANGE", "1" if local else "LOCALHOST"
@@ -105,7 +108,7 @@ def main() -> int:
         return error.exit_code
     if code != 0:
         print(f"error: ros2 launch ended with {code}", file=sys.stderr)
-        return code if code > 0 else 128 - code  # negative: the signal that killed it
+        return code if code > 0 else 128 - code  # a negative code names the signal that killed it
     problems = faults(options.out / "summary.json", options.episodes, begin)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)

@@ -1,6 +1,6 @@
-"""`make bench`: how fast planning, training and the graph are; writes results/bench_<device>.json.
+"""`make bench`: time planning, training and the graph; write results/bench_<device>.json.
 
-Every section is written as soon as it is measured, so that an interrupted run keeps what it has.
+Every section is written as soon as it is measured, so that an interrupted run keeps its figures.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test/support"), str(Path(__file__).parent)]
 
-import ls3_models  # noqa: E402  before torch: settles how its threads wait
+import ls3_models  # noqa: E402  before torch: it sets how torch's threads wait
 
 # isort: split
 import plans  # noqa: E402
@@ -34,11 +34,12 @@ from ls3_models.bundle import Bundle, load_bundle  # noqa: E402
 from ls3_models.offline_data import Spec  # noqa: E402
 
 SECTIONS = ("plans", "graph", "scaling", "training")
-"""In the order in which they are measured: training changes how the threads of later ones wait."""
+"""The sections in the order of measurement. Training comes last, because it changes how threads
+wait."""
 
 
 def shipped() -> list[tuple[Domain, Bundle]]:
-    """Every domain with a trained model."""
+    """Return every domain that has a trained model, with the model."""
     models = find_shared("models")
     assert models is not None
     return [
@@ -47,11 +48,12 @@ def shipped() -> list[tuple[Domain, Bundle]]:
 
 
 def measure_plans(device: str, rounds: int) -> dict[str, Any]:
+    """Compare both planners on every shipped domain, with both profiles."""
     figures: dict[str, Any] = {"matmul_gflop_per_s": plans.rooflines(device)}
     for domain, bundle in shipped():
         for profile in ("paper", "realtime"):
             row = plans.compare(domain, bundle, profile, rounds=rounds, device=device)
-            roof = plans.rooflines(device)  # again: a shared machine changes its pace
+            roof = plans.rooflines(device)  # measured again, as a shared machine's speed changes
             best = max(roof.values())
             row["roofline_share"] = round(row["gflop_per_s_ungated"] / best, 3)
             figures[f"{domain.name}.{profile}"] = row
@@ -61,6 +63,7 @@ def measure_plans(device: str, rounds: int) -> dict[str, Any]:
 
 
 def measure_training(device: str, rounds: int) -> dict[str, Any]:
+    """Time the training steps of cable routing, in a process of their own."""
     domain, bundle = next(pair for pair in shipped() if pair[0].name == "cable_routing")
     config = domain.learner
     spec = Spec(domain.name, bundle.observation_shape, bundle.action_low, bundle.action_high)
@@ -82,12 +85,14 @@ def measure_training(device: str, rounds: int) -> dict[str, Any]:
 
 
 def measure_graph(device: str, rounds: int) -> dict[str, Any]:
+    """Measure the overhead of the graph in a control step."""
     from ls3_system_tests import latency
 
     return latency.measure()
 
 
 def measure_scaling(device: str, rounds: int) -> dict[str, Any]:
+    """Measure how plan time grows with each quantity, and draw it into docs/media."""
     rows = plans.scaling(device)
     draw(rows, ROOT / "docs/media" / f"plan_time_{device}.png")
     exponents = {name: round(plans.exponent(rows, name), 2) for name in plans.GRID}
@@ -95,7 +100,7 @@ def measure_scaling(device: str, rounds: int) -> dict[str, Any]:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """One figure: plan time against each quantity, relative to the paper's value of it."""
+    """Draw the plan time against each quantity, relative to the paper's value, into `path`."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -117,15 +122,21 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> int:
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--rounds", type=int, default=7, help="of each comparison")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
-    parser.add_argument("--out", type=Path, help="by default results/bench_<device>.json")
+    add = parser.add_argument
+    add("--device", default="cpu", help="cpu or cuda")
+    add("--rounds", type=int, default=7, help="number of rounds of each comparison")
+    add("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="sections to measure")
+    add("--out", type=Path, help="results file; default results/bench_<device>.json")
     options = parser.parse_args()
     try:
         if options.device != "cpu" and not torch.cuda.is_available():
-            raise UserError(f"no device '{options.device}' here", do="leave --device out")
+            raise UserError(
+                f"this computer has no device '{options.device}'",
+                where="--device",
+                do="leave --device out to measure the CPU",
+            )
         return run(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -133,6 +144,7 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Measure the sections of `options.only`, and write each into the results file."""
     path = options.out or ROOT / "results" / f"bench_{options.device}.json"
     document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"metrics": {}}
     here = machine() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
@@ -141,7 +153,7 @@ def run(options: argparse.Namespace) -> int:
     for section in filter(options.only.__contains__, SECTIONS):
         if options.device != "cpu" and section in ("training", "graph"):
             continue
-        load = round(os.getloadavg()[0], 1)  # of others: what a busy machine says is not its speed
+        load = round(os.getloadavg()[0], 1)  # kept with the figures: other processes slow them
         measured = globals()[f"measure_{section}"](options.device, options.rounds)
         document["metrics"][section] = measured
         document |= {

@@ -1,4 +1,4 @@
-"""Plans of the fast planner against those of the reference, in turn, with the same numbers."""
+"""Compares the fast planner with the reference planner, on the same latents and random numbers."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ from ls3_planner.selection import FastSelector, fast_planner
 from ls3_planner.workers import Workers
 from ls3_sim.registration import make_environment
 
-ROOF_ROWS, ROOF_WIDTH = 4096, 256  # of the matrix products of most of a plan
+ROOF_ROWS, ROOF_WIDTH = 4096, 256
+"""Size of the matrix products in which a plan spends most of its time."""
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median and range of a few values."""
+    """Return median, least and greatest of a few values."""
     return {
         "median": round(statistics.median(values), 4),
         "least": round(min(values), 4),
@@ -41,7 +42,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def latents(domain: Domain, bundle: Bundle, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Means and standard deviations (d,) of f_enc along an episode of the demonstrator."""
+    """Encode `count` frames of a demonstration; return means and standard deviations, each (d,)."""
     env = make_environment(domain.spec)
     act = environment.behaviour(env, "demonstration", 1)
     episode = environment.run_episode(env, act, source="demonstration", seed=1)
@@ -51,14 +52,15 @@ def latents(domain: Domain, bundle: Bundle, count: int) -> list[tuple[np.ndarray
 
 
 def per_row(mlp: StackedMLP) -> int:
-    """Floating-point operations of one member."""
+    """Count the floating-point operations of one member for one row."""
     return 2 * sum(a * b for a, b in pairwise(mlp.sizes))
 
 
 def operations(bundle: Bundle, config: PlannerConfig) -> float:
-    """Floating-point operations of a plan that asks every head of every latent."""
+    """Count the floating-point operations of a plan that evaluates all heads of all candidates."""
     models, horizon, cost = bundle.models, config.horizon, config.cost
-    asked = {Role.STEP_CONSTRAINT: horizon, Role.STEP_REWARD: horizon - 1}  # others: the last step
+    # how many latents of a particle each head is evaluated at; the other roles: the last one
+    asked = {Role.STEP_CONSTRAINT: horizon, Role.STEP_REWARD: horizon - 1}
     per_particle = horizon * per_row(models.dynamics.mlp)
     for head in models.head_list:
         network = models.network(head.name)
@@ -67,7 +69,7 @@ def operations(bundle: Bundle, config: PlannerConfig) -> float:
 
 
 def rate(product: Callable[[], object], device: str) -> float:
-    """Operations per second of one product of ROOF_ROWS x ROOF_WIDTH x ROOF_WIDTH."""
+    """Time a product of ROOF_ROWS x ROOF_WIDTH x ROOF_WIDTH; return operations per second."""
     times = []
     for _ in range(40):
         started = time.perf_counter()
@@ -80,7 +82,7 @@ def rate(product: Callable[[], object], device: str) -> float:
 
 @torch.no_grad()
 def rooflines(device: str) -> dict[str, float]:
-    """GFLOP/s of a product of the plan's shape in each arithmetic, on all cores."""
+    """Measure GFLOP/s of a product of the plan's shape in each number format, on all cores."""
     rows = torch.rand(ROOF_ROWS, ROOF_WIDTH, device=device)
     weight = torch.rand(ROOF_WIDTH, ROOF_WIDTH, device=device)
     out = torch.empty_like(rows)
@@ -95,7 +97,7 @@ def rooflines(device: str) -> dict[str, float]:
 
 
 def native_rate(dtype: torch.dtype) -> float:
-    """Operations per second of f_V's hidden layers in `dtype`, as plans compute them."""
+    """Measure operations per second of V in `dtype`, computed as plans do."""
     bundle = random_bundle()
     networks = native.CompiledNetworks(bundle.models, Workers(), dtype)
     rows = torch.rand(4 * ROOF_ROWS, bundle.config.latent_dim)
@@ -112,7 +114,7 @@ def native_rate(dtype: torch.dtype) -> float:
 def compare(
     domain: Domain, bundle: Bundle, profile: str, *, rounds: int, device: str
 ) -> dict[str, Any]:
-    """Time both planners on `rounds` latents of one episode, alternately."""
+    """Time both planners in turn on `rounds` latents of one episode, and compare their elites."""
     config = dataclasses.replace(domain.planner, profile=profile)
     models = bundle.models.to(device)
     recorders = {
@@ -125,7 +127,7 @@ def compare(
     }
     points = latents(domain, dataclasses.replace(bundle, models=bundle.models.cpu()), rounds)
     bundle.models.to(device)
-    planners["fast"].plan(*points[0])  # what is compiled or packed once
+    planners["fast"].plan(*points[0])  # the first plan compiles and packs the networks
     times: dict[str, list[float]] = {"reference": [], "fast": []}
     first, every = [], []
     with bar(f"{domain.name}, {profile}", rounds) as progress:
@@ -138,8 +140,8 @@ def compare(
                 if device != "cpu":
                     torch.cuda.synchronize()
                 times[name].append(time.perf_counter() - started)
-            due, found = (r.found[-config.cost.iterations :] for r in recorders.values())
-            shares = [share(f, d) for f, d in zip(found, due, strict=True)]
+            expected, found = (r.found[-config.cost.iterations :] for r in recorders.values())
+            shares = [share(f, d) for f, d in zip(found, expected, strict=True)]
             first.append(shares[0])
             every += shares
             progress.advance(f"ratio {times['reference'][-1] / times['fast'][-1]:.1f}")
@@ -158,10 +160,10 @@ def compare(
     }
 
 
-def share(found: Elites, due: Elites) -> float:
-    """Of the due elites, those that were found."""
-    both = set(found.index.tolist()) & set(due.index.tolist())
-    return len(both) / max(1, len(due.index))
+def share(found: Elites, expected: Elites) -> float:
+    """Return the share of the reference's elites (`expected`) that the fast planner found."""
+    both = set(found.index.tolist()) & set(expected.index.tolist())
+    return len(both) / max(1, len(expected.index))
 
 
 BASE = Cost(candidates=1000, particles=20, elites=100, iterations=2)
@@ -175,7 +177,7 @@ GRID: dict[str, tuple[int, ...]] = {
 
 
 def scaling(device: str, rounds: int = 2) -> list[dict[str, Any]]:
-    """Plan time of an untrained model, all candidates feasible, one quantity at a time."""
+    """Time plans of an untrained model, all candidates feasible, varying one quantity at a time."""
     rows = []
     with bar("scaling", sum(len(values) for values in GRID.values())) as progress:
         for name, values in GRID.items():
@@ -208,13 +210,13 @@ def scaling(device: str, rounds: int = 2) -> list[dict[str, Any]]:
 
 
 def untrained(latent_dim: int) -> Bundle:
-    """Networks of the paper's widths."""
+    """Make random networks with the paper's widths."""
     config = dataclasses.replace(random_bundle().config, latent_dim=latent_dim)
     return random_bundle(config=config)
 
 
 def exponent(rows: Sequence[dict[str, Any]], name: str) -> float:
-    """Of the power law between a quantity's two largest values."""
+    """Return the exponent of the power law between a quantity's two greatest values."""
     points = [(r["value"], r["plan_s"]["median"]) for r in rows if r["quantity"] == name][-2:]
     (x0, y0), (x1, y1) = points
     return float(np.log(y1 / y0) / np.log(x1 / x0))

@@ -1,9 +1,9 @@
-"""Write the generated parts of README.md and docs/ from results/; `--check`: are they current?
+"""Write the generated parts of README.md and docs/ from results/, or check that they are current.
 
     python tools/document_tables [--check]
 
 A generated part stands between `<!-- generated:NAME begin -->` and `<!-- generated:NAME end -->`.
-PARTS says which function writes NAME. Every file of results must appear in some document.
+PARTS names the function that writes each part. Every file of results must appear in a document.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ MARKED = re.compile(
 
 
 def documents() -> list[Path]:
-    """README.md and every page under docs/."""
+    """List README.md and every page under docs/."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def filled(text: str, results: Results) -> str:
-    """The text of a document with every generated part written anew.
+    """Write every generated part of a document anew, and return the document's text.
 
     Raises:
         KeyError: the document marks a part that PARTS does not have.
@@ -62,6 +62,7 @@ def filled(text: str, results: Results) -> str:
 
 
 def main() -> int:
+    """Run the command; return 1 if something differs or is missing."""
     check = "--check" in sys.argv[1:]
     results = Results(ROOT / "results")
     failed = False
@@ -79,7 +80,7 @@ def main() -> int:
         print(f"results/{name}.json appears in no document", file=sys.stderr)
         failed = True
     if failed and check:
-        print("run `python tools/document_tables` to write the documents anew", file=sys.stderr)
+        print("run `python tools/document_tables` to rewrite the generated parts", file=sys.stderr)
     return int(failed)
 
 

@@ -1,4 +1,4 @@
-"""Tables and sentences of everything that is measured beside training."""
+"""Tables and sentences of all measurements other than online learning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RULES = {
 
 
 def measures(results: Results) -> str:
-    """What each shipped model achieves over seeds that training never used."""
+    """Write the tables of each shipped model on seeds that training did not use."""
     head = ("", "episodes", "success", "violations", "steps to the goal", "holds", "plan, median")
     parts = []
     for domain, measured in results.measures().items():
@@ -59,7 +59,7 @@ def measures(results: Results) -> str:
 
 
 def demonstrations(results: Results) -> str:
-    """What training from recorded bags alone gives."""
+    """Write the result of training from recorded bags alone."""
     measured = results("demonstrations")
     data, metrics = measured["data"], measured["metrics"]
     sources = data["sources"]
@@ -76,7 +76,7 @@ def demonstrations(results: Results) -> str:
 
 
 def bench(results: Results) -> str:
-    """Time of a plan and of a training step on every device that was measured."""
+    """Write the times of plans, training steps and the graph on every measured device."""
     head = ("domain, profile", "plain loop", "LS3", "ratio, range", "plans per s", "equal elites")
     parts = []
     for measured in results.named("bench_"):
@@ -122,7 +122,7 @@ def bench(results: Results) -> str:
 
 
 def latency(results: Results) -> str:
-    """Where the time between a frame and the command goes."""
+    """Write the table of the time that each hop takes between a frame and the command."""
     graph = results("bench_cpu")["metrics"]["graph"]
     rows = [
         (name, f"{graph[f'hop_{key}_ms_median']:.1f}", f"{graph[f'hop_{key}_ms_p99']:.1f}")
@@ -136,16 +136,16 @@ def latency(results: Results) -> str:
 
 
 def scaling(results: Results) -> str:
-    """The exponents of plan time."""
+    """Write the table of the exponents with which plan time grows."""
     exponents = results("bench_cpu")["metrics"]["scaling"]["exponents"]
     return table(tuple(exponents), [[f"{value:.2f}" for value in exponents.values()]])
 
 
 def faults(results: Results) -> str:
-    """The fault campaign: what held and what did not, a sentence each."""
+    """Write the results of the campaign of faults."""
     metrics = results("faults")["metrics"]
     again = metrics["recovered_anew"]
-    anew = f", and in {again} more after the whole graph was started again" if again else ""
+    restarted = f", and in {again} more after the whole graph was started again" if again else ""
     return (
         f"The campaign has {metrics['rows']} cases, {metrics['combinations']} of which are seeded "
         f"combinations of faults. There were {counted(metrics['limit_violations'], 'command')} "
@@ -156,13 +156,13 @@ def faults(results: Results) -> str:
         f"{metrics['holds_measured']} holds took more than 200 ms. Where `arm_node` itself must "
         f"send the hold, the median was {metrics['hold_sent_ms_median']:.0f} ms and the maximum "
         f"{metrics['hold_sent_ms_max']:.0f} ms. After re-arming, the task went on in "
-        f"{metrics['recovered']} of {metrics['rows']} cases{anew}. "
+        f"{metrics['recovered']} of {metrics['rows']} cases{restarted}. "
         "`make faults` measures this again."
     )
 
 
 def faults_by_kind(results: Results) -> str:
-    """Every fault of the campaign: how often it was tried, and what it did alone."""
+    """Write the table of every fault: its cases, and the reaction when it occurred alone."""
     head = ("fault", "cases", "failed", "moves after it", "held after, ms", "recovered after, s")
     rows = [
         (
@@ -183,7 +183,7 @@ def _figure(value: Any) -> str:
 
 
 def masks(results: Results) -> str:
-    """How far success and contact by mask agree with the simulator's truth."""
+    """Write how far success and contact by colour agree with the simulator's truth."""
     measured = results("masks")
     metrics = measured["metrics"]
     contacts = metrics["cable_contacts"] + metrics["tool_contacts"]
@@ -199,7 +199,7 @@ def masks(results: Results) -> str:
 
 
 def mask_rules(results: Results) -> str:
-    """The three rules for a contact, summed over all conditions."""
+    """Write the table of the three rules for a contact, summed over all conditions."""
     measured = results("masks")
     head = ("rule", "contacts of the cable seen", "contacts of the tool seen", "false alarms")
     rows = []
@@ -232,7 +232,7 @@ def mask_rules(results: Results) -> str:
 
 
 def hazards(_: Results) -> str:
-    """How many hazards docs/safety.md lists."""
+    """Write how many hazards docs/safety.md lists."""
     text = (ROOT / "docs/safety.md").read_text()
     listed = text.partition("<!-- hazards begin -->")[2].partition("<!-- hazards end -->")[0]
     rows = [

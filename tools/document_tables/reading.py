@@ -1,4 +1,4 @@
-"""Files of results, and Markdown tables."""
+"""Reads the files of results, and formats Markdown tables."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DOMAINS = {
     "reacher": "reacher",
     "pushing": "sequential pushing",
 }
-"""The order and the names of the domains in every table."""
+"""The names of the domains in the tables, in the order of the tables' rows."""
 
 
 class Results:
     """Reads the files of a directory and remembers which were read.
 
     Args:
-        directory: where the files of results (JSON) are.
+        directory: the folder of the files of results (JSON).
     """
 
     def __init__(self, directory: Path) -> None:
@@ -34,7 +34,7 @@ class Results:
         self._read: set[str] = set()
 
     def __call__(self, name: str) -> dict[str, Any]:
-        """The results file `name`.
+        """Return the content of results file `name`.
 
         Raises:
             KeyError: there is no such file.
@@ -44,37 +44,37 @@ class Results:
         return document
 
     def named(self, prefix: str) -> list[dict[str, Any]]:
-        """All results whose name begins with `prefix`, by name."""
+        """Return all results whose name begins with `prefix`, in the order of their names."""
         return [self(name) for name in self._documents if name.startswith(prefix)]
 
     def measures(self) -> dict[str, dict[str, Any]]:
-        """Measures of shipped models (`ls3 measure`) by domain."""
+        """Return the results of shipped models (`ls3 measure`) by domain."""
         return {name: self(name) for name in DOMAINS if name in self._documents}
 
     def unread(self) -> list[str]:
-        """Names of the files that nobody has asked for."""
+        """Return the names of the files that were not read."""
         return sorted(set(self._documents) - self._read)
 
 
 def paper() -> dict[str, Any]:
-    """What the paper reports in Tables 1 and 2."""
+    """Return the figures of the paper's Tables 1 and 2."""
     document: dict[str, Any] = yaml.safe_load(PAPER.read_text())
     return document
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
 
 
 def counted(number: int, noun: str) -> str:
-    """`3 seeds`, `1 seed`."""
+    """Format a number with its noun: `3 seeds`, `1 seed`."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def origin(results: dict[str, Any]) -> str:
-    """Which machines and commits gave the results, and the command that measures them again."""
+    """Name the machines and commits of the results, and the command that repeats them."""
     commits = results.get("commits") or {"commit": results["commit"]}
     machines = results.get("machines") or dict.fromkeys(commits, results["machine"])
     parts: dict[str, list[str]] = {}

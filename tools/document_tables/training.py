@@ -1,4 +1,4 @@
-"""Tables and pictures of online learning, beside what the paper reports."""
+"""Tables and pictures of online learning, with the paper's figures for comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SWEPT = {
 
 
 def _runs(results: Results, swept: bool = False) -> list[dict[str, Any]]:
-    """Training results in the order of the domains; those of sweeps have a `+` in their name."""
+    """Return the training results, or those of sweeps (`+` in the name), by domain."""
     found = [run for run in results.named("training_") if ("+" in run["run_name"]) == swept]
     return sorted(found, key=lambda run: list(DOMAINS).index(run["domain"]))
 
@@ -24,25 +24,25 @@ def _spread(mean: float, error: float) -> str:
 
 
 def _printed(document: dict[str, Any], rate: str, domain: str, method: str) -> str:
-    """A cell of the paper's Table 1 or 2."""
+    """Format a cell of the paper's Table 1 or 2."""
     cell = document["tables"][rate]["cells"].get(domain, {}).get(method)
     return _spread(*cell) if cell else "-"
 
 
 def _extent(metrics: dict[str, Any]) -> tuple[str, str]:
-    """How many seeds and episodes a row rests on."""
+    """Return the numbers of seeds and of episodes of a run."""
     missing = "" if metrics["complete"] else f" of {metrics['episodes_planned']}"
     return str(len(metrics["seeds"])), f"{metrics['episodes']}{missing}"
 
 
 def _search(planner: dict[str, Any], profile: str) -> str:
-    """The size of the planner's search: candidates, particles, iterations."""
+    """Format the size of the planner's search: candidates x particles x iterations."""
     sizes = (planner[f"{profile}.{key}"] for key in ("candidates", "particles", "iterations"))
     return " x ".join(str(size) for size in sizes)
 
 
 def overview(results: Results) -> str:
-    """LS3 on each domain, one row each; the paper's figures in brackets."""
+    """Write the table of LS3 on each domain, with the paper's figures in brackets."""
     document = paper()
     head = ("", "seeds", "episodes", "success", "violations", "last 20", "demonstrator", "search")
     rows, worse, profiles = [], [], set()
@@ -83,7 +83,7 @@ def overview(results: Results) -> str:
 
 
 def rates(results: Results) -> str:
-    """Tables 1 and 2: every method that was run here or stands in the paper."""
+    """Write the table of all methods that were run here or that the paper reports."""
     document = paper()
     methods = document["methods"]
     known = {(run["domain"], run["run_name"]): run for run in _runs(results)}
@@ -123,12 +123,12 @@ def _interval(metrics: dict[str, Any], key: str) -> str:
 
 
 def runs(results: Results) -> str:
-    """Returns and settings of every training result."""
+    """Write the table of every run's returns and settings."""
     head = ("", "return, all", "return, last 20", "demonstrator", "search", "additions", "commit")
     rows = []
     for run in _runs(results):
         metrics, planner, learner = run["metrics"], run["planner"], run["learner"]
-        # a file without a value was written before the parameter existed, and ran without
+        # older files lack these parameters, which did not exist; their effect is that of 0
         additions = [
             f"{name} {value:g}"
             for name, key in (("noise", "head_noise"), ("imagined", "imagined_weight"))
@@ -149,7 +149,7 @@ def runs(results: Results) -> str:
 
 
 def sweeps(results: Results) -> str:
-    """Runs that differ from a domain's settings in one parameter."""
+    """Write the table of runs that differ from a domain's settings in one parameter."""
     head = ("", "changed", "seeds", "episodes", "success", "violations", "return, last 20")
     rows = []
     for run in _runs(results, swept=True):
@@ -168,7 +168,7 @@ def sweeps(results: Results) -> str:
 
 
 def pictures(results: Results) -> str:
-    """Every picture that `ls3 report` has drawn, with what its results rest on."""
+    """Write every picture that `ls3 report` has drawn, with its seeds and episodes."""
     lines = []
     for domain, name in DOMAINS.items():
         of = [run for run in _runs(results) if run["domain"] == domain]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ros_bench import Bench, opened
 
-sys.path.insert(0, str(Path(__file__).parent))  # arm_rig, crtk_rig, lenses
+sys.path.insert(0, str(Path(__file__).parent))  # arm_rig, crtk_rig, lenses, preflight_findings
 
 from crtk_rig import PATIENT, FakeCrtkArm, Rig
 

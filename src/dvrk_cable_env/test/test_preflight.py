@@ -1,126 +1,42 @@
-"""The checks of preflight, each broken in turn; what all of them accept is the first test."""
+"""The checks of preflight, each broken in turn; the first test shows what all of them accept."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import yaml
+from preflight_findings import (
+    GOOD,
+    SECOND,
+    arm,
+    at,
+    frame,
+    guards,
+    limits,
+    model,
+    picture,
+    pose,
+    seen_by,
+    stream,
+)
 
 from dvrk_cable_env.arm.arm import ArmConfig
-from dvrk_cable_env.arm.guards import GuardConfig
-from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from dvrk_cable_env.preflight.checks import CHECKS, run_checks
-from dvrk_cable_env.preflight.files import (
-    differences,
-    model_or_fault,
-    node_parameters,
-    parameter_files,
-    read_model,
-)
 from dvrk_cable_env.preflight.findings import (
     FAILED,
     OK,
     WARNING,
     CheckResult,
     Findings,
-    Model,
     Picture,
     PoseStream,
     PreflightConfig,
     WatchedTopic,
 )
-from ls3_common.domain import load_spec
-from ls3_common.errors import ConfigError, DataError
-from ls3_common.parameters import to_dict
 
-SECOND = 1_000_000_000
 CONFIG = PreflightConfig()
-
-
-def stream(topic: str, rate: float = 30.0, age: float = 0.02, **fields: Any) -> WatchedTopic:
-    """A second of a stream."""
-    stamps = tuple(int(100 * SECOND + i * SECOND / rate) for i in range(int(rate)))
-    arrivals = tuple(stamp + int(age * SECOND) for stamp in stamps)
-    return dataclasses.replace(WatchedTopic(topic, stamps, arrivals, ("one",)), **fields)
-
-
-def at(stamps: tuple[int, ...], topic: str = "camera/image_raw") -> WatchedTopic:
-    """A stream that arrives in time, whatever its stamps."""
-    arrivals = stream(topic).arrivals[: len(stamps)]
-    return WatchedTopic(topic, stamps, arrivals, ("one",))
-
-
-def picture(white: int, size: int = 64) -> Picture:
-    """A mask with so many cable pixels."""
-    pixels = np.zeros((size, size, 1), np.uint8)
-    pixels.reshape(-1)[:white] = 255
-    return Picture("mono8", pixels, "")
-
-
-def frame(height: int = 128, width: int = 128, value: int = 90) -> Picture:
-    return Picture("rgb8", np.full((height, width, 3), value, np.uint8), "")
-
-
-def pose(*position: float, **fields: Any) -> PoseStream:
-    place = position or (0.0, 0.05, -0.1)
-    return dataclasses.replace(
-        PoseStream(stream("PSM1/setpoint_cp", 100.0), "PSM1_base", place, True), **fields
-    )
-
-
-LIMITS = ArmLimits(workspace_low=(-0.05, 0.02), workspace_high=(0.05, 0.12), max_step=0.005)
-ARM = ArmConfig(limits=LIMITS, guards=GuardConfig(pedal_topic="/footpedals/coag"))
-MODEL = Model("m", "abc", "cable_routing", (64, 64, 1), (-0.005, -0.005), (0.005, 0.005))
-PIXEL = 0.3 / 128
-FLAT = (PIXEL, 0.0, -63.5 * PIXEL, 0.0, -PIXEL, 63.5 * PIXEL, 0.0, 0.0, 1.0)
-"""A camera that looks straight down on 0.3 m round the base's origin."""
-CALIBRATED = SegmentationConfig(homography=FLAT)
-GOOD = Findings(
-    clock=(100 * SECOND, 102 * SECOND),
-    camera=stream("camera/image_raw"),
-    frame=frame(),
-    segmentation=CALIBRATED,
-    mask=stream("segmentation/mask"),
-    mask_picture=picture(60),
-    task=stream("task_state"),
-    arm=ARM,
-    differences={"arm_node": ()},
-    state="ENABLED",
-    is_homed=True,
-    setpoint=pose(),
-    measured=pose(),
-    pedal_present=True,
-    pedal_heard=True,
-    models={"encoder_node": MODEL, "planner_node": MODEL},
-    latent_model="abc",
-)
-
-
-def arm(**fields: Any) -> dict[str, Any]:
-    return {"arm": dataclasses.replace(ARM, **fields)}
-
-
-def limits(**fields: Any) -> dict[str, Any]:
-    return arm(limits=dataclasses.replace(LIMITS, **fields))
-
-
-def guards(**fields: Any) -> dict[str, Any]:
-    return arm(guards=dataclasses.replace(ARM.guards, **fields))
-
-
-def seen_by(**fields: Any) -> dict[str, Any]:
-    return {"segmentation": dataclasses.replace(CALIBRATED, **fields)}
-
-
-def model(**fields: Any) -> dict[str, Any]:
-    return {"models": {"planner_node": dataclasses.replace(MODEL, **fields)}}
 
 
 def of(check: str, findings: Findings) -> CheckResult:
@@ -310,51 +226,3 @@ def test_the_edge_of_the_workspace_and_of_the_tracking_error_is_allowed() -> Non
         GOOD, setpoint=pose(0.05, 0.02, -0.1), measured=pose(0.05, 0.02, -0.1095)
     )
     assert of("arm pose", findings).level == OK
-
-
-def test_a_model_is_read_without_its_networks(tmp_path: Path) -> None:
-    manifest = {
-        "domain": "cable_routing",
-        "observation_shape": [64, 64, 1],
-        "action_low": [-0.01, -0.01],
-        "action_high": [0.01, 0.01],
-    }
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(DataError, match=r"No such file.*model\.safetensors"):
-        read_model(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
-    found = read_model(tmp_path)
-    assert (found.image, found.action_high, len(found.identity)) == ((64, 64, 1), (0.01, 0.01), 12)
-    for text in ("{", '{"domain": "x"}', json.dumps(manifest | {"action_low": None})):
-        (tmp_path / "manifest.json").write_text(text)
-        assert "damaged manifest.json" in str(model_or_fault(tmp_path))
-
-
-def test_the_nodes_part_of_the_parameter_file_is_what_is_compared(tmp_path: Path) -> None:
-    file, later = tmp_path / "robot.yaml", tmp_path / "later.yaml"
-    file.write_text(
-        "/**:\n  ros__parameters: {use_sim_time: true}\n"
-        "/**/arm_node:\n  ros__parameters: {backend: dvrk, limits: {max_step: 0.005}}\n"
-    )
-    later.write_text("/**/arm_node:\n  ros__parameters: {limits: {workspace_low: [-0.1, 0]}}\n")
-    words = ["--ros-args", "--params-file", str(file), "-p", "x:=1", "--params-file", str(later)]
-    files = parameter_files(words)
-    given = node_parameters(files, "arm_node", ArmConfig)
-    assert given == {
-        "backend": "dvrk",
-        "limits.max_step": 0.005,
-        "limits.workspace_low": [-0.1, 0.0],
-    }
-    assert node_parameters(files, "segmentation_node", SegmentationConfig) == {}
-    running = given | {"backend": "crtk", "limits.max_velocity": 0.2}
-    assert differences(given, running) == ("backend is crtk, the file says dvrk",)
-    # what the nodes take from the domain is compared too; the arm may have a shorter step
-    spec = dataclasses.replace(load_spec("cable_routing"), image_size=32)
-    facts = {"/**": {"ros__parameters": {"domain": to_dict(spec)}}}
-    later.write_text(yaml.safe_dump(facts))
-    assert node_parameters(files, "segmentation_node", SegmentationConfig) == {"mask_size": 32}
-    assert node_parameters(files, "arm_node", ArmConfig)["limits.max_step"] == 0.005
-    assert node_parameters([str(later)], "arm_node", ArmConfig) == {"limits.max_step": 0.015}
-    later.write_text("/**/arm_node:\n  ros__parameters: {max_stp: 1.0}\n")
-    with pytest.raises(ConfigError, match="max_stp"):
-        node_parameters(files, "arm_node", ArmConfig)

@@ -126,10 +126,9 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
 
 
 def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDescription:
-    """Describe a launch: its arguments, checks, the environment, and the actions of `start`.
+    """Describe a launch: arguments, which `--show-args` finds, checks, and the actions of `start`.
 
-    Unknown arguments are refused, and so is a ROS domain in which a graph of this stack runs
-    already. The arguments come first, so that `--show-args` finds them.
+    Unknown arguments are refused, and so is a ROS domain with a running graph of this stack.
     """
 
     def check(context: LaunchContext) -> None:
@@ -279,8 +278,7 @@ def text(value: str) -> ParameterValue:
 
 def _lock_domain() -> None:
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    # An abstract socket has one holder in a network namespace, which is also where DDS finds
-    # others, and disappears with its process.
+    # an abstract socket has one holder in a network namespace, like DDS, and ends with it
     lock = socket.socket(socket.AF_UNIX)
     try:
         lock.bind(f"\0ls3_planner.domain.{domain}")

@@ -37,8 +37,8 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "security",
             default_value="",
-            description="SROS 2 keystore with an enclave /ls3/<node> for every node; no node starts "
-            "without one. Empty: as set in the environment",
+            description="SROS 2 keystore with an enclave /ls3/<node> for each node. Empty: as "
+            "set in the environment",
         ),
         DeclareLaunchArgument(
             "transport",

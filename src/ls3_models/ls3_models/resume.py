@@ -27,23 +27,23 @@ class Restorable(Protocol):
         """Go back to a `state`."""
 
 
-def is_same(ours: Any, theirs: Any, defaults: Any = None) -> bool:
+def is_same(present: Any, recorded: Any, defaults: Any = None) -> bool:
     """Return whether two descriptions of a run agree.
 
     Args:
-        ours: the present description: nested mappings.
-        theirs: that of a checkpoint. Parameters that it lacks, because they did not exist when the
-            checkpoint was written, have their default values. A data hash by version 1 is compared
-            with the hash by version 1.
-        defaults: the default values, nested as `ours`.
+        present: the present description, nested mappings.
+        recorded: the description in a checkpoint. Parameters that did not exist when the checkpoint
+            was written have their default values. A data hash by version 1 is compared with the
+            hash by version 1.
+        defaults: the default values, nested as `present`.
     """
-    if isinstance(ours, DataHash):
-        return ours == theirs or ours.equals_version_1(theirs)
-    if not (isinstance(ours, Mapping) and isinstance(theirs, Mapping)):
-        return bool(ours == theirs)
+    if isinstance(present, DataHash):
+        return present == recorded or present.equals_version_1(recorded)
+    if not (isinstance(present, Mapping) and isinstance(recorded, Mapping)):
+        return bool(present == recorded)
     known = defaults if isinstance(defaults, Mapping) else {}
-    return theirs.keys() <= ours.keys() and all(
-        is_same(ours[key], theirs.get(key, known.get(key)), known.get(key)) for key in ours
+    return recorded.keys() <= present.keys() and all(
+        is_same(present[key], recorded.get(key, known.get(key)), known.get(key)) for key in present
     )
 
 

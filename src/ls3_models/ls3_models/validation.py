@@ -54,8 +54,10 @@ class Validation:
         rows = {"held_out/squared_error_per_image": float(error.square().sum()) / len(images)}
         frames = self.learner.config.frame_stack
         if frames > 1:
-            ours, all_ = (_motion(to_changes(part, frames), frames) for part in (error, target))
-            rows["held_out/motion_unexplained"] = ours / max(all_, 1e-9)
+            unexplained, whole = (
+                _motion(to_changes(part, frames), frames) for part in (error, target)
+            )
+            rows["held_out/motion_unexplained"] = unexplained / max(whole, 1e-9)
         return rows
 
     @torch.no_grad()

@@ -29,7 +29,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         files.write_bytes(path, whole)
-    return files.read_rows(path, do="delete the file to begin the campaign anew")
+    return files.read_rows(path, do="delete the file to begin a new campaign")
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Compute the figures of results/faults.json."""
     holds = [row for row in rows if row["hold_ms"] is not None]
     finite = _finite(rows)
-    told = _finite(row for row in rows if told_to_hold(row))
+    sent = _finite(row for row in rows if told_to_hold(row))
     rests = [row["rest_ms"] for row in rows if row["rest_ms"] is not None]
     return {
         "combinations": sum(len(row["faults"]) > 1 for row in rows),
@@ -77,8 +77,8 @@ def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "limit_violations": sum(len(row["violations"]) for row in rows),
         "hold_ms_median": round(statistics.median(finite), 1) if finite else None,
         "hold_ms_max": round(max(finite), 1) if finite else None,
-        "hold_sent_ms_median": round(statistics.median(told), 1) if told else None,
-        "hold_sent_ms_max": round(max(told), 1) if told else None,
+        "hold_sent_ms_median": round(statistics.median(sent), 1) if sent else None,
+        "hold_sent_ms_max": round(max(sent), 1) if sent else None,
         "holds_measured": len(finite),
         "holds_over_200_ms": sum(value > ALLOWED_MS for value in finite),
         "holds_missing": len(holds) - len(finite),
