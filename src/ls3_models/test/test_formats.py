@@ -111,7 +111,7 @@ def test_the_manifest_of_other_weights_is_refused(tmp_path):
     for seed in (0, 1):
         save_bundle(random_bundle(seed), tmp_path / str(seed))
     shutil.copy(tmp_path / "1" / MANIFEST, tmp_path / "0" / MANIFEST)
-    with pytest.raises(DataError, match="that of other weights"):
+    with pytest.raises(DataError, match="describes other weights"):
         load_bundle(tmp_path / "0")
 
 
