@@ -32,6 +32,6 @@ setup(
     zip_safe=False,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",
-    description="Topic names, validated parameters and errors shared by the LS3 packages",
+    description="Topic names, validated parameters, files and processes for all LS3 packages",
     license="Apache-2.0",
 )

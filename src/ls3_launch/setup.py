@@ -26,6 +26,6 @@ setup(
     zip_safe=True,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",
-    description="What the launch files share: arguments, checks, discovery, and what ends a graph",
+    description="Building blocks of the launch files: arguments, checks, discovery, security",
     license="Apache-2.0",
 )

@@ -32,7 +32,7 @@ setup(
     zip_safe=True,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",
-    description="What LS3 learns: networks, losses, data, training and checkpoints; encoder_node",
+    description="The learning of LS3: networks, losses, data, training, checkpoints; encoder_node",
     license="Apache-2.0",
     entry_points={"console_scripts": ["encoder_node = ls3_models.nodes:encoder_node"]},
 )
