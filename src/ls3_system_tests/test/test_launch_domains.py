@@ -58,6 +58,7 @@ def test_graph_does_what_the_environment_does(
         observation_shape=spec.observation_shape,
         action_low=spec.action_low,
         action_high=spec.action_high,
+        config=loaded.learner,
     )
     save_bundle(bundle, tmp_path / "model")
     planner = {name.replace("__", "."): value for name, value in planner_parameters.items()}
