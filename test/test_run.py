@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from terminal_signals import as_in_a_terminal
 
 ROOT = Path(__file__).parents[1]
 SUMMARY = {
@@ -116,6 +117,7 @@ def test_signal_interrupts_the_launch_once(tmp_path: Path, number: signal.Signal
     with subprocess.Popen(
         command("--out", str(tmp_path / "out")),
         env=fake_ros2(tmp_path, body),
+        preexec_fn=as_in_a_terminal,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

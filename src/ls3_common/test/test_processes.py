@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from terminal_signals import as_in_a_terminal
 
 from ls3_common import processes
 from ls3_common.errors import UserError
@@ -138,12 +139,6 @@ with started(sys.argv[3:], patience_s=float(sys.argv[2])) as child:
     print("begun", flush=True)
     child.wait()
 """
-
-
-def as_in_a_terminal() -> None:
-    """Also where these tests run under nohup, or in the background."""
-    for number in processes.STOPPING:
-        signal.signal(number, signal.SIG_DFL)
 
 
 def parent(kind: str, patience: float, command: list[str], **options: object) -> subprocess.Popen:
