@@ -12,6 +12,8 @@ from dvrk_cable_env.calibrate.colours import TARGETS, Range, propose_range
 from dvrk_cable_env.camera.segmentation import in_range
 from ls3_sim.cable_scene import CableScene
 
+pytestmark = pytest.mark.background
+
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[CableScene]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from source_tree import PACKAGES, PYTHON_PACKAGES, normal, setup_argument, top_level
 
+pytestmark = pytest.mark.background
+
 OWN = {path.name for path in PACKAGES}
 ROS = {"rclpy", "launch", "launch_ros", "ament_index_python"}
 ROSDEP_KEYS = {

@@ -12,6 +12,8 @@ import yaml
 from dvrk_cable_env.arm.arm import ArmConfig
 from ls3_common.parameters import leaves
 
+pytestmark = pytest.mark.background
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "safety.md").read_text()
 TABLES = PAGE.partition("<!-- hazards begin -->")[2].partition("<!-- hazards end -->")[0]

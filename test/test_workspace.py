@@ -119,7 +119,11 @@ def test_top_level_version_of_citation_is_that_of_the_packages() -> None:
 @pytest.mark.parametrize("goal", ["build", "run"])
 def test_make_ends_with_what_a_shell_has_to_source(goal: str) -> None:
     recipes = subprocess.run(
-        ["make", "--dry-run", goal], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--dry-run", "--no-print-directory", goal],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     last = recipes.stdout.splitlines()[-1]
     assert last.startswith("echo ")

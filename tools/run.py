@@ -15,7 +15,6 @@ import math
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +32,28 @@ SUMMARY_KEYS = (
 )
 
 
-def faults(path: Path, episodes: int, started: float) -> list[str]:
+def version(path: Path) -> tuple[int, int]:
+    """Return what changes with a file whenever it is written; zeros if there is no file."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (stat.st_ino, stat.st_mtime_ns)
+
+
+def faults(path: Path, episodes: int, earlier: tuple[int, int]) -> list[str]:
     """Return what is wrong with the summary at `path`; an empty list if all episodes ran.
 
     Args:
         path: the summary.
         episodes: the number of episodes that were asked for.
-        started: wall time (s); an older file is of an earlier run.
+        earlier: `version` of the file before the run.
     """
     try:
-        if path.stat().st_mtime < started:
+        text = path.read_text()
+        if version(path) == earlier:
             return [f"{path} is of an earlier run"]
-        summary: Any = json.loads(path.read_text())
+        summary: Any = json.loads(text)
     except FileNotFoundError:
         return [f"{path} was not written"]
     except ValueError as error:
@@ -100,7 +109,8 @@ def main() -> int:
     command = ["ros2", "launch", "ls3_planner", options.launch_file]
     command += [f"episodes:={options.episodes}", f"out:={options.out}", *options.arguments]
     print("+", *command, flush=True)
-    begin = time.time()
+    summary = options.out / "summary.json"
+    earlier = version(summary)
     try:
         code = launch(command)
     except UserError as error:
@@ -109,11 +119,11 @@ def main() -> int:
     if code != 0:
         print(f"error: ros2 launch ended with {code}", file=sys.stderr)
         return code if code > 0 else 128 - code  # a negative code names the signal that killed it
-    problems = faults(options.out / "summary.json", options.episodes, begin)
+    problems = faults(summary, options.episodes, earlier)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if not problems:
-        print(f"{options.episodes} episodes: {options.out / 'summary.json'}")
+        print(f"{options.episodes} episodes: {summary}")
     return 1 if problems else 0
 
 

@@ -21,6 +21,8 @@ from dvrk_cable_env.arm.safety import decide, not_ready
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import build
 
+pytestmark = pytest.mark.background
+
 SECOND = 1_000_000_000
 NOW = 100 * SECOND
 END = 99 * SECOND  # of the last motion

@@ -23,6 +23,8 @@ from ls3_common.errors import UserError
 from ls3_common.parameter_files import read_section
 from ls3_common.parameters import build
 
+pytestmark = pytest.mark.background
+
 # 0.5 mm a pixel, seen from above, the base's origin at pixel (320, 320)
 FLAT = np.array([[5e-4, 0, -0.16], [0, -5e-4, 0.16], [0, 0, 1.0]])
 PICKS = [

@@ -20,6 +20,8 @@ from dvrk_cable_env.camera.segmentation import NodeConfig, SegmentationConfig, i
 from ls3_common.errors import UserError
 from ls3_common.parameters import build
 
+pytestmark = pytest.mark.background
+
 TABLE = (210, 204, 194)
 
 

@@ -10,6 +10,8 @@ from dvrk_cable_env.calibrate.file import save, set_values
 from ls3_common.errors import ConfigError
 from ls3_common.parameter_files import read_section
 
+pytestmark = pytest.mark.background
+
 TEXT = """\
 # my robot
 /**/arm_node:

@@ -24,6 +24,8 @@ from ls3_common import qos
 from ls3_common.parameter_files import read_section
 from ls3_common.parameters import build
 
+pytestmark = pytest.mark.background
+
 LENS = LENSES["equidistant"]
 RAW = through(LENS, workspace())
 PICKS = [*("--pick", "cable", "170", "210"), *("--pick", "cable", "195", "315")]

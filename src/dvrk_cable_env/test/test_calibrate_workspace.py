@@ -12,6 +12,8 @@ from dvrk_cable_env.camera.segmentation_view import rectified, to_pixels, to_rob
 from ls3_common.errors import ConfigError, UserError
 from ls3_common.parameters import build
 
+pytestmark = pytest.mark.background
+
 # a camera that looks at the table from the side: metres per pixel, turned, with perspective
 TRUTH = np.array([[4.1e-4, 3.0e-5, -0.12], [2.0e-5, -4.6e-4, 0.13], [1.0e-5, 3.5e-4, 1.0]])
 PIXELS = np.array([[60, 50], [580, 70], [560, 430], [80, 410], [310, 250], [200, 130]], float)

@@ -23,6 +23,8 @@ from dvrk_cable_env.camera.segmentation import SegmentationConfig, cable_pixels,
 from dvrk_cable_env.camera.task_by_colour import task_masks
 from ls3_common.errors import UserError
 
+pytestmark = pytest.mark.background
+
 CONFIG = SegmentationConfig(width=640, height=480, crop_left=80, crop_side=480)
 PLUMB = LENSES["plumb_bob"]
 NAN, INF = float("nan"), float("inf")

@@ -36,6 +36,8 @@ from dvrk_cable_env.preflight.findings import (
     WatchedTopic,
 )
 
+pytestmark = pytest.mark.background
+
 CONFIG = PreflightConfig()
 
 

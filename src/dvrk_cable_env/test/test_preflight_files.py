@@ -22,6 +22,8 @@ from ls3_common.domain import load_spec
 from ls3_common.errors import ConfigError, DataError
 from ls3_common.parameters import to_dict
 
+pytestmark = pytest.mark.background
+
 
 def test_a_model_is_read_without_its_networks(tmp_path: Path) -> None:
     manifest = {

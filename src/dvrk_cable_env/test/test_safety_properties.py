@@ -20,6 +20,8 @@ import pytest
 from dvrk_cable_env.arm.limits import ROUNDING, ArmLimits, ArmState, Decision, Request
 from dvrk_cable_env.arm.safety import decide
 
+pytestmark = pytest.mark.background
+
 CASES = int(os.environ.get("LS3_FILTER_CASES", "60000"))
 SEED = int(os.environ.get("LS3_FILTER_SEED", "0")) or secrets.randbits(32)
 BATCH = 2_000  # cases under the same limits

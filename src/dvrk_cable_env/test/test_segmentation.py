@@ -17,6 +17,8 @@ from dvrk_cable_env.camera.task_by_colour import task_masks, task_state
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import build
 
+pytestmark = pytest.mark.background
+
 RED, BLUE, GREEN, TABLE = (200, 20, 20), (25, 55, 200), (40, 180, 65), (210, 204, 194)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dvrk_cable_env.teleop.teleop import (
     ANSWER_TIMEOUT,
     BACK_OFF,
@@ -12,6 +14,8 @@ from dvrk_cable_env.teleop.teleop import (
     MotionStatus,
     Pilot,
 )
+
+pytestmark = pytest.mark.background
 
 MS = 1_000_000
 

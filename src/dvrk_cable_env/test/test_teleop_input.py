@@ -19,6 +19,8 @@ from dvrk_cable_env.teleop.teleop_input import (
 )
 from dvrk_cable_env.teleop.teleop_keys import Keys
 
+pytestmark = pytest.mark.background
+
 AXES, BUTTONS = [0.0, 0.0], [0] * 8
 START = JoyConfig().start_button
 

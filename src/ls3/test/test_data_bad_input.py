@@ -13,6 +13,8 @@ from test_data_import import data_import, make_bag, reasons, rows, verdicts
 from ls3.cli.commands import run
 from ls3_models.episodes import list_episodes, read_episode
 
+pytestmark = pytest.mark.background
+
 SETPOINTS = ["--actions", "setpoints", "--period", str(STEP_MS / 1000)]
 IMAGE_FAULT = "topic '/camera/image_raw' is std_msgs/msg/String, expected sensor_msgs/msg/Image"
 

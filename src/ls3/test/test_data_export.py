@@ -16,6 +16,8 @@ from ls3.cli.commands import run
 from ls3.data import data_export
 from ls3_models.episodes import Episode, write_episode
 
+pytestmark = pytest.mark.background
+
 LENGTHS = (3, 5)
 
 

@@ -16,6 +16,8 @@ from ls3.runs.dataset import MARKER
 from ls3_common import topics
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
+pytestmark = pytest.mark.background
+
 KINDS = ("demonstration", "constraint")
 SEEDS = (3, 8)
 """In the second the cable touches the obstacle; contact of the tool is not seen by colour."""

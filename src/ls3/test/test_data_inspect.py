@@ -13,6 +13,8 @@ from ls3.data.data_inspect import CAPTION, contact_sheet, summarise
 from ls3_common.domain import load_spec
 from ls3_models.episodes import Episode, write_episode
 
+pytestmark = pytest.mark.background
+
 
 def episode(steps: int, source: str, success_from: int = 99, violation_from: int = 99) -> Episode:
     """Its picture k is of brightness 10 (k + 1); its actions are 0.012 and 0."""

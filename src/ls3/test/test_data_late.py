@@ -12,6 +12,8 @@ from test_data_import import data_import, reasons, verdicts
 
 from ls3_models.episodes import list_episodes, read_episode
 
+pytestmark = pytest.mark.background
+
 
 class Late(Recording):
     """A recorder so busy that it takes some topics a quarter of a second after others."""

@@ -19,6 +19,8 @@ from dvrk_cable_env.camera.lens import Calibration, Lens
 from dvrk_cable_env.camera.segmentation import segment_cable
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
+pytestmark = pytest.mark.background
+
 SIDE, STEPS = 128, 4
 K = (95.0, 0.0, 64.5, 0.0, 94.0, 62.0, 0.0, 0.0, 1.0)
 BARREL = Calibration(SIDE, SIDE, "plumb_bob", K, (-0.35, 0.12, 0.0, 0.001, 0.0))

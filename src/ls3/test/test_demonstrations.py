@@ -18,6 +18,8 @@ from ls3.data.import_report import summarise_import
 from ls3.learning import environment
 from ls3_models.episodes import list_episodes, read_episode
 
+pytestmark = pytest.mark.background
+
 WORDS = ["--demonstrations", "2", "--random", "1", "--constraint", "0", "--per-bag", "2"]
 
 

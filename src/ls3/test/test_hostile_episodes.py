@@ -18,6 +18,8 @@ from injuries import bounded, fuzz, spoiled
 from ls3_common.errors import UserError
 from ls3_models.episodes import Episode, read_episode, write_episode
 
+pytestmark = pytest.mark.background
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,6 +18,8 @@ from dvrk_cable_env.bags.reading import Bag
 from ls3_common import parameter_files, parameters
 from ls3_common.errors import UserError
 
+pytestmark = pytest.mark.background
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,6 +23,8 @@ from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
 from ls3_models.config import LearnerConfig
 from ls3_models.learner import Learner
 
+pytestmark = pytest.mark.background
+
 SMALL = LearnerConfig(
     latent_dim=2,
     beta=1e-6,

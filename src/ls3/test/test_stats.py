@@ -6,6 +6,8 @@ import pytest
 from ls3.studies import stats
 from ls3_models.episodes import Episode, episode_return
 
+pytestmark = pytest.mark.background
+
 
 def test_the_error_is_that_across_seeds():
     mean, error = stats.mean_and_error([[0, 1, 1], [1], [0, 0]])

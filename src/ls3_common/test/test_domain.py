@@ -21,6 +21,8 @@ from ls3_common.errors import ConfigError
 from ls3_common.parameter_files import read_section
 from ls3_common.parameters import build, parameter, to_dict
 
+pytestmark = pytest.mark.background
+
 FACTS: dict[str, Any] = {
     "environment": "Mine-v0",
     "horizon": 7,

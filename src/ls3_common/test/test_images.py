@@ -12,6 +12,8 @@ from ls3_common.images import (
     to_message,
 )
 
+pytestmark = pytest.mark.background
+
 
 def frame(level: int, channels: int = 3) -> np.ndarray:
     return np.full((4, 5, channels), level, np.uint8)

@@ -13,6 +13,8 @@ from ls3_common.errors import ConfigError, UserError
 from ls3_common.parameter_files import parse_overrides, read_section
 from ls3_common.parameters import build, leaves, parameter, to_dict
 
+pytestmark = pytest.mark.background
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:

@@ -10,6 +10,8 @@ from hypothesis import given
 
 from ls3_episodes.joints import JointControl, JointLimits
 
+pytestmark = pytest.mark.background
+
 LOW, HIGH = (-1.0, -2.0), (1.0, 0.5)
 PERIOD_NS = 20_000_000
 NOW = 10**9

@@ -5,9 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ls3_episodes.record import FramePairing, Record
 from ls3_models.episodes import read_episode
+
+pytestmark = pytest.mark.background
 
 BLANK = np.zeros((64, 64, 1), np.uint8)
 

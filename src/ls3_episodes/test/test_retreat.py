@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from ls3_episodes.retreat import JUMP, SPACING, Point, ReturnPath
 
+pytestmark = pytest.mark.background
+
 STEP = 0.005
 turns = st.lists(st.tuples(st.floats(-math.pi, math.pi), st.integers(1, 15)), max_size=12)
 

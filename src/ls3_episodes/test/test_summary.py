@@ -8,6 +8,8 @@ import pytest
 
 from ls3_episodes.summary import EpisodeOutcome, RunSummary, duration, line, percentile
 
+pytestmark = pytest.mark.background
+
 
 def row(**changes: Any) -> EpisodeOutcome:
     fields: dict[str, Any] = {

@@ -9,6 +9,8 @@ from random_models import random_bundle
 from ls3_common.errors import DataError
 from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
 
+pytestmark = pytest.mark.background
+
 
 @pytest.fixture
 def saved(tmp_path):

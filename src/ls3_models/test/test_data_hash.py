@@ -17,6 +17,8 @@ from ls3_models.ls3_learning import Ls3Learning
 from ls3_models.offline import OfflineTraining
 from ls3_models.offline_data import OfflineData
 
+pytestmark = pytest.mark.background
+
 FORMAT_1 = Path(__file__).parent / "format_1"
 RECORDED = "ca72f04ef901144a"
 """What the version that wrote them said of the data set in `FORMAT_1`."""

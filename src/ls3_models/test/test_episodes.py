@@ -15,6 +15,8 @@ from ls3_models.episodes import (
     write_episode,
 )
 
+pytestmark = pytest.mark.background
+
 
 def test_an_episode_survives_the_disk(tmp_path):
     one = episode(3)

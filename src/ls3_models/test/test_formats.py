@@ -18,6 +18,8 @@ from ls3_models.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
 from ls3_models.episodes import read_digest, read_episode, write_episode
 from ls3_models.formats import Format
 
+pytestmark = pytest.mark.background
+
 OLD_EPISODES = Path(__file__).parent / "format_1"
 """Two files as the last version wrote them that knew format 1 only."""
 SHIPPED = Path(__file__).parents[2] / "ls3_planner" / "models"

@@ -9,6 +9,8 @@ from ls3_common.errors import ConfigError
 from ls3_models.frame_stack import GAIN, from_changes, reverse_some, to_changes
 from ls3_models.learner import Learner
 
+pytestmark = pytest.mark.background
+
 STACK = torch.rand(4, 9, 5, 5, generator=Generator().manual_seed(0))
 
 

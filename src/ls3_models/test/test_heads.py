@@ -15,6 +15,8 @@ from ls3_models.learner import Learner
 from ls3_models.ls3_learning import make_replay
 from ls3_models.validation import Validation
 
+pytestmark = pytest.mark.background
+
 PAPER = ("value", "safe", "constraint", "goal")
 
 

@@ -1,11 +1,14 @@
 """The networks compute what the paper's layers compute."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from ls3_models.networks import Decoder, Encoder, StackedMLP, WholeConvolution
 from ls3_models.plain import PlainEnsemble
+
+pytestmark = pytest.mark.background
 
 
 def test_encoder_has_the_papers_layers():

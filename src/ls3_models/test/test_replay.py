@@ -1,11 +1,14 @@
 """Labels of eq. (9) and (11), and what is drawn from where."""
 
 import numpy as np
+import pytest
 import torch
 from small import SPEC, config, episode
 
 from ls3_models.heads import discounted_returns, safe_set_labels
 from ls3_models.replay import Replay
+
+pytestmark = pytest.mark.background
 
 
 def test_returns_discount_the_cost_to_go():

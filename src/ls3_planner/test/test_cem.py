@@ -12,6 +12,8 @@ from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
 from ls3_planner.config import Cost, PlannerConfig
 from ls3_planner.selection import fast_planner
 
+pytestmark = pytest.mark.background
+
 COST = Cost(candidates=200, particles=4, elites=20, iterations=4)
 CONFIG = PlannerConfig(
     paper=COST, realtime=COST, horizon=3, delta_safe=0.8, delta_constraint=0.2, random_share=0.3

@@ -14,6 +14,8 @@ from ls3_models.heads import Role
 from ls3_planner.config import PLANNERS, Cost, PlannerConfig
 from ls3_planner.plan import make_planner
 
+pytestmark = pytest.mark.background
+
 COST = Cost(candidates=60, particles=4, elites=6, iterations=2)
 CONFIG = PlannerConfig(
     paper=COST, realtime=COST, horizon=3, delta_safe=0.0, delta_constraint=0.3, random_share=0.3

@@ -14,6 +14,8 @@ from crtk_msgs.srv import QueryForwardKinematics, QueryInverseKinematics
 from ls3_common import qos
 from ls3_sim.kinematics import JOINTS
 
+pytestmark = pytest.mark.background
+
 
 def test_joints_move_and_servo_absolutely_and_by_differences(psm):
     begin = psm.joints()

@@ -25,6 +25,8 @@ from ls3_sim.kinematics import (
 )
 from ls3_sim.trajectory import joint_move, line
 
+pytestmark = pytest.mark.background
+
 STEP = 1e-6
 
 

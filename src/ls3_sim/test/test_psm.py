@@ -10,6 +10,8 @@ from ls3_sim.kinematics import DOWN, Pose, inverse
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
 
+pytestmark = pytest.mark.background
+
 HOME = Pose((-0.09, 0.005, -0.12))
 SPEED = 0.05
 

@@ -10,6 +10,8 @@ import pytest
 from ls3_sim.kinematics import Pose, tip_jacobian
 from ls3_sim.psm import Psm
 
+pytestmark = pytest.mark.background
+
 HOME = Pose((-0.09, 0.005, -0.12))
 TICK = 0.01
 

@@ -10,6 +10,8 @@ from ls3_sim import gl
 from ls3_sim.reacher_env import ReacherEnv
 from ls3_sim.reacher_scene import ReacherLayout, ReacherScene
 
+pytestmark = pytest.mark.background
+
 FAR_AWAY = ReacherLayout(obstacle=(1.0, 1.0))  # nothing freezes
 STEPS = 200
 

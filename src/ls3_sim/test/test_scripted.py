@@ -15,6 +15,8 @@ from ls3_sim.cable_env import CableEnv
 from ls3_sim.cable_scene import CableLayout
 from ls3_sim.scripted import HISTORY, PoseHistory, ScriptedEpisode, ScriptEntry, read_script
 
+pytestmark = pytest.mark.background
+
 STEPS = 12
 LIMIT = load_spec("cable_routing").largest_action
 

@@ -25,6 +25,8 @@ from ls3_system_tests.faults.kinds import (
     singles,
 )
 
+pytestmark = pytest.mark.background
+
 LIMITS = ArmLimits(max_image_age=1.0)
 MS = 1_000_000
 S = 1_000_000_000

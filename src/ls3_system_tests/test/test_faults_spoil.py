@@ -22,6 +22,8 @@ from ls3_interfaces.msg import Latent, Plan
 from ls3_system_tests.faults import spoil
 from ls3_system_tests.faults.kinds import INJECTIONS
 
+pytestmark = pytest.mark.background
+
 NOW = 100_000_000_000
 
 

@@ -13,7 +13,9 @@ import importlib
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +177,7 @@ def run(
     if address is None:  # the object store holds only commands and return values
         count = workers or max(1, (os.cpu_count() or 1) // threads)
         local = {"num_cpus": count * threads, "object_store_memory": 100 * 2**20}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(  # "local" starts a new cluster even if another one runs on this machine
             address or "local", include_dashboard=False, logging_level=logging.WARNING, **local
@@ -195,6 +198,8 @@ def run(
         failed = _wait(ray, dict(zip(references, tasks, strict=True)), report)
     finally:
         ray.shutdown()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray leaves its own handler behind
     if failed:
         raise UserError(
             f"{len(failed)} of {len(tasks)} tasks failed: {', '.join(failed)}",
