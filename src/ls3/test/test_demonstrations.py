@@ -145,4 +145,4 @@ def test_a_part_of_the_script_has_the_shares_of_the_whole() -> None:
 def test_numbers_that_make_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["demonstrations", "--out", str(tmp_path), "--per-bag", "0"]
     assert run(words) == 2
-    assert "--per-bag at least 1" in capsys.readouterr().err
+    assert "--per-bag is less than 1" in capsys.readouterr().err

@@ -199,7 +199,7 @@ def test_data_of_another_domain_are_refused_by_name(data, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "images (64, 64, 3)" in error and "(64, 64, 1)" in error
     smaller = Spec("pushing", (64, 64, 3), (-0.05, -0.05), (0.05, 0.05))
-    with pytest.raises(DataError, match="domain 'pushing' has them from"):
+    with pytest.raises(DataError, match="bounds of domain 'pushing' are"):
         dataset.read_data(directory, smaller)
 
 
