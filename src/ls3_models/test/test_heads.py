@@ -118,7 +118,7 @@ def test_a_model_of_the_papers_heads_loads_where_there_are_more(fifth, tmp_path)
     [(("value", "sfae"), "'sfae' is not a head"), (("goal",) * 2, "is listed twice")],
 )
 def test_heads_that_there_are_not_are_named(names, fault):
-    with pytest.raises(ConfigError, match=f"{fault}\n.*heads: value, safe, constraint, goal"):
+    with pytest.raises(ConfigError, match=f"{fault}\n.*once: value, safe, constraint, goal"):
         Learner(config(heads=names), 1, 2, seed=0)
 
 
