@@ -19,13 +19,19 @@ def command_line() -> str:
 
 
 def git_commit() -> str:
-    """Return the commit of the source tree, with a '+' if files differ; '' outside a tree."""
+    """Return the commit of the source tree, with a '+' if files differ; '' outside a tree.
+
+    Files below results/ and docs/ do not count: commands that measure write them.
+    """
+    here = ["git", "-C", str(Path(__file__).resolve().parent)]
+    paths = [":(top)", ":(top,exclude)results", ":(top,exclude)docs"]
     try:
-        here = Path(__file__).resolve().parent
-        run = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]
-        return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+        run = [*here, "rev-parse", "--short=12", "HEAD"]
+        commit = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+        same = subprocess.run([*here, "diff", "--quiet", "HEAD", "--", *paths], check=False)
     except (OSError, subprocess.CalledProcessError):
         return ""
+    return commit if same.returncode == 0 else f"{commit}+"
 
 
 def commits(earlier: str = "") -> str:

@@ -110,6 +110,7 @@ class Film:
         """Begin an episode with this caption; `notes` are constant (name, value) lines."""
         self._notes = notes
         self._latent = None
+        self._tool = None  # the reset may have moved the arm
         self._set(
             episode=episode,
             step=0,
