@@ -41,9 +41,7 @@ def test_what_a_measurement_writes_does_not_make_its_commit_differ(tree: Path) -
     assert provenance.git_commit() == commit + "+"
 
 
-def test_outside_a_tree_there_is_no_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outside_a_tree_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "code.py"))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert provenance.git_commit() == ""
