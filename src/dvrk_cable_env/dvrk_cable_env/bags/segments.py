@@ -15,6 +15,9 @@ BEGINNING, END = 0, 2**62
 SLACK = 500_000_000
 """Nanoseconds by which one topic may be recorded later than another, so that the order of messages
 of two topics is uncertain by this much."""
+MARK_SLACK = 2_000_000_000
+"""Nanoseconds by which a start mark may be recorded late. The first message of a quiet topic may
+have to be sent again: 0.93 s on a busy computer."""
 
 
 @dataclasses.dataclass
@@ -116,12 +119,12 @@ def _by_numbers(commands: list[RecordedCommand]) -> list[Segment]:
 
 
 def _inside(commands: list[RecordedCommand], segment: Segment) -> list[RecordedCommand]:
-    """Commands between the marks, and commands of the same episode recorded shortly before."""
+    """Commands between the marks, and those of the same episode recorded before a late mark."""
     commands = [command for command in commands if command.episode != topics.RETREAT_EPISODE]
     found = [command for command in commands if segment.begin <= command.log <= segment.end]
     if not found:
         return found
-    early = segment.begin - SLACK
+    early = segment.begin - MARK_SLACK
     number, step = found[0].episode, found[0].step
     before = (c for c in commands if early <= c.log < segment.begin)
     return [*(c for c in before if c.episode == number and c.step < step), *found]
