@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from ls3_common.processes import STOPPING
+
 pytest_plugins = ("graph_fixtures",)
 
 # A shared machine may stall for a second: how long one example takes proves nothing.
 settings.register_profile("repository", deadline=None)
 settings.load_profile("repository")
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A background job ignores Ctrl-C, and all that its tests start would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -198,8 +198,9 @@ def run(
         failed = _wait(ray, dict(zip(references, tasks, strict=True)), report)
     finally:
         ray.shutdown()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)  # Ray leaves its own handler behind
+        # Ray leaves its own handler behind; None: one before that was not set from Python
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
     if failed:
         raise UserError(
             f"{len(failed)} of {len(tasks)} tasks failed: {', '.join(failed)}",
