@@ -152,14 +152,16 @@ class OperatorReset:
         most = math.ceil(2 * path.length / config.step) + 10
         number = 0
         try:
-            while path.start is not None and not path.is_back:
-                if self._path_fault or number == most:
-                    raise Aborted(self._path_fault or f"not back after {most} steps")
+            while path.start is not None:
                 if not self._fresh() or self._tip is None:
                     raise Aborted("no recent pose of the arm")
+                action = path.displacement_back(self._tip, config.step)
+                if action is None:
+                    break
+                if self._path_fault or number == most:
+                    raise Aborted(self._path_fault or f"not back after {most} steps")
                 if cancelled():
                     raise Cancelled("cancelled")
-                action = path.next_displacement(self._tip, config.step)
                 began = time.monotonic()
                 await step(number, action)
                 number += 1
