@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
+from terminal_signals import as_in_a_terminal
+
 DOMAINS = itertools.cycle(1 + (os.getpid() + i) % 100 for i in range(100))
 """A ROS domain for every bench, so that none hears another's stragglers; from 102 on, their ports
 are among those that Linux hands out to anyone."""
@@ -43,6 +45,7 @@ class Child:
             text=True,
             env=environment(domain, **variables),
             start_new_session=True,  # a group of its own, as a terminal gives
+            preexec_fn=as_in_a_terminal,
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -15,7 +15,9 @@ NODE = "dvrk_cable_env.arm.arm_node"
 SECOND = 1_000_000_000
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1]
+)
 def test_a_signal_during_a_motion_holds_before_the_process_leaves(
     arm: Any, bench: Any, rig_of: Any, patient: dict, number: signal.Signals
 ) -> None:

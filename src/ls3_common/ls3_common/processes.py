@@ -23,7 +23,7 @@ PATIENCE_S = 20.0
 KILL_S = 10.0
 """How long to wait until killed processes have ended, which SIGKILL itself does not await."""
 POLL_S = 0.02
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Child:
@@ -125,9 +125,10 @@ def started(
 ) -> Iterator[Child]:
     """Run a child process during the block, and end its family with the block (see `Child`).
 
-    The child is ended however the block ends. If SIGTERM or SIGHUP would end this process at once,
-    they raise SystemExit instead. A signal that arrives while the child is being started or ended
-    is acted upon afterwards, so that no child is lost; during the ending it also shortens the wait.
+    The child is ended however the block ends. If a signal of STOPPING would end this process at
+    once, it raises SystemExit instead. A signal that arrives while the child is being started or
+    ended is acted upon afterwards, so that no child is lost; during the ending it also shortens the
+    wait.
 
     Args:
         command: the program and its arguments.

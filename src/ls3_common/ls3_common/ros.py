@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from ls3_common import executors, parameters, transport
+from ls3_common import ending, executors, parameters, transport
 from ls3_common.domain import DomainSpec, taken
 from ls3_common.errors import ConfigError, UserError
 from ls3_common.parameter_files import DOMAIN
@@ -101,16 +101,20 @@ def _plain(value: Any) -> Any:
 
 
 def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
-    """Run one node until SIGINT or SIGTERM, and return the exit code of the process.
+    """Run one node until a signal ends it, and return the exit code of the process.
 
-    If the node has a `close()`, that runs while the ROS context still works, so that the node can
-    command an arm to hold. rclpy's own signal handlers would have shut the context down before.
+    Every signal counts that would end the process, such as SIGINT, SIGTERM, and SIGHUP of a
+    terminal that is closed. If the node has a `close()`, that runs while the ROS context still
+    works, so that the node can command an arm to hold. rclpy's own signal handlers would have shut
+    the context down before. After `close()` the process has `ending.DEADLINE_S` to end, also after
+    this function has returned; then SIGALRM ends the process.
 
     Args:
         factory: makes the node. A UserError from it is printed without a traceback.
         args: the process's arguments for ROS; by default those of the command line.
     """
     stop: list[int] = []
+    endings = [int(signal.SIGINT), int(signal.SIGTERM)]
     _die_with_launch()
     transport.configure()
     try:
@@ -124,10 +128,11 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
     code = 0
     try:
         # until the node exists there is nothing to close: a signal ends the process at once
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in endings:
             signal.signal(number, signal.SIG_DFL)
         node = factory()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        endings = ending.ending_signals()
+        for number in endings:
             signal.signal(number, lambda received, _frame: stop.append(received))
         gc.freeze()  # a collection that looks through all of PyTorch would take 100 ms
         executor.add_node(node)
@@ -152,12 +157,15 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         code = exit_request.code if isinstance(exit_request.code, int) else 1
     finally:
         # a launch sends the signal a second time, which must not interrupt the closing
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in endings:
             signal.signal(number, signal.SIG_IGN)
-        if node is not None:
+        try:
             close = getattr(node, "close", None)
             if close is not None:
                 close()
+        finally:
+            ending.end_within(ending.DEADLINE_S)
+        if node is not None:
             executor.remove_node(node)
             node.destroy_node()
         executor.shutdown()
@@ -196,11 +204,12 @@ def beside(factory: Callable[[], Node], args: list[str] | None = None) -> Iterat
         leaving.set()
         if thread.ident is not None:
             thread.join(2.0)
-        if node is not None:
-            executor.remove_node(node)
-            node.destroy_node()
-        executor.shutdown()
-        rclpy.try_shutdown()
+        with ending.deadline(ending.DEADLINE_S):
+            if node is not None:
+                executor.remove_node(node)
+                node.destroy_node()
+            executor.shutdown()
+            rclpy.try_shutdown()
 
 
 def leave(code: int) -> NoReturn:

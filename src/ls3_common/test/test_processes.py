@@ -147,7 +147,7 @@ def parent(kind: str, patience: float, command: list[str], **options: object) ->
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)  # type: ignore
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", processes.STOPPING)
 @pytest.mark.parametrize("kind", ["started", "launch"])
 def test_a_signal_to_this_process_ends_it_all(mark: str, kind: str, number: signal.Signals) -> None:
     one = parent(kind, 3.0, bash(FAMILY + ORDERLY, mark))

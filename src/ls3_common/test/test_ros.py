@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from terminal_signals import as_in_a_terminal
 
 NODE = """
-import dataclasses, os, sys, time
+import atexit, ctypes, dataclasses, os, sys, time
+import rclpy
 from rclpy.node import Node
 from std_msgs.msg import String
-from ls3_common import qos, ros
+from ls3_common import ending, qos, ros
 from ls3_common.errors import UserError
 from ls3_common.parameters import parameter
 
@@ -58,8 +64,21 @@ class Probe(Node):
     def close(self):
         self.said.publish(String(data="hold"))  # the context still works
         time.sleep(float(os.environ.get("CLOSING_S", "0")))
+        if "CLOSED" in os.environ:
+            open(os.environ["CLOSED"], "w").close()
         print("closed", flush=True)
 
+def loop(*_):
+    ctypes.PyDLL(None).sleep(60)  # as C++ that never returns: Python runs no handler meanwhile
+
+where = os.environ.get("LOOPS_IN", "")
+ending.DEADLINE_S = 1.0 if where else ending.DEADLINE_S
+if where == "destroy_node":
+    Probe.destroy_node = loop
+elif where == "shutdown":
+    rclpy.try_shutdown = loop
+elif where == "exit":
+    atexit.register(loop)
 sys.exit(ros.run(Probe))
 """
 
@@ -72,13 +91,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
     script.write_text(textwrap.dedent(NODE))
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*ros_arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def begin(*ros_arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Options in capitals are variables of the environment, the others are of Popen."""
+        environment = {name: value for name, value in options.items() if name.isupper()}
         process = subprocess.Popen(
             [sys.executable, str(script), "--ros-args", *ros_arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             env=os.environ | environment,
+            **{
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "preexec_fn": as_in_a_terminal,
+                **{name: value for name, value in options.items() if name.islower()},
+            },
         )
         started.append(process)
         return process
@@ -146,7 +171,13 @@ def test_a_fact_that_is_repeated_or_cannot_be_is_named(
     assert text in refused(start("--params-file", str(path), "-p", given))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
+        *(signal.SIGUSR1, signal.SIGALRM, signal.SIGABRT, signal.SIGRTMAX),
+    ],
+)
 def test_signal_closes_the_node_and_ends_with_0(start: Start, number: signal.Signals) -> None:
     process = start()
     assert first_line(process).startswith("up")
@@ -166,6 +197,47 @@ def test_second_signal_does_not_interrupt_closing(start: Start) -> None:
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=10)
     assert process.returncode == 0, errors
+    assert output.endswith("closed\n")
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(start: Start) -> None:
+    """As under nohup: the terminal may close, and the node goes on."""
+    process = start(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    first_line(process)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=10)[0].endswith("closed\n")
+
+
+def test_a_node_whose_terminal_is_gone_closes(tmp_path: Path, start: Start) -> None:
+    """The kernel sends SIGHUP, and nothing can be printed any more."""
+    said = tmp_path / "closed"
+    leader, follower = pty.openpty()
+    process = start(
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        preexec_fn=lambda: (as_in_a_terminal(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+        start_new_session=True,
+        CLOSED=str(said),
+    )
+    os.close(follower)
+    assert os.read(leader, 2).startswith(b"up")
+    os.close(leader)
+    process.wait(timeout=10)
+    assert said.exists()
+
+
+@pytest.mark.parametrize("where", ["destroy_node", "shutdown", "exit"])
+def test_a_node_that_never_leaves_is_ended_by_the_kernel(start: Start, where: str) -> None:
+    """Fast DDS can loop for ever in destroy_node; so can whatever comes after `close`."""
+    process = start(LOOPS_IN=where)
+    first_line(process)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGALRM
     assert output.endswith("closed\n")
 
 
