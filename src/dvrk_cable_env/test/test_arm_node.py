@@ -9,10 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from ls3_common.ros import nanoseconds
+from ls3_interfaces.msg import MotionState
 
 MS = 1_000_000
+EVERYTHING = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PLANNER = """
 import rclpy, time
 from ls3_interfaces.msg import Plan
@@ -47,6 +50,24 @@ def test_a_safe_plan_moves_the_arm_and_the_motion_is_reported(rig: Any) -> None:
     began = next(state for state in rig.states if state.moving)
     assert (end.episode, end.step) == (began.episode, began.step) == (7, rig.step)
     assert nanoseconds(began.header.stamp) < nanoseconds(end.header.stamp) <= rig.bench.now()
+
+
+def test_who_comes_late_hears_the_present_alone_and_the_past_elsewhere(rig: Any) -> None:
+    """`ros2 topic echo --once` prints what comes first: of a stopped arm that it is stopped."""
+    for _ in range(3):
+        assert rig.plan(0.001, 0.0).outcome == "sent"
+        rig.ready()
+    rig.bench.call("/arm_node/stop")
+    rig.not_ready("stopped by the operator")
+    present, past = (
+        rig.bench.collect(MotionState, topic, EVERYTHING)
+        for topic in ("motion_state", "motion_history")
+    )
+    rig.bench.until(lambda: present and len(past) > 6)
+    time.sleep(0.5)
+    assert [state.reason for state in present] == [rig.states[-1].reason]
+    assert past[-1] == present[0]
+    assert [state.moving for state in past].count(True) >= 3
 
 
 def test_consecutive_steps_add_up_from_the_setpoint(rig: Any) -> None:

@@ -29,7 +29,7 @@ def test_every_topic_that_the_import_reads_is_recorded() -> None:
     found = {stream.topic: stream for stream in streams(config)}
     assert len(found) == len(streams(config)), "no topic twice"
     assert {
-        *("task_state", "step_request", "plan", "arm_command", "motion_state", "episode_mark"),
+        *("task_state", "step_request", "plan", "arm_command", "motion_history", "episode_mark"),
         *("PSM2/setpoint_cp", "console/clutch", "MTML_PSM2/following", "left/camera_info"),
     } <= set(found)
     assert found["left/image_raw/compressed"].kind == "sensor_msgs/msg/CompressedImage"

@@ -58,6 +58,24 @@ class Lossy(Recording):
             super().motion(number, step, moving)
 
 
+class WithHistory(Lossy):
+    """As `Lossy`, beside arm_node's `motion_history`, which keeps the last changes."""
+
+    def motion(self, number: int, step: int, moving: bool) -> None:
+        super().motion(number, step, moving)
+        sent, self.send = self.send, lambda _, *rest: sent("motion_history", *rest)  # type: ignore
+        Recording.motion(self, number, step, moving)
+        self.send = sent  # type: ignore[method-assign]
+
+
+def test_the_history_of_motions_is_read_where_there_is_one(tmp_path: Path, out: Path) -> None:
+    with simulation() as env, WithHistory(tmp_path / "bag") as recording:
+        truth = record_episode(recording, env, "demonstration", 0, 0, 5)
+    assert data_import(tmp_path / "bag", out) == 0
+    (path,) = list_episodes(out)
+    assert np.array_equal(read_episode(path).observations, truth.observations)
+
+
 def test_ends_of_motions_that_were_lost(tmp_path: Path, out: Path) -> None:
     """The frame that the next plan rests on tells; at the very end there is none."""
     truth = []

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from crtk_client import EVENTS, HEARD, START, nanoseconds
 from geometry_msgs.msg import PoseStamped
-from std_msgs.msg import Float64MultiArray
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import Float64, Float64MultiArray
 
 from crtk_msgs.msg import OperatingState
 from ls3_common import qos
@@ -80,6 +81,19 @@ def test_a_move_is_heard_of_with_the_next_tick_and_no_earlier(bench, listener):
     bench.until(lambda: len(heard) == 3)
     assert [state.is_busy for state in heard] == [False, True, False]
     assert [nanoseconds(state) for state in heard] == [10_000_000, 20_000_000, 20_000_001]
+
+
+def test_who_comes_late_hears_the_present_state_and_ratio_alone(psm, bench):
+    """As of arm_node's motion_state: the first message that an operator sees must be true."""
+    for name in ("pause", "resume", "pause", "resume"):
+        psm.command(name)
+    everything = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    states = bench.collect(OperatingState, "PSM1/operating_state", everything)
+    ratios = bench.collect(Float64, "PSM1/trajectory_j/ratio", everything)
+    bench.until(lambda: states and ratios)
+    time.sleep(0.5)
+    assert [state.state for state in states] == ["ENABLED"]
+    assert [ratio.data for ratio in ratios] == [1.0]
 
 
 def test_a_move_that_replaces_another_is_answered_too(psm):

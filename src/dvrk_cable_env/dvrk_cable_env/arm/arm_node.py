@@ -49,7 +49,10 @@ class ArmNode(LifecycleNode):
         self._episode = self._step = 0
         self._published: Status | None = None
         self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, qos.RELIABLE)
-        self._states = self.create_publisher(MotionState, topics.MOTION_STATE, qos.CHANGES)
+        self._states = [
+            self.create_publisher(MotionState, topics.MOTION_STATE, qos.LATCHED),
+            self.create_publisher(MotionState, topics.MOTION_HISTORY, qos.CHANGES),
+        ]
         self._health = Health(self)
         self._guard_topics = GuardTopics(self, config.arm, config.guards)
         self._arm = connect(
@@ -170,7 +173,8 @@ class ArmNode(LifecycleNode):
             step=self._step,
         )
         message.header.stamp, message.header.frame_id = to_time(status.stamp), self._frame
-        self._states.publish(message)
+        for publisher in self._states:
+            publisher.publish(message)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -74,7 +74,6 @@ class _FirstPass:
         arm = self._names.arm or (out.arms[0] if len(out.arms) == 1 else "")
         for name, kinds, handler in (
             (topics.ARM_COMMAND, ("ls3_interfaces/msg/ArmCommand",), self._on_command),
-            (topics.MOTION_STATE, ("ls3_interfaces/msg/MotionState",), self._on_motion),
             (topics.STEP_REQUEST, ("ls3_interfaces/msg/StepRequest",), self._on_request),
             (topics.TASK_STATE, ("ls3_interfaces/msg/TaskState",), self._on_state),
             (topics.EPISODE_MARK, MARK, self._on_mark),
@@ -82,6 +81,13 @@ class _FirstPass:
             ("console/clutch", ("sensor_msgs/msg/Joy",), self._on_clutch),
         ):
             self._route(self._find(name, kinds), handler)
+        # the history holds every change, but controller_node and older bags have the state only
+        for name in (topics.MOTION_HISTORY, topics.MOTION_STATE):
+            motions = self._find(name, ("ls3_interfaces/msg/MotionState",))
+            if motions:
+                self._route(motions, self._on_motion)
+                out.faults.pop(topics.MOTION_HISTORY, None)
+                break
         out.has_task_states = topics.TASK_STATE not in out.faults
         for topic, kind in self._bag.topics.items():
             if arm and topic.endswith(f"_{arm}/following") and kind == "std_msgs/msg/Bool":

@@ -84,6 +84,7 @@ def streams(config: RecordingConfig) -> list[RecordedTopic]:
                 (topics.PLAN, "Plan"),
                 (topics.ARM_COMMAND, "ArmCommand"),
                 (topics.MOTION_STATE, "MotionState"),
+                (topics.MOTION_HISTORY, "MotionState"),
             )
         ),
         RecordedTopic(config.mark_topic, "std_msgs/msg/String"),
