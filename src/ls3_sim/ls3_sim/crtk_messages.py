@@ -49,8 +49,12 @@ def to_joint_state(
 
 
 def joint_name_fault(message: JointState, names: Sequence[str]) -> str:
-    """Return why a command's joints are not `names` in this order; a command may omit names."""
-    if message.name and list(message.name) != list(names):
+    """Return why a command's joints are not `names` in this order; empty if they are.
+
+    A command may omit the names, or number the joints ("0", "1", ...) as cisst does.
+    """
+    numbered = [str(index) for index in range(len(names))]
+    if message.name and list(message.name) not in (list(names), numbered):
         return f"its joints are {', '.join(message.name)}, not {', '.join(names)}"
     return ""
 

@@ -1,16 +1,17 @@
-"""Kinematics of a da Vinci patient side manipulator (PSM) with a spherical remote centre.
+"""Kinematics of a da Vinci patient side manipulator (PSM) with a large needle driver.
 
-Modelled: yaw, pitch and insertion of a shaft that turns about a fixed point (the remote centre of
-motion, origin of the base frame, z up), then roll, wrist pitch and wrist yaw about axes that meet
-in the tip. Not modelled: the offsets between the wrist's axes (9 mm on a real instrument), the
-parallelogram that creates the remote centre, and dynamics. Positive yaw moves the tip to +x,
-positive pitch to +y; at zero the shaft points down. Units are metres and radians; quaternions are
-(x, y, z, w); joint positions (6,) are in the order of JOINTS.
+Modelled: the manipulator's table of Denavit-Hartenberg parameters as the da Vinci Research Kit
+(dVRK) has it, with the offsets between the wrist's axes. Not modelled: the parallelogram that
+creates the remote centre of motion, which is the origin of the base frame (z up), and dynamics. At
+zero the shaft points down. Positive yaw moves the tip to +x, positive pitch to -y. Units are metres
+and radians; quaternions are (x, y, z, w); joint positions (6,) are in the order of JOINTS.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,20 @@ LOW = np.array([-1.58, -0.93, 0.045, -4.5, -1.4, -1.4])
 """Lower joint limits (6,). Within 45 mm of the remote centre Cartesian commands are refused."""
 HIGH = np.array([1.58, 0.93, 0.24, 4.5, 1.4, 1.4])
 """Upper joint limits (6,)."""
-DOWN = (1.0, 0.0, 0.0, 0.0)
-"""Orientation of a tool whose z axis, along the shaft, points down."""
+SHAFT = 0.0156
+"""Insertion at which the wrist's pitch axis is in the remote centre, m: 0.4318 - 0.4162."""
+WRIST, TIP = 0.0091, 0.0102
+"""Distance of the wrist's yaw axis from its pitch axis, and of the tip from the yaw axis, m."""
+_QUARTER = np.pi / 2
+_TABLE = (
+    *((_QUARTER, 0.0, _QUARTER), (-_QUARTER, 0.0, -_QUARTER), (_QUARTER, 0.0, 0.0)),
+    *((0.0, 0.0, 0.0), (-_QUARTER, 0.0, -_QUARTER), (-_QUARTER, WRIST, -_QUARTER)),
+)
+"""Of each joint: turn about x, shift along x, turn about z at zero (J. J. Craig's convention)."""
+_LAST_TO_TOOL = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]])
+"""Orientation of the tool in the frame of the last joint."""
+DOWN = (math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0)
+"""Orientation of the tool at zero, where its z axis, along the shaft, points down."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,25 +61,25 @@ def inverse(pose: Pose, near: Vector | None = None) -> Vector:
         near: joint positions (6,); the solution with the nearest roll is returned. Without `near`
             the solution whose roll is within half a turn of zero is returned.
     """
-    x, y, z = pose.position
-    distance = float(np.linalg.norm(pose.position))
-    yaw, pitch = np.arctan2(x, -z), np.arcsin(y / distance)
-    wrist = _shaft(yaw, pitch).T @ matrix(pose.orientation)  # = Rz(roll) Rx(pitch) Ry(yaw)
-    roll = float(np.arctan2(-wrist[0, 1], wrist[1, 1]))
+    tool = matrix(pose.orientation)
+    # the frame of the wrist's yaw axis: its z along the axis, its origin `centre`
+    along, centre = -tool[:, 0], np.array(pose.position) - TIP * tool[:, 2]
+    # the shaft, the link between both wrist axes and the yaw axis lie in one plane
+    link = centre - (centre @ along) * along
+    link /= np.linalg.norm(link)
+    wrist = centre - WRIST * link  # a point of the shaft: its line goes through the remote centre
+    distance = float(np.linalg.norm(wrist))
+    yaw, pitch = np.arctan2(wrist[0], -wrist[2]), -np.arcsin(wrist[1] / distance)
+    shaft, across = wrist / distance, _cross(link, along)
+    unrolled = np.array([-np.cos(yaw), 0.0, -np.sin(yaw)])  # where `across` points at roll 0
+    roll = float(np.arctan2(_cross(unrolled, across) @ shaft, across @ unrolled))
     if near is not None:
         turns = [roll + turn for turn in (-2 * np.pi, 0.0, 2 * np.pi)]
         within = [turn for turn in turns if LOW[3] <= turn <= HIGH[3]]
         roll = min(within, key=lambda turn: abs(turn - near[3]))
-    return np.array(
-        [
-            yaw,
-            pitch,
-            distance,
-            roll,
-            np.arcsin(np.clip(wrist[2, 1], -1.0, 1.0)),
-            np.arctan2(-wrist[2, 0], wrist[2, 2]),
-        ]
-    )
+    bend = np.arctan2(_cross(across, shaft) @ link, link @ shaft)
+    swing = np.arctan2(-tool[:, 1] @ link, -tool[:, 1] @ across)
+    return np.array([yaw, pitch, distance + SHAFT, roll, bend, swing])
 
 
 def forward(joints: Vector) -> tuple[Vector, Vector]:
@@ -78,10 +91,9 @@ def forward(joints: Vector) -> tuple[Vector, Vector]:
     Returns:
         The tip's position (3,), m, and rotation matrix (3, 3), in the base frame.
     """
-    yaw, pitch, insertion, roll, wrist_pitch, wrist_yaw = joints
-    shaft = _shaft(yaw, pitch)
-    rotation = shaft @ _turn(2, roll) @ _turn(0, wrist_pitch) @ _turn(1, wrist_yaw)
-    return insertion * shaft[:, 2], rotation
+    rotation, centre = _frames(joints)[-1]
+    tool = rotation @ _LAST_TO_TOOL
+    return centre + TIP * tool[:, 2], tool
 
 
 def pose_of(joints: Vector) -> Pose:
@@ -97,16 +109,13 @@ def spatial_jacobian(joints: Vector) -> Vector:
     base's origin (Murray, Li and Sastry, "A Mathematical Introduction to Robotic Manipulation",
     1994, chapter 3).
     """
-    yaw, pitch, _, roll, wrist_pitch, _ = joints
-    position, _ = forward(joints)
-    shaft = _shaft(yaw, pitch)
-    rolled = shaft @ _turn(2, roll)
-    along, pitched, wrist = shaft[:, 2], rolled[:, 0], (rolled @ _turn(0, wrist_pitch))[:, 1]
-    # each joint's axis, and the velocity that its turn gives to the tool's point at the origin
-    angular = [-np.eye(3)[1], _turn(1, -yaw)[:, 0], np.zeros(3), along, pitched, wrist]
-    linear = [np.cross(position, axis) if k > 3 else np.zeros(3) for k, axis in enumerate(angular)]
-    linear[2] = along
-    return np.hstack([linear, angular]).T
+    columns = []
+    for joint, (rotation, origin) in enumerate(_frames(joints)):
+        axis = rotation[:, 2]
+        turns = JOINTS[joint] != "insertion"
+        linear = _cross(origin, axis) if turns else axis
+        columns.append(np.concatenate([linear, axis if turns else np.zeros(3)]))
+    return np.stack(columns, axis=1)
 
 
 def tip_jacobian(joints: Vector) -> Vector:
@@ -160,9 +169,24 @@ def matrix(quaternion: tuple[float, ...]) -> Vector:
     )
 
 
-def _shaft(yaw: float, pitch: float) -> Vector:
-    """Orientation (3, 3) of the shaft; its z axis points from the remote centre to the tip."""
-    return _turn(1, -yaw) @ _turn(0, pitch) @ _turn(0, np.pi)
+def _frames(joints: Sequence[float] | Vector) -> list[tuple[Vector, Vector]]:
+    """Return orientation (3, 3) and origin (3,), m, of each joint's frame, z along the joint."""
+    rotation, origin = np.eye(3), np.zeros(3)
+    frames = []
+    for (twist, shift, angle), name, value in zip(_TABLE, JOINTS, joints, strict=False):
+        slides = name == "insertion"
+        origin = origin + shift * rotation[:, 0]
+        rotation = rotation @ _turn(0, twist) @ _turn(2, angle if slides else angle + value)
+        if slides:
+            origin = origin + (value - SHAFT) * rotation[:, 2]
+        frames.append((rotation, origin))
+    return frames
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    """Return the cross product of two vectors (3,); numpy's takes ten times as long."""
+    (x, y, z), (u, v, w) = a.tolist(), b.tolist()
+    return np.array([y * w - z * v, z * u - x * w, x * v - y * u])
 
 
 def _turn(axis: int, angle: float) -> Vector:

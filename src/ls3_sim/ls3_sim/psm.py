@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ls3_sim import reach
-from ls3_sim.kinematics import Pose, Vector, inverse, pose_of
+from ls3_sim.kinematics import JOINTS, Pose, Vector, inverse, pose_of
 from ls3_sim.trajectory import TimedPath, joint_move, line
 
 TRACKING_TOLERANCE = np.array([0.5, 0.5, 0.05])
@@ -36,7 +36,8 @@ class Psm:
 
     `move_cp` goes straight to its goal (the real arm interpolates in joints, which is the same
     within a centimetre); `move_jp` interpolates in joints; both are busy until they arrive.
-    `servo_*` sets the setpoint at once and is never busy.
+    `servo_*` sets the setpoint at once and is never busy; a jump beyond TRACKING_TOLERANCE is a
+    fault, because the real arm compares the setpoint with its joints at once.
     """
 
     def __init__(self, pose: Pose, speed: float, homing_time: float) -> None:
@@ -101,11 +102,7 @@ class Psm:
 
     def servo_cp(self, pose: Pose) -> str:
         """Set the setpoint to a pose at once."""
-        reason = self._refuse_pose(pose)
-        if not reason:
-            self._motion = None
-            self._set(pose)
-        return reason
+        return self._refuse_pose(pose) or self._servo(pose)
 
     def move_jp(self, joints: Sequence[float], *, relative: bool = False) -> str:
         """Move to joint positions (6,), or by these amounts if `relative`; rad, insertion m."""
@@ -117,10 +114,7 @@ class Psm:
     def servo_jp(self, joints: Sequence[float], *, relative: bool = False) -> str:
         """Set the setpoint to joint positions (6,) at once, or change it by them if `relative`."""
         reason = self._refuse_joints(joints, relative)
-        if not reason:
-            self._motion = None
-            self._set(self._goal(joints, relative))
-        return reason
+        return reason or self._servo(self._goal(joints, relative))
 
     def move_jaw(self, angle: Sequence[float]) -> str:
         """Move the jaw to an angle (1,), rad, independently of the arm."""
@@ -191,9 +185,22 @@ class Psm:
         self.measured = Pose(position, self.setpoint.orientation)
         self.measured_joints = inverse(self.measured, near=self.joints)
         self.velocity = (self.measured_joints - before) / duration
-        gap = np.abs(self.joints - self.measured_joints)[:3]
-        if self.state == "ENABLED" and (gap > TRACKING_TOLERANCE).any():
-            self._enter("FAULT")
+        self._track()
+
+    def _servo(self, place: Pose | Vector) -> str:
+        """Set the setpoint at once; a jump that the joints cannot follow is a fault."""
+        self._motion = None
+        self._set(place)
+        return self._track()
+
+    def _track(self) -> str:
+        """Go to FAULT if the measured joints are too far from the setpoint, and return why."""
+        gap = np.abs(self.joints - self.measured_joints)[: TRACKING_TOLERANCE.size]
+        beyond = np.flatnonzero(gap > TRACKING_TOLERANCE)
+        if self.state != "ENABLED" or not beyond.size:
+            return ""
+        self._enter("FAULT")
+        return f"{JOINTS[beyond[0]]} is beyond its tracking tolerance: FAULT"
 
     def _enter(self, state: str) -> None:
         self.state, self._homing = state, 0.0

@@ -6,6 +6,8 @@ from typing import Any
 
 from ros_bench import Bench
 
+from ls3_sim.kinematics import DOWN
+
 
 class SimListener:
     """Hears all that sim_node says, with the newest messages last; made before sim_node starts."""
@@ -74,7 +76,7 @@ class SimListener:
         message.header.frame_id = frame
         place, turn = message.pose.position, message.pose.orientation
         place.x, place.y, place.z = x, y, z
-        turn.x, turn.w = 1.0, 0.0
+        turn.x, turn.y, turn.z, turn.w = DOWN
         return message
 
     def move(self, x: float, y: float) -> int:

@@ -34,6 +34,17 @@ def test_joints_move_and_servo_absolutely_and_by_differences(psm):
     assert len(psm.states) == count  # a servo is never busy
 
 
+def test_joints_may_be_numbered(psm):
+    """Generic names, as cisst gives them, and of the jaw."""
+    goal = psm.joints("setpoint_js") + 0.01 * np.eye(6)[3]
+    psm.said["servo_jp"].publish(JointState(name=list("012345"), position=goal.tolist()))
+    psm.reaches("setpoint_js", goal)
+    psm.said["servo_jr"].publish(JointState(name=list("012345"), position=[0.0] * 5 + [0.01]))
+    psm.reaches("setpoint_js", goal + 0.01 * np.eye(6)[5])
+    psm.said["jaw/servo_jp"].publish(JointState(name=["0"], position=[0.2]))
+    psm.reaches("jaw/setpoint_js", [0.2])
+
+
 def test_joints_in_another_order_or_out_of_reach_are_dropped(psm):
     count, before = len(psm.states), psm.joints("setpoint_js")
     named = JointState(name=JOINTS[::-1], position=[0.0, 0.0, 0.0, 0.12, 0.0, 0.0])

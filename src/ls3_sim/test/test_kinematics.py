@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ls3_sim.kinematics import (
     DOWN,
     HIGH,
+    JOINTS,
     LOW,
     Pose,
     body_jacobian,
@@ -46,10 +47,39 @@ def test_inverse_kinematics_inverts(q):
     assert found == pytest.approx(np.array(q), abs=1e-6)
 
 
-def test_directions_of_the_joints():
-    assert inverse(at(0.0, 0.0)) == pytest.approx([0, 0, 0.12, 0, 0, 0], abs=1e-12)
-    assert inverse(at(0.05, 0.0))[0] == pytest.approx(math.atan2(0.05, 0.12))
-    assert inverse(at(0.0, 0.05))[1] == pytest.approx(math.atan2(0.05, 0.12))
+REACH = 0.1237
+"""Depth of the tip at insertion 0.12: 0.12 - 0.4318 + 0.4162 + 0.0091 + 0.0102 m."""
+
+
+def test_the_tool_at_zero():
+    position, rotation = forward(np.array([0, 0, 0.12, 0, 0, 0]))
+    assert position == pytest.approx([0, 0, -REACH])
+    assert rotation == pytest.approx(np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]]))
+    assert inverse(at(0.0, 0.0, -REACH)) == pytest.approx([0, 0, 0.12, 0, 0, 0], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("joint", "moved"),
+    [
+        ("yaw", (REACH * math.sin(0.1), 0, REACH * (1 - math.cos(0.1)))),
+        ("pitch", (0, -REACH * math.sin(0.1), REACH * (1 - math.cos(0.1)))),  # -12.35 mm in y
+        ("insertion", (0, 0, -0.1)),
+        ("roll", (0, 0, 0)),
+        ("wrist_pitch", (0, -0.0193 * math.sin(0.1), 0.0193 * (1 - math.cos(0.1)))),
+        ("wrist_yaw", (0.0102 * math.sin(0.1), 0, 0.0102 * (1 - math.cos(0.1)))),
+    ],
+)
+def test_directions_and_lever_arms_of_the_joints(joint, moved):
+    """As in the dVRK: where a tenth of each joint takes the tip, m."""
+    q = np.array([0, 0, 0.12, 0, 0, 0])
+    before = forward(q)[0]
+    q[JOINTS.index(joint)] += 0.1
+    assert forward(q)[0] - before == pytest.approx(moved, abs=1e-9)
+
+
+def test_positive_roll_turns_about_the_shaft():
+    rotation = forward(np.array([0, 0, 0.12, 0.1, 0, 0]))[1]
+    assert rotation[0, 0] == pytest.approx(math.sin(0.1))
 
 
 @given(joints)
@@ -114,7 +144,8 @@ def test_a_joint_move_starts_and_ends_at_rest_and_no_joint_is_too_fast():
 
 
 def test_a_line_is_straight_and_takes_the_short_way_round():
-    there = at(0.06, 0.08, orientation=(-math.cos(0.1), -math.sin(0.1), 0.0, 0.0))
+    turned = math.pi / 4 + 0.1  # half of a turn about z by 0.2 rad
+    there = at(0.06, 0.08, orientation=(-math.cos(turned), -math.sin(turned), 0.0, 0.0))
     way = line(at(0.0, 0.0), there, speed=0.1)
     assert way.duration == pytest.approx(1.0)
     middle = way.advance(0.5)

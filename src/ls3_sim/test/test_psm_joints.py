@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ls3_sim.kinematics import Pose, tip_jacobian
+from ls3_sim.kinematics import SHAFT, TIP, WRIST, Pose, inverse, pose_of, tip_jacobian
 from ls3_sim.psm import Psm
 
 pytestmark = pytest.mark.background
@@ -47,13 +47,13 @@ def test_move_jp_goes_to_joints_that_no_pose_tells_apart(psm):
 
 def test_the_way_of_move_jp_is_not_that_of_move_cp(psm):
     """Halfway in joints the tip is on a circle about the remote centre."""
-    goal = psm.joints * np.array([-1, 1, 1, 1, 1, 1])  # from one side to the other
+    goal = inverse(Pose((0.09, 0.005, -0.12)))  # from one side to the other
     psm.move_jp(goal)
     deepest = 0.0
     while psm.is_busy:
         run(psm, TICK)
         deepest = min(deepest, psm.setpoint.position[2])
-    assert deepest == pytest.approx(-math.hypot(0.09, 0.12), abs=1e-3)
+    assert deepest == pytest.approx(-goal[2] + SHAFT - WRIST - TIP, abs=1e-3)
     assert psm.setpoint.position[2] == pytest.approx(-0.12, abs=1e-3)
 
 
@@ -183,22 +183,43 @@ def test_velocity_is_that_of_the_measured_tip(psm):
     assert psm.velocity == pytest.approx(np.zeros(6), abs=1e-9)
 
 
-@pytest.mark.parametrize(
+TOLERANCES = pytest.mark.parametrize(
     ("joint", "tolerance"), [(0, 0.5), (1, 0.5), (2, 0.05)], ids=["yaw", "pitch", "insertion"]
 )
-def test_a_joint_that_lags_by_more_than_its_tolerance_is_a_fault(joint, tolerance):
-    """As the real arm's control of tracking errors: 0.5 rad, 0.5 rad, 0.05 m."""
-    straight = Pose((0.0, 0.0, -0.12))
-    for share, state in ((0.98, "ENABLED"), (1.02, "FAULT")):
-        arm = Psm(straight, 0.05, homing_time=0.0)
+"""Of the real arm's control of tracking errors: rad, insertion m."""
+
+
+@TOLERANCES
+@pytest.mark.parametrize("kind", ["servo_jp", "servo_jr", "servo_cp"])
+def test_a_servo_that_jumps_by_more_than_the_tolerance_is_a_fault(joint, tolerance, kind):
+    """Before the tool can follow: the real arm compares with where the joints are."""
+    straight = inverse(Pose((0.0, 0.0, -0.12)))
+    for share, state in ((0.98, "ENABLED"), (-0.98, "ENABLED"), (1.02, "FAULT")):
+        arm = Psm(pose_of(straight), 0.05, homing_time=0.0)
         arm.state_command("home")
-        goal = arm.joints + share * tolerance * np.eye(6)[joint]
-        assert arm.servo_jp(goal) == ""
-        arm.advance(TICK)
-        arm.measure(straight.position, TICK)
+        jump = share * tolerance * np.eye(6)[joint]
+        told = {
+            "servo_jp": lambda arm=arm, jump=jump: arm.servo_jp(straight + jump),
+            "servo_jr": lambda arm=arm, jump=jump: arm.servo_jp(jump, relative=True),
+            "servo_cp": lambda arm=arm, jump=jump: arm.servo_cp(pose_of(straight + jump)),
+        }[kind]()
         assert arm.state == state
-        stays = arm.setpoint.position == pytest.approx(straight.position)
-        assert stays == (state == "FAULT")
+        assert ("tracking tolerance" in told) == (state == "FAULT")
+        stays = arm.joints == pytest.approx(straight)
+        assert stays == (state == "FAULT"), "without power it stays where it is"
+
+
+@TOLERANCES
+def test_a_joint_that_lags_by_more_than_its_tolerance_is_a_fault(joint, tolerance):
+    arm = Psm(Pose((0.0, 0.0, -0.12)), 0.05, homing_time=0.0)
+    arm.state_command("home")
+    joints = arm.joints
+    for share, state in ((0.8, "ENABLED"), (1.2, "FAULT")):
+        lagging = pose_of(joints - share * tolerance * np.eye(6)[joint]).position
+        arm.advance(TICK)
+        arm.measure(lagging, TICK)
+        assert arm.state == state
+    assert arm.setpoint.position == pytest.approx(lagging)
 
 
 def test_free_leaves_the_arm_where_it_really_is(psm):

@@ -12,6 +12,7 @@ from crtk_msgs.msg import OperatingState
 from dvrk_cable_env.camera.segmentation import segment_cable
 from ls3_common import qos
 from ls3_common.images import to_array
+from ls3_sim.kinematics import forward
 
 ACTIONS = [(0.0, 0.015), (0.011, 0.009), (0.015, 0.015), (0.015, -0.004)]
 
@@ -83,7 +84,8 @@ def test_move_cp_moves_the_tool_and_is_busy_until_then(sim):
     assert xy(sim.setpoints[-1]) == pytest.approx([-0.06, 0.045], abs=1e-6)
     assert sim.measured[-1].header.frame_id == "PSM1_base"
     assert list(sim.joints[-1].name[:3]) == ["yaw", "pitch", "insertion"]
-    assert sim.joints[-1].position[0] == pytest.approx(math.atan2(-0.06, 0.12), abs=1e-2)
+    tip = forward(np.array(sim.joints[-1].position))[0]
+    assert tip == pytest.approx([-0.06, 0.045, -0.12], abs=1e-3)
 
 
 def test_operating_state_is_latched_and_published_on_change_only(sim):
