@@ -8,6 +8,7 @@ from dvrk_cable_env.arm.arm import ArmConfig, Status
 from dvrk_cable_env.arm.controller import ArmController
 from dvrk_cable_env.arm.guards import Guard
 from dvrk_cable_env.arm.limits import ArmState, Decision, Request
+from dvrk_cable_env.arm.pose import Pose
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -22,6 +23,7 @@ class FakeArm:
         self.known = ArmState("ENABLED", True, False, self.now, "", HOME, HOME)
         self.listening = True
         self.sent: list[object] = []
+        self.goals: list[Pose] = []
         self.sends: tuple[float, ...] | None = None  # instead of what it is asked for
 
     def state(self) -> ArmState:
@@ -32,9 +34,10 @@ class FakeArm:
             self.sent.append(name)
         return self.listening
 
-    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
-        self.sent.append(goal)
-        return goal if self.sends is None else self.sends
+    def move(self, goal: Pose) -> tuple[float, ...]:
+        self.goals.append(goal)
+        self.sent.append(goal.position[:2])
+        return goal.position[:2] if self.sends is None else self.sends
 
     def flush(self, timeout: float) -> None:
         pass

@@ -12,8 +12,9 @@ PATIENT = {
     "limits__max_state_age": 1.5,
     "limits__max_image_age": 20.0,
     # the fake arm is quicker than any
-    "limits__max_velocity": 1.0,
-    "limits__max_acceleration": 20.0,
+    "limits__max_mean_speed": 1.0,
+    "limits__max_mean_acceleration": 20.0,
+    "limits__max_speed": 10.0,
 }
 """Parameters for an arm_node whose limits in time are not under test: the test machine may be busy
 with other things for a second."""

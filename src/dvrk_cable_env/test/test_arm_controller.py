@@ -209,7 +209,7 @@ def test_what_the_arm_says_it_sent_is_what_is_reported(rig: Rig) -> None:
 
 
 def test_steps_in_quick_succession_are_made_shorter() -> None:
-    rig = Rig(limits=ArmLimits(max_velocity=0.05, max_acceleration=10.0))
+    rig = Rig(limits=ArmLimits(max_mean_speed=0.05, max_mean_acceleration=10.0))
     rig.tick()
     assert rig.plan(0.01, 0.0).displacement == (0.01, 0.0), "the first after a long rest"
     rig.tick(is_busy=True)

@@ -120,7 +120,7 @@ def test_the_boundary_of_each_limit_is_allowed() -> None:
 def test_a_step_soon_after_the_last_is_made_shorter_in_its_direction(
     elapsed_s: float, length: float
 ) -> None:
-    limits = dataclasses.replace(LIMITS, max_velocity=0.1)
+    limits = dataclasses.replace(LIMITS, max_mean_speed=0.1)
     decision = decide(
         limits,
         Request((0.012, -0.009), NOW),

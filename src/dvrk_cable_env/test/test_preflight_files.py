@@ -59,7 +59,7 @@ def test_the_nodes_part_of_the_parameter_file_is_what_is_compared(tmp_path: Path
         "limits.workspace_low": [-0.1, 0.0],
     }
     assert node_parameters(files, "segmentation_node", SegmentationConfig) == {}
-    running = given | {"backend": "crtk", "limits.max_velocity": 0.2}
+    running = given | {"backend": "crtk", "limits.max_mean_speed": 0.2}
     assert differences(given, running) == ("backend is crtk, the file says dvrk",)
     # what the nodes take from the domain is compared too; the arm may have a shorter step
     spec = dataclasses.replace(load_spec("cable_routing"), image_size=32)

@@ -42,8 +42,8 @@ def random_limits(rng: np.random.Generator) -> ArmLimits:
         workspace_margin=float(rng.choice([0.0, rng.uniform(0.0, 0.019)])),
         outside=str(rng.choice(["clamp", "reject"])),
         max_step=float(10 ** rng.uniform(-4, np.log10(0.05))),
-        max_velocity=float(10 ** rng.uniform(-3, 0)),
-        max_acceleration=float(10 ** rng.uniform(-3, 1)),
+        max_mean_speed=float(10 ** rng.uniform(-3, 0)),
+        max_mean_acceleration=float(10 ** rng.uniform(-3, 1)),
         max_tracking_error=float(10 ** rng.uniform(-4, np.log10(0.05))),
         max_image_age=float(10 ** rng.uniform(-2, 2)),
         max_state_age=float(10 ** rng.uniform(-2, 1)),
@@ -191,7 +191,7 @@ def check(limits: ArmLimits, cases: Columns) -> dict[str, int]:
     assert (np.abs(sent[moves]) <= limits.max_step + ROUNDING).all()
     assert np.allclose(cases["setpoint"][moves, :2] + sent[moves], goal, rtol=0, atol=TINY)
     elapsed = np.where(cases["last"] > 0, (cases["now"] - cases["last"]) / 1e9, np.inf)
-    rate = np.minimum(limits.max_velocity * elapsed, limits.max_acceleration * elapsed**2)
+    rate = np.minimum(limits.max_mean_speed * elapsed, limits.max_mean_acceleration * elapsed**2)
     length = np.linalg.norm(sent, axis=1)
     assert (length[moves] <= rate[moves] + ROUNDING + TINY).all()
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from dvrk_cable_env.arm.guards import GuardConfig
 from dvrk_cable_env.arm.limits import ArmLimits, ArmState
+from dvrk_cable_env.arm.pose import Pose
 from ls3_common.parameters import parameter
 
 BACKENDS = ("crtk", "dvrk")
@@ -30,11 +31,11 @@ class Arm(Protocol):
             False if no robot subscribes to the command yet; nothing was sent then.
         """
 
-    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
-        """Start a motion of the tip to `goal`; height and orientation of the tool stay.
+    def move(self, goal: Pose) -> tuple[float, ...]:
+        """Start a motion of the tool.
 
         Args:
-            goal: tip position (x, y), m.
+            goal: pose of the tip, m, in the frame of the arm's setpoint.
 
         Returns:
             The (x, y) that was sent, m; empty if nothing could be sent.

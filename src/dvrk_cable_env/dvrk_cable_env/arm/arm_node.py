@@ -24,6 +24,7 @@ from dvrk_cable_env.arm.backends import connect
 from dvrk_cable_env.arm.controller import ArmController
 from dvrk_cable_env.arm.guard_topics import GuardTopics
 from dvrk_cable_env.arm.limits import Request
+from dvrk_cable_env.arm.reports import Callbacks
 from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.ros import declare, nanoseconds, run, to_time
@@ -56,7 +57,11 @@ class ArmNode(LifecycleNode):
         self._health = Health(self)
         self._guard_topics = GuardTopics(self, config.arm, config.guards)
         self._arm = connect(
-            config.backend, self, config.arm, on_state=self._watch, on_pose=self._on_pose
+            config.backend,
+            self,
+            config.arm,
+            Callbacks(self._watch, self._on_pose, self._on_complaint),
+            efforts=bool(config.limits.max_effort),
         )
         self._controller = ArmController(self._arm, config, self._guard_topics.guards)
         for topic in (topics.PLAN, topics.RETREAT):  # both pass the same filter
@@ -101,6 +106,11 @@ class ArmNode(LifecycleNode):
         # poses come at hundreds of Hz; for an arm that is ready and at rest the timer is enough
         if self._published is None or self._published.moving or not self._published.ready:
             self._watch()
+
+    def _on_complaint(self, level: str, text: str) -> None:
+        self.get_logger().warning(f"the arm reports the {level} '{text}'")
+        self._controller.complain(level, text)
+        self._watch()
 
     def _watch(self) -> None:
         self._publish_state(self._controller.update(self._now()))

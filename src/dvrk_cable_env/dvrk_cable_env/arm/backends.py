@@ -9,14 +9,16 @@ from rclpy.node import Node
 from dvrk_cable_env.arm.arm import Arm
 from dvrk_cable_env.arm.crtk_arm import CrtkArm
 from dvrk_cable_env.arm.dvrk_arm import DvrkArm
+from dvrk_cable_env.arm.reports import Callbacks
 
 
 def connect(
     backend: str,
     node: Node,
     name: str,
-    on_state: Callable[[], None],
-    on_pose: Callable[[], None],
+    callbacks: Callbacks,
+    *,
+    efforts: bool,
 ) -> Arm:
     """Create the back-end for one arm.
 
@@ -24,11 +26,11 @@ def connect(
         backend: one of `arm.BACKENDS`.
         node: the node that owns the subscriptions and publishers.
         name: CRTK name of the arm, e.g. ``PSM1``.
-        on_state: called after every new operating state.
-        on_pose: called after every new pose.
+        callbacks: what the caller wants to be told.
+        efforts: whether the arm's state is to have the joints' efforts.
 
     Raises:
         UserError: the back-end is dvrk and the dvrk-python API cannot be imported.
     """
     kinds: dict[str, Callable[..., Arm]] = {"crtk": CrtkArm, "dvrk": DvrkArm}
-    return kinds[backend](node, name, on_state=on_state, on_pose=on_pose)
+    return kinds[backend](node, name, callbacks, efforts=efforts)

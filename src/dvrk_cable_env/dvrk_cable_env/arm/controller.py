@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from dvrk_cable_env.arm.arm import Arm, ArmConfig, Status
 from dvrk_cable_env.arm.enabling import Enabling
-from dvrk_cable_env.arm.guards import Guard, Objection
+from dvrk_cable_env.arm.guards import Guard
 from dvrk_cable_env.arm.limits import AXES, ArmState, Decision, Request
-from dvrk_cable_env.arm.safety import decide, not_ready, timed_out
+from dvrk_cable_env.arm.safety import decide
+from dvrk_cable_env.arm.supervision import CURE, Supervision
 
 NOT_ARMED = "not armed: call ~/arm"
 INACTIVE = "the node is not active: activate the node, then call ~/arm"
@@ -44,7 +45,7 @@ class ArmController:
 
     def __init__(self, arm: Arm, config: ArmConfig, guards: Sequence[Guard] = ()) -> None:
         """Control `arm`; a plan is executed only if no guard of `guards` objects."""
-        self._arm, self._config, self._guards = arm, config, guards
+        self._arm, self._config = arm, config
         self._now = 0
         self._motion: _Motion | None = None
         self._last_command = 0
@@ -55,6 +56,7 @@ class ArmController:
         self._active = config.autostart
         self._fault = "" if config.auto_enable else NOT_ARMED
         self._enabling = Enabling(config.enable_timeout, active=config.auto_enable)
+        self._supervision = Supervision(config.limits, guards)
 
     def update(self, now: int) -> Status:
         """Process the arm's newest state at time `now` (ns), and return the controller's status."""
@@ -63,7 +65,7 @@ class ArmController:
         if now < before - self._config.limits.max_clock_skew * 1e9:
             self._clock_jumped_back()
         if self._active and self._enabling.active and now > 0:
-            failed = self._enabling.step(arm, now, self._objection(), self._arm.command)
+            failed = self._enabling.step(arm, now, self._supervision.objection(), self._arm.command)
             if failed:
                 self._fail(failed)
         if self._motion:
@@ -78,6 +80,8 @@ class ArmController:
         if not self._was_ready and not self._not_ready(arm):
             self._was_ready = True
             self._last_end = now  # older frames may show the scene before homing
+        if self._was_ready and not self._fault:
+            self._supervision.baseline.keep(arm)
         return self.status()
 
     def status(self) -> Status:
@@ -107,7 +111,7 @@ class ArmController:
             return Decision("refused", INACTIVE)
         if self._motion:
             return Decision("refused", "the arm is moving")
-        arm, objection = self._arm.state(), self._objection()
+        arm, objection = self._arm.state(), self._supervision.objection()
         refused = self._fault or ("the arm is being enabled" if self._enabling.active else "")
         refused = refused or (objection.reason if objection else "")
         if refused and request.feasible:
@@ -121,6 +125,8 @@ class ArmController:
                 motion_end=self._last_end,
                 last_command=self._last_command,
             )
+        if decision.moves and (stray := self._supervision.stray(arm)):
+            decision = Decision("refused", stray)
         if decision.moves:
             decision = self._move(decision, arm)
         if not decision.moves and not arm.is_busy and not (objection and objection.foreign):
@@ -130,6 +136,16 @@ class ArmController:
     def stop(self, reason: str) -> None:
         """Hold the arm now, and refuse every plan for this `reason` until `rearm`."""
         self._fail(reason)
+
+    def complain(self, level: str, text: str) -> None:
+        """Take an ``error`` or ``warning`` of the arm: a motion that it complains about has ended.
+
+        An arm that rejects a motion says so and does nothing more. Homing ends with an error only.
+        """
+        if self._motion:
+            self._fail(f"during a motion the arm reports the {level} '{text}'; {CURE}")
+        elif self._enabling.active and level == "error":
+            self._fail(f"while enabling the arm reports the error '{text}'; {CURE}")
 
     def pause(self, reason: str) -> None:
         """Refuse every plan for this `reason` until `rearm`. The present motion ends normally."""
@@ -167,7 +183,7 @@ class ArmController:
         Returns:
             Why homing was refused; empty if it was not.
         """
-        arm, objection = self._arm.state(), self._objection()
+        arm, objection = self._arm.state(), self._supervision.objection()
         if not self._active:
             return INACTIVE
         if self._motion or arm.is_busy:
@@ -190,8 +206,8 @@ class ArmController:
         """
         if not self._active:
             return INACTIVE
-        arm, objection = self._arm.state(), self._objection()
-        reason = not_ready(self._config.limits, arm, self._now)
+        arm, objection = self._arm.state(), self._supervision.objection()
+        reason = self._supervision.unarmable(arm, self._now)
         if self._config.auto_enable and not (arm.state == "ENABLED" and arm.is_homed):
             self._enabling.begin(self._now)
         elif reason or (objection and objection.latches):
@@ -199,11 +215,14 @@ class ArmController:
         self._fault = ""
         self._was_ready = False
         self._last_end = max(self._last_end, self._now)
+        self._supervision.baseline.forget()
+        if not reason:
+            self._supervision.baseline.keep(arm)
         return reason
 
     def leave(self) -> None:
         """Send the last hold before the process ends, unless somebody else commands the arm."""
-        objection = self._objection()
+        objection = self._supervision.objection()
         if self._motion or not (objection and objection.foreign):
             self._arm.hold()
 
@@ -212,21 +231,16 @@ class ArmController:
             return INACTIVE
         if self._fault and self._fault != NOT_ARMED:
             return self._fault
-        reason = not_ready(self._config.limits, arm, self._now)
+        reason = self._supervision.unready(arm, self._now)
         if reason:
             return reason  # before "not armed": the operator must cure this first
-        objection = self._objection()
+        objection = self._supervision.objection()
         if objection:
             return objection.reason
         return self._fault or ("the arm is being enabled" if self._enabling.active else "")
 
-    def _objection(self) -> Objection | None:
-        """The most serious objection: first those under which the arm must not even be held."""
-        found = [objection for guard in self._guards if (objection := guard.objection())]
-        return max(found, key=lambda one: (one.foreign, one.latches), default=None)
-
     def _move(self, decision: Decision, arm: ArmState) -> Decision:
-        sent = self._arm.move(decision.goal)
+        sent = self._arm.move(self._supervision.baseline.goal(decision.goal, arm))
         if not sent:
             return Decision("refused", "the arm could not take the command: no setpoint yet")
         self._motion = _Motion(sent, self._now)
@@ -242,12 +256,10 @@ class ArmController:
         self._fault, self._enabling.active = reason, False
 
     def _watch(self, motion: _Motion, arm: ArmState) -> None:
-        objection = self._objection()
-        lost = not_ready(self._config.limits, arm, self._now)
-        lost = lost or (objection.reason if objection else "")
+        lost = self._supervision.in_motion(arm, self._now)
         motion.was_busy |= arm.is_busy
         if lost:
-            self._fail(f"during a motion: {lost}; remove the cause, then arm again")
+            self._fail(f"during a motion: {lost}; {CURE}")
         elif self._now - motion.start > self._config.motion_timeout * 1e9:
             self._fail(
                 f"a motion did not end within {self._config.motion_timeout:g} s; "
@@ -264,18 +276,11 @@ class ArmController:
             self._last_end = max(self._now, arm.stamp)
 
     def _watch_at_rest(self, arm: ArmState) -> None:
-        """Latch what a ready arm at rest must not recover from by itself."""
-        limits, objection = self._config.limits, self._objection()
-        if not (arm.state == "ENABLED" and arm.is_homed):
-            self._fail(f"{self._not_ready(arm)}; enable and home it, then arm again")
-        elif objection and objection.latches:
-            reason = f"{objection.reason}; remove the cause, then arm again"
-            if objection.foreign:
-                self._fault = reason  # no hold: somebody else may be moving the arm
-            else:
-                self._fail(reason)
-        elif limits.latch_timeouts and (late := timed_out(limits, arm, self._now)):
-            self._fail(f"{late}; remove the cause, then arm again")
+        found = self._supervision.at_rest(arm, self._now)
+        if found and found.foreign:
+            self._fault = found.reason  # no hold: somebody else may be moving the arm
+        elif found:
+            self._fail(found.reason)
 
     def _is_at(self, goal: tuple[float, ...], arm: ArmState) -> bool:
         poses = (arm.setpoint, arm.measured)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
-from collections.abc import Callable
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.duration import Duration
@@ -14,6 +12,9 @@ from std_msgs.msg import Empty
 
 from crtk_msgs.msg import OperatingState, StringStamped
 from dvrk_cable_env.arm.limits import ArmState
+from dvrk_cable_env.arm.messages import is_rotation, to_pose
+from dvrk_cable_env.arm.pose import Pose
+from dvrk_cable_env.arm.reports import ArmReports, Callbacks
 from ls3_common import qos, topics
 from ls3_common.ros import nanoseconds
 
@@ -26,11 +27,11 @@ class CrtkArm:
     """
 
     def __init__(
-        self, node: Node, name: str, on_state: Callable[[], None], on_pose: Callable[[], None]
+        self, node: Node, name: str, callbacks: Callbacks, *, efforts: bool = False
     ) -> None:
-        """Subscribe on `node` to the arm `name`; the callbacks follow each state and each pose."""
+        """Subscribe on `node` to the arm `name`, and to the joints' efforts if `efforts`."""
         self._clock = node.get_clock()
-        self._on_state, self._on_pose = on_state, on_pose
+        self._callbacks = callbacks
         self._operating = OperatingState()
         self._poses: dict[str, PoseStamped] = {}
         self._heard = time.monotonic()
@@ -55,6 +56,13 @@ class CrtkArm:
             PoseStamped, topics.arm(name, "move_cp"), qos.RELIABLE
         )
         self._hold = node.create_publisher(Empty, topics.arm(name, "hold"), qos.RELIABLE)
+        self._reports = ArmReports(
+            node,
+            name,
+            efforts=efforts,
+            on_change=self._forget,
+            on_complaint=callbacks.complaint,
+        )
 
     def state(self) -> ArmState:
         if self._cache is None:
@@ -69,18 +77,18 @@ class CrtkArm:
         self._state_command.publish(message)
         return True
 
-    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
+    def move(self, goal: Pose) -> tuple[float, ...]:
         setpoint = self._poses.get("setpoint_cp")
         if setpoint is None:
             return ()
         message = PoseStamped()
         message.header.frame_id = setpoint.header.frame_id
         message.header.stamp = self._clock.now().to_msg()
-        message.pose.position.x, message.pose.position.y = goal
-        message.pose.position.z = setpoint.pose.position.z
-        message.pose.orientation = setpoint.pose.orientation
+        place, turn = message.pose.position, message.pose.orientation
+        place.x, place.y, place.z = goal.position
+        turn.x, turn.y, turn.z, turn.w = goal.rotation
         self._move_cp.publish(message)
-        return (message.pose.position.x, message.pose.position.y)
+        return (place.x, place.y)
 
     def hold(self) -> None:
         self._hold.publish(Empty())
@@ -92,13 +100,17 @@ class CrtkArm:
     def _take_pose(self, topic: str, pose: PoseStamped) -> None:
         self._poses[topic] = pose
         self._heard = time.monotonic()
-        self._cache = None
-        self._on_pose()
+        self._reports.take(topic, pose)
+        self._forget()
+        self._callbacks.pose()
 
     def _take_state(self, state: OperatingState) -> None:
         self._operating = state
+        self._forget()
+        self._callbacks.state()
+
+    def _forget(self) -> None:
         self._cache = None
-        self._on_state()
 
     def _assemble(self) -> ArmState:
         operating = self._operating
@@ -112,24 +124,14 @@ class CrtkArm:
             return ArmState(**known)
         stamps = [nanoseconds(pose.header.stamp) for pose in (setpoint, measured)]
         frames = {pose.header.frame_id for pose in (setpoint, measured)}
-        return ArmState(
+        at, tip = to_pose(setpoint), to_pose(measured)
+        state = ArmState(
             **known,
-            stamp=min(stamps) if is_rotation(setpoint) else 0,
+            stamp=min(stamps) if is_rotation(setpoint) and is_rotation(measured) else 0,
             frame=" and ".join(sorted(frames)),
-            setpoint=_position(setpoint),
-            measured=_position(measured),
+            setpoint=at.position,
+            measured=tip.position,
+            setpoint_rotation=at.rotation,
+            measured_rotation=tip.rotation,
         )
-
-
-def _position(pose: PoseStamped) -> tuple[float, ...]:
-    position = pose.pose.position
-    return (position.x, position.y, position.z)
-
-
-def is_rotation(pose: PoseStamped) -> bool:
-    """Whether the pose's orientation is a unit quaternion, to 1 % of its squared norm.
-
-    The orientation of the setpoint is sent back to the robot with every motion.
-    """
-    q = pose.pose.orientation
-    return math.isclose(q.x**2 + q.y**2 + q.z**2 + q.w**2, 1.0, abs_tol=1e-2)
+        return self._reports.complete(state)

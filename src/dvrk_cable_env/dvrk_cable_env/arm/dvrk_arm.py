@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 from geometry_msgs.msg import PoseStamped
@@ -21,8 +20,10 @@ from rclpy.node import Node
 from std_msgs.msg import Empty
 
 from crtk_msgs.msg import OperatingState
-from dvrk_cable_env.arm.crtk_arm import is_rotation
 from dvrk_cable_env.arm.limits import ArmState
+from dvrk_cable_env.arm.messages import is_rotation, to_pose
+from dvrk_cable_env.arm.pose import Pose
+from dvrk_cable_env.arm.reports import ArmReports, Callbacks
 from ls3_common import qos, topics
 from ls3_common.errors import UserError
 from ls3_common.ros import nanoseconds
@@ -36,15 +37,15 @@ class DvrkArm:
     """The `Arm` protocol over `dvrk.psm` of the dvrk-python API."""
 
     def __init__(
-        self, node: Node, name: str, on_state: Callable[[], None], on_pose: Callable[[], None]
+        self, node: Node, name: str, callbacks: Callbacks, *, efforts: bool = False
     ) -> None:
-        """Create the API's arm `name` on `node`; the callbacks follow each state and each pose.
+        """Create the API's arm `name` on `node`, and watch the joints' efforts if `efforts`.
 
         Raises:
             UserError: the Python packages `crtk` or `dvrk` cannot be imported.
         """
         crtk, dvrk = _load("crtk"), _load("dvrk")
-        self._on_state, self._on_pose = on_state, on_pose
+        self._callbacks = callbacks
         self._psm = dvrk.psm(
             crtk.ral(node.get_name(), node=node), name, connection_timeout=CONNECTION_TIMEOUT
         )
@@ -63,6 +64,13 @@ class DvrkArm:
                 lambda pose, topic=topic: self._take_head(topic, pose),
                 qos.NEWEST,
             )
+        self._reports = ArmReports(
+            node,
+            name,
+            efforts=efforts,
+            on_change=lambda: None,
+            on_complaint=callbacks.complaint,
+        )
         self._state_topic = topics.arm(name, "state_command")
         self._node = node
 
@@ -77,13 +85,19 @@ class DvrkArm:
         setpoint, measured = (self._pose(topic) for topic in POSES)
         if setpoint is None or measured is None:
             return ArmState(**known)
-        return ArmState(
+        # the API's rotation is a class of its own; the topic's is a quaternion
+        turned, tip_turned = (to_pose(self._heads[topic]).rotation for topic in POSES)
+        valid = all(map(is_rotation, self._heads.values()))
+        state = ArmState(
             **known,
-            stamp=min(setpoint[1], measured[1]) if is_rotation(self._heads["setpoint_cp"]) else 0,
+            stamp=min(setpoint[1], measured[1]) if valid else 0,
             frame=" and ".join(sorted({head.header.frame_id for head in self._heads.values()})),
             setpoint=_position(setpoint[0]),
             measured=_position(measured[0]),
+            setpoint_rotation=turned,
+            measured_rotation=tip_turned,
         )
+        return self._reports.complete(state)
 
     def command(self, name: str) -> bool:
         if self._node.count_subscribers(self._state_topic) == 0:
@@ -91,14 +105,14 @@ class DvrkArm:
         self._psm.state_command(name)
         return True
 
-    def move(self, goal: tuple[float, ...]) -> tuple[float, ...]:
+    def move(self, goal: Pose) -> tuple[float, ...]:
         pose = self._pose("setpoint_cp")
         if pose is None:
             return ()
         setpoint = pose[0]
-        x, y = goal
         # the classes of the setpoint (PyKDL), so that PyKDL need not be imported here
-        target = type(setpoint)(setpoint.M, type(setpoint.p)(x, y, setpoint.p[2]))
+        turn = type(setpoint.M).Quaternion(*goal.rotation)
+        target = type(setpoint)(turn, type(setpoint.p)(*goal.position))
         self._psm.move_cp(target)
         return (float(target.p[0]), float(target.p[1]))
 
@@ -111,12 +125,13 @@ class DvrkArm:
 
     def _take_state(self, state: OperatingState) -> None:
         self._operating = state
-        self._on_state()
+        self._callbacks.state()
 
     def _take_head(self, topic: str, pose: PoseStamped) -> None:
         self._heads[topic] = pose
         self._heard = time.monotonic()
-        self._on_pose()
+        self._reports.take(topic, pose)
+        self._callbacks.pose()
 
     def _pose(self, topic: str) -> tuple[Any, int] | None:
         """The pose (PyKDL.Frame) and its stamp (ns); None while the API has none."""

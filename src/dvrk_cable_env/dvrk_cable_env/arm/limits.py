@@ -8,8 +8,10 @@ project's.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
+from dvrk_cable_env.arm.pose import IDENTITY, Pose
 from ls3_common.domain import installed
 from ls3_common.parameters import parameter
 
@@ -53,21 +55,65 @@ class ArmLimits:
         domain="largest_action",
         may_be_less=True,
     )
-    max_velocity: float = parameter(
+    max_mean_speed: float = parameter(
         0.2,
         description="largest mean speed of a step: its length divided by the time since the "
-        "previous step began",
+        "previous step began; the arm itself chooses the speed of its tip, see max_speed",
         unit="m/s",
         low=1e-3,
         high=1.0,
     )
-    max_acceleration: float = parameter(
+    max_mean_acceleration: float = parameter(
         2.0,
         description="largest mean acceleration of a step that starts at rest: its length divided "
         "by the square of the time since the previous step began",
         unit="m/s^2",
         low=1e-3,
         high=20.0,
+    )
+    max_speed: float = parameter(
+        0.2,
+        description="largest measured speed of the tip during a motion, from one measured pose to "
+        "the next; above it the arm is held and stays held",
+        unit="m/s",
+        low=1e-3,
+        high=10.0,
+    )
+    max_height_change: float = parameter(
+        0.002,
+        description="largest change of the tip's height since ~/arm, commanded or measured",
+        unit="m",
+        low=1e-4,
+        high=0.05,
+    )
+    max_turn: float = parameter(
+        0.035,
+        description="largest rotation of the tool since ~/arm, commanded or measured; 0.035: 2 "
+        "degrees",
+        unit="rad",
+        low=1e-3,
+        high=3.2,
+    )
+    max_base_shift: float = parameter(
+        0.001,
+        description="largest shift, since ~/arm, of the frame of setpoint_cp against the arm's "
+        "base, in which local/setpoint_cp is; a camera arm or a setup joint moves it",
+        unit="m",
+        low=1e-5,
+        high=1.0,
+    )
+    max_base_turn: float = parameter(
+        0.0087,
+        description="largest rotation of that frame since ~/arm; 0.0087: half a degree",
+        unit="rad",
+        low=1e-4,
+        high=3.2,
+    )
+    max_effort: tuple[float, ...] = parameter(
+        (),
+        description="largest absolute effort of each joint in measured_js, in its order: yaw, "
+        "pitch, insertion, roll and two of the wrist; empty: efforts are not watched",
+        unit="N m; insertion N",
     )
     max_tracking_error: float = parameter(
         0.01,
@@ -113,6 +159,8 @@ class ArmLimits:
         for name in ("workspace_low", "workspace_high"):
             if len(getattr(self, name)) != AXES:
                 raise ValueError(f"'{name}' needs {AXES} numbers (x, y)")
+        if not all(0 < effort < math.inf for effort in self.max_effort):
+            raise ValueError("'max_effort' needs positive numbers, one for each joint")
         if any(low >= high for low, high in zip(self.low, self.high, strict=True)):
             raise ValueError("the workspace is empty: low + margin must be below high - margin")
 
@@ -129,7 +177,7 @@ class ArmLimits:
     def longest_step(self, duration: float) -> float:
         """Largest length (m) of a step that begins `duration` seconds after the previous step."""
         duration = max(duration, 0.0)
-        return min(self.max_velocity * duration, self.max_acceleration * duration**2)
+        return min(self.max_mean_speed * duration, self.max_mean_acceleration * duration**2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +190,11 @@ class ArmState:
     frame: frame of both poses; the names of both if they differ.
     setpoint, measured: commanded and measured tip (x, y, z), m; empty if unknown.
     silence: wall time since the last pose (s).
+    setpoint_rotation, measured_rotation: orientations of both poses, quaternions (x, y, z, w).
+    speed: of the measured tip (m/s).
+    base: pose of the arm's base in the frame of the poses (m); None if the arm does not tell.
+    base_stamp: of the poses that show the base (ns); 0 if there are none.
+    effort: of each joint (N m, insertion N); empty if unknown. effort_stamp: its stamp (ns).
     """
 
     state: str = ""
@@ -152,6 +205,13 @@ class ArmState:
     setpoint: tuple[float, ...] = ()
     measured: tuple[float, ...] = ()
     silence: float = 0.0
+    setpoint_rotation: tuple[float, ...] = IDENTITY
+    measured_rotation: tuple[float, ...] = IDENTITY
+    speed: float = 0.0
+    base: Pose | None = None
+    base_stamp: int = 0
+    effort: tuple[float, ...] = ()
+    effort_stamp: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,8 @@ from dvrk_cable_env.arm.limits import AXES, ROUNDING, ArmLimits, ArmState, Decis
 
 EXACT = 1e-13
 """Metres: rounding error of a position in double precision."""
+JOINTS = ("yaw", "pitch", "insertion", "roll", "wrist pitch", "wrist yaw")
+"""The joints of a PSM, for messages."""
 OUTSIDE = "the goal is outside the workspace"
 TOO_FAST = "the step is too fast after the last one"
 
@@ -89,6 +91,31 @@ def timed_out(limits: ArmLimits, arm: ArmState, now: int) -> str:
         return f"the robot state is older than {limits.max_state_age:g} s"
     if arm.silence > limits.max_silence:
         return f"no robot pose for {limits.max_silence:g} s"
+    if arm.base_stamp and arm.stamp - arm.base_stamp > limits.max_state_age * 1e9:
+        return f"no pose on local/setpoint_cp for {limits.max_state_age:g} s: is the base moving?"
+    return ""
+
+
+def too_fast(limits: ArmLimits, arm: ArmState) -> str:
+    """Return why the tip is too fast; empty if it is not."""
+    if arm.speed <= limits.max_speed:
+        return ""
+    return f"the tip is faster than {limits.max_speed:g} m/s"
+
+
+def overloaded(limits: ArmLimits, arm: ArmState) -> str:
+    """Return which joint's effort exceeds its limit, or why that is unknown; empty if none does."""
+    if not limits.max_effort:
+        return ""
+    if len(arm.effort) != len(limits.max_effort):
+        count = len(limits.max_effort)
+        return f"measured_js has {len(arm.effort)} efforts, limits.max_effort has {count}"
+    if arm.stamp - arm.effort_stamp > limits.max_state_age * 1e9:
+        return f"the efforts in measured_js are older than {limits.max_state_age:g} s"
+    for index, (effort, largest) in enumerate(zip(arm.effort, limits.max_effort, strict=True)):
+        if not abs(effort) <= largest:  # also NaN
+            name = JOINTS[index] if index < len(JOINTS) else str(index)
+            return f"the effort of joint {name} is above {largest:g}: does the arm press?"
     return ""
 
 

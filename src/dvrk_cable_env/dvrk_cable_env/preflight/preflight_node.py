@@ -24,8 +24,8 @@ from sensor_msgs.msg import Image, Joy
 
 from crtk_msgs.msg import OperatingState
 from dvrk_cable_env.arm.arm import ArmConfig
-from dvrk_cable_env.arm.crtk_arm import is_rotation
 from dvrk_cable_env.arm.guard_topics import MOTION_TOPICS, GuardTopics
+from dvrk_cable_env.arm.messages import is_rotation
 from dvrk_cable_env.camera.lens_topic import LensTopic
 from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_frames import camera_topic

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, Quaternion
 
 from crtk_msgs.msg import StringStamped
 
@@ -24,10 +24,21 @@ class Vector:
         return self._values[axis]
 
 
-class Frame:
-    """PyKDL.Frame; its rotation is a message's quaternion."""
+class Rotation:
+    """PyKDL.Rotation, as far as it goes: what it was made from."""
 
-    def __init__(self, rotation: Any, position: Vector) -> None:
+    def __init__(self, message: Quaternion) -> None:
+        self.message = message
+
+    @staticmethod
+    def Quaternion(x: float, y: float, z: float, w: float) -> Rotation:  # noqa: N802
+        return Rotation(Quaternion(x=x, y=y, z=z, w=w))
+
+
+class Frame:
+    """PyKDL.Frame."""
+
+    def __init__(self, rotation: Rotation, position: Vector) -> None:
         self.M, self.p = rotation, position
 
 
@@ -60,7 +71,7 @@ class psm:  # noqa: N801, the name of the real one
         message = PoseStamped()
         place = message.pose.position
         place.x, place.y, place.z = goal.p[0], goal.p[1], goal.p[2]
-        message.pose.orientation = goal.M
+        message.pose.orientation = goal.M.message
         message.header.stamp = self._clock.now().to_msg()
         self._move.publish(message)
 
@@ -69,5 +80,5 @@ class psm:  # noqa: N801, the name of the real one
             raise TimeoutError("no data received yet")
         message = self._poses[name]
         place, stamp = message.pose.position, message.header.stamp
-        frame = Frame(message.pose.orientation, Vector(place.x, place.y, place.z))
+        frame = Frame(Rotation(message.pose.orientation), Vector(place.x, place.y, place.z))
         return (frame, stamp.sec + stamp.nanosec * 1e-9) if self._stamped else frame

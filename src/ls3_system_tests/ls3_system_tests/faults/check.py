@@ -94,7 +94,9 @@ def _of_moves(seen: Heard, limits: ArmLimits) -> Iterator[str]:
                 yield f"a step of {step[0]:.6f}, {step[1]:.6f} m, allowed {limits.max_step:g} m"
             if last is not None and move.stamp > last.stamp:  # else the clock was restarted
                 elapsed = (move.stamp - last.stamp) * 1e-9 + TOLERANCE_S
-                longest = min(limits.max_velocity * elapsed, limits.max_acceleration * elapsed**2)
+                longest = min(
+                    limits.max_mean_speed * elapsed, limits.max_mean_acceleration * elapsed**2
+                )
                 if math.hypot(*step) > longest + TOLERANCE_M:
                     yield f"a step of {math.hypot(*step):.6f} m {elapsed:.3f} s after the last"
         last = move

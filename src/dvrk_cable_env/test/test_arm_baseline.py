@@ -1,0 +1,245 @@
+"""What must stay as it was at ~/arm, and what an arm does or says that must hold it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from arm_rig import HOME, MS, SECOND, Rig
+
+from dvrk_cable_env.arm.limits import ArmLimits
+from dvrk_cable_env.arm.pose import IDENTITY, Pose, angle, base_of
+from dvrk_cable_env.arm.speed import Speed
+
+pytestmark = pytest.mark.background
+
+DEGREE = math.radians(1.0)
+EFFORTS = (2.0, 2.0, 10.0, 0.2, 0.2, 0.2)
+
+
+def about(axis: int, degrees: float) -> tuple[float, ...]:
+    """The quaternion of a rotation about a coordinate axis."""
+    half = degrees * DEGREE / 2
+    return (*(math.sin(half) * (i == axis) for i in range(3)), math.cos(half))
+
+
+def base(x: float = 0.0, degrees: float = 0.0) -> Pose:
+    return Pose((x, 0.1, -0.2), about(0, degrees))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig()
+    rig.tick(base=base())
+    rig.controller.rearm()
+    assert rig.tick().ready
+    return rig
+
+
+def test_errors_of_height_and_orientation_do_not_add_up(rig: Rig) -> None:
+    """Each step ends 0.12 mm too high and turned by 0.05 degrees, as inverse kinematics may."""
+    for step in range(100):
+        end = 0.005 * ((step + 1) % 2)
+        assert rig.plan(0.005 if end else -0.005, 0.0).outcome == "sent"
+        goal = rig.arm.goals[-1]
+        assert (goal.position[2], goal.rotation) == (HOME[2], IDENTITY)
+        rig.tick(is_busy=True)
+        place, turn = (end, 0.0, goal.position[2] + 0.00012), about(1, 0.05)
+        fields: dict[str, Any] = {"setpoint": place, "measured": place}
+        fields |= {"setpoint_rotation": turn, "measured_rotation": turn}
+        assert not rig.tick(200, is_busy=False, **fields).moving
+    assert rig.tick().ready
+
+
+def lifted(metres: float) -> tuple[float, ...]:
+    return (*HOME[:2], HOME[2] + metres)
+
+
+STRAY = [
+    # height and orientation
+    ({"setpoint": lifted(0.0021)}, "the setpoint has left its height at ~/arm by more than 2 mm"),
+    ({"measured": lifted(-0.0021)}, "the measured tip has left its height"),
+    ({"setpoint_rotation": about(2, 2.1)}, "the setpoint has turned by more than 2 degrees"),
+    ({"measured_rotation": about(0, -2.1)}, "the measured tip has turned by more than 2 degrees"),
+    # the arm's base: a camera arm turned or driven in, a setup joint moved
+    ({"base": base(degrees=0.6)}, "has moved against the arm's base by more than 1 mm or 0.5"),
+    ({"base": base(0.0011)}, "was the camera arm or a setup joint moved"),
+    ({"base": base(math.nan)}, "against the arm's base"),
+]
+WITHIN: list[dict[str, Any]] = [
+    {"setpoint": lifted(0.0019), "measured": lifted(-0.0019)},
+    {"setpoint_rotation": about(2, 1.9), "measured_rotation": about(0, -1.9)},
+    {"base": base(0.0009, 0.4)},
+    # one orientation has two quaternions, and a message's may be a little off the norm
+    {"setpoint_rotation": (0.0, 0.0, 0.0, -1.0), "measured_rotation": (0.0, 0.0, 0.0, 1.004)},
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), STRAY)
+@pytest.mark.parametrize("moving", [False, True])
+def test_an_arm_that_strays_is_held_and_latches(
+    rig: Rig, fields: dict[str, Any], text: str, moving: bool
+) -> None:
+    if moving:
+        rig.plan(0.001, 0.0)
+        rig.tick(is_busy=True)
+    status = rig.tick(**fields)
+    assert not status.ready and text in status.reason
+    assert rig.arm.sent[-1] == "hold"
+    was = {"setpoint": HOME, "measured": HOME, "base": base(), "is_busy": False}
+    was |= {"setpoint_rotation": IDENTITY, "measured_rotation": IDENTITY}
+    assert not rig.tick(**was).ready, "back by itself, still latched"
+    assert text in rig.plan(0.001, 0.0).reason
+    assert rig.controller.rearm() == ""
+    assert rig.tick().ready and rig.plan(0.001, 0.0).outcome == "sent"
+
+
+@pytest.mark.parametrize("fields", WITHIN)
+def test_what_is_within_the_limits_is_no_stray(rig: Rig, fields: dict[str, Any]) -> None:
+    assert rig.tick(**fields).ready
+    assert rig.plan(0.001, 0.0).outcome == "sent"
+
+
+def test_arming_again_keeps_what_the_operator_saw_then(rig: Rig) -> None:
+    rig.tick(setpoint=lifted(0.01), measured=lifted(0.01), base=base(0.05))
+    assert rig.controller.rearm() == ""
+    assert rig.tick().ready
+    assert rig.plan(0.001, 0.0).outcome == "sent"
+    assert rig.arm.goals[-1].position[2] == lifted(0.01)[2]
+
+
+def test_height_is_that_of_arming_though_the_pedal_is_pressed_later() -> None:
+    """What is kept is of ~/arm, although the arm becomes ready later."""
+    rig = Rig()
+    rig.tick()
+    rig.controller.rearm()
+    rig.arm.set(setpoint=lifted(0.01), measured=lifted(0.01))
+    assert rig.plan(0.001, 0.0).outcome == "refused"
+    assert "height" in rig.tick().reason
+
+
+def test_a_base_that_the_arm_tells_only_after_arming_is_watched_from_then() -> None:
+    rig = Rig()
+    assert rig.tick().ready, "the arm tells no base"
+    assert rig.tick(base=base()).ready
+    assert "base" in rig.tick(base=base(0.002)).reason
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_base_that_is_no_longer_told_is_a_late_state(rig: Rig, moving: bool) -> None:
+    rig.tick(base_stamp=rig.now)
+    if moving:
+        rig.plan(0.001, 0.0)
+    assert rig.tick(200, is_busy=moving).ready
+    status = rig.tick(100)
+    assert not status.ready and "no pose on local/setpoint_cp for 0.25 s" in status.reason
+    assert "local/setpoint_cp" in rig.controller.rearm()
+
+
+@pytest.mark.parametrize(
+    ("effort", "text"),
+    [
+        ((0.0, 0.0, -10.1, 0.0, 0.0, 0.0), "the effort of joint insertion is above 10"),
+        ((0.0, 2.1, 0.0, 0.0, 0.0, 0.0), "the effort of joint pitch is above 2"),
+        ((0.0, 0.0, 0.0, 0.0, 0.0, math.nan), "the effort of joint wrist yaw is above 0.2"),
+        ((), "measured_js has 0 efforts, limits.max_effort has 6"),
+    ],
+)
+@pytest.mark.parametrize("moving", [False, True])
+def test_an_arm_that_presses_is_held_and_latches(
+    effort: tuple[float, ...], text: str, moving: bool
+) -> None:
+    rig = Rig(limits=ArmLimits(max_effort=EFFORTS))
+    rig.tick(effort=EFFORTS, effort_stamp=rig.now)
+    assert rig.controller.rearm() == ""
+    assert rig.tick(effort_stamp=rig.now).ready, "at its limits"
+    if moving:
+        rig.plan(0.001, 0.0)
+    assert text in rig.tick(effort=effort, is_busy=moving).reason
+    assert rig.arm.sent[-1] == "hold"
+    assert text in rig.controller.rearm()
+    assert text in rig.tick(effort=EFFORTS, is_busy=False).reason, "latched"
+    assert rig.controller.rearm() == ""
+
+
+def test_efforts_that_are_no_longer_told_latch_and_those_without_a_limit_are_not_asked() -> None:
+    rig = Rig(limits=ArmLimits(max_effort=EFFORTS))
+    rig.tick(effort=EFFORTS, effort_stamp=rig.now)
+    rig.controller.rearm()
+    assert rig.tick().ready
+    assert "measured_js are older than 0.25 s" in rig.tick(300).reason
+    assert Rig().tick(effort=(1e9,) * 6).ready
+
+
+def test_a_tip_that_is_too_fast_in_a_motion_is_held_and_latches(rig: Rig) -> None:
+    assert rig.tick(speed=9.0).ready, "not a motion of arm_node: a simulation places its arm anew"
+    rig.plan(0.001, 0.0)
+    assert rig.tick(is_busy=True, speed=0.2).ready
+    assert "the tip is faster than 0.2 m/s" in rig.tick(speed=0.21).reason
+    assert rig.arm.sent[-1] == "hold"
+    assert not rig.tick(is_busy=False, speed=0.0).ready
+
+
+@pytest.mark.parametrize(
+    ("period_ms", "jitter_ms"), [(1, 0.2), (2, 0.4), (10, 0.5), (20, 1.0), (100, 5.0)]
+)
+def test_speed_is_measured_at_every_rate(period_ms: int, jitter_ms: float) -> None:
+    speed = Speed()
+    for i in range(40):
+        stamp = SECOND + int(MS * (i * period_ms + jitter_ms * (i % 2)))
+        speed.add(stamp, (0.0, 0.03 * i * period_ms * 1e-3, -0.1))
+        speed.add(0, (9.0, 9.0, 9.0))  # invalid
+        if i > 8:
+            assert speed.value == pytest.approx(0.03, rel=0.1)
+    speed.add(SECOND // 2, (0.0, 0.5, -0.1))
+    assert speed.value == 0.0, "the clock was set back: another time"
+
+
+@pytest.mark.parametrize("level", ["error", "warning"])
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_motion_that_the_arm_complains_about_has_ended(rig: Rig, level: str, busy: bool) -> None:
+    rig.plan(0.001, 0.0)
+    rig.tick(is_busy=busy)
+    rig.controller.complain(level, "PSM1: cannot solve inverse kinematics")
+    status = rig.controller.status()
+    assert f"the arm reports the {level} 'PSM1: cannot solve inverse kinematics'" in status.reason
+    assert rig.arm.sent[-1] == "hold"
+    rig.tick(is_busy=False)
+    assert "inverse kinematics" in rig.plan(0.001, 0.0).reason
+    assert rig.controller.rearm() == ""
+
+
+def test_homing_that_the_arm_rejects_does_not_wait_for_its_timeout() -> None:
+    rig = Rig()
+    rig.tick(state="DISABLED", is_homed=False)
+    assert rig.controller.home() == ""
+    rig.tick()
+    rig.controller.complain("warning", "the instrument is not known")
+    assert "not armed" in rig.tick(state="ENABLED").reason or rig.arm.sent[-1] == "home"
+    rig.controller.complain("error", "a potentiometer is off")
+    assert "while enabling the arm reports the error 'a potentiometer is off'" in rig.tick().reason
+
+
+def test_a_complaint_at_rest_ends_nothing(rig: Rig) -> None:
+    rig.controller.complain("error", "a fan is slow")
+    assert rig.tick().ready
+
+
+@pytest.mark.parametrize("turn", [IDENTITY, about(0, 30.0), about(2, -170.0)])
+def test_the_base_is_found_from_any_pose_of_the_tip(turn: tuple[float, ...]) -> None:
+    camera = Pose((0.1, -0.2, 0.3), about(1, 40.0))
+    for local in (Pose((0.0, 0.0, -0.1), turn), Pose((0.03, 0.05, -0.12), about(1, 77.0))):
+        moved = camera.rotate(local.position)
+        place = tuple(a + b for a, b in zip(camera.position, moved, strict=True))
+        x, y, z, w = camera.rotation
+        a, b, c, d = local.rotation
+        product = (
+            w * a + x * d + y * c - z * b,
+            w * b - x * c + y * d + z * a,
+            w * c + x * b - y * a + z * d,
+            w * d - x * a - y * b - z * c,
+        )
+        found = base_of(Pose(place, product), local)
+        assert found.position == pytest.approx(camera.position)
+        assert angle(found.rotation, camera.rotation) == pytest.approx(0.0, abs=1e-7)
