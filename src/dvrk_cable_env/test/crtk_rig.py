@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -23,17 +24,20 @@ with other things for a second."""
 class FakeCrtkArm:
     """Speaks CRTK on PSM1/*: 100 Hz poses, operating_state latched and on change only.
 
-    A move takes `duration` seconds and jumps at its end. Tests break it through attributes.
+    A move takes `duration` seconds and jumps at its end. Tests break it through attributes. The
+    arm takes its goals in the frame of `base`, so a test moves the base while the arm is at rest.
     """
 
     def __init__(self, bench: Bench) -> None:
         from geometry_msgs.msg import PoseStamped
+        from sensor_msgs.msg import JointState
         from std_msgs.msg import Empty
 
         from crtk_msgs.msg import OperatingState, StringStamped
+        from crtk_msgs.srv import QueryInverseKinematics
         from ls3_common import qos
 
-        self._types = OperatingState, PoseStamped
+        self._types = OperatingState, PoseStamped, JointState
         self.bench, node = bench, bench.node
         self.simulated_time: int | None = None  # ns; None: the system's
         self.position = [0.0, 0.0, -0.1]
@@ -41,6 +45,10 @@ class FakeCrtkArm:
         self.duration = 0.05
         self.publishes_poses = self.stamps_are_valid = True
         self.ignores_moves = False
+        self.climb = 0.0  # what each move ends too high, m
+        self.base = [0.0, 0.0, 0.0]  # in the frame of the poses, m
+        self.efforts = [0.0] * 6
+        self.reach = 1.0  # of the inverse kinematics, from the base, m
         self.commands: list[str] = []
         self.moves: list[tuple[float, float, float]] = []
         self.move: Any = None  # the newest, whole
@@ -49,8 +57,13 @@ class FakeCrtkArm:
         self._states = node.create_publisher(OperatingState, "PSM1/operating_state", qos.LATCHED)
         self._poses = [
             node.create_publisher(PoseStamped, f"PSM1/{name}", qos.RELIABLE)
-            for name in ("setpoint_cp", "measured_cp")
+            for name in ("setpoint_cp", "measured_cp", "local/setpoint_cp")
         ]
+        self._joints = [
+            node.create_publisher(JointState, f"PSM1/{name}", qos.RELIABLE)
+            for name in ("setpoint_js", "measured_js")
+        ]
+        node.create_service(QueryInverseKinematics, "PSM1/inverse_kinematics", self._inverse)
         node.create_subscription(
             StringStamped, "PSM1/state_command", self._on_command, qos.RELIABLE
         )
@@ -96,22 +109,35 @@ class FakeCrtkArm:
     def _tick(self) -> None:
         if self._arrival and time.monotonic() >= self._arrival[0]:
             goal, self._arrival = self._arrival[1], None
-            self.position[:2] = [goal.x, goal.y]
+            self.position[:] = [goal.x, goal.y, goal.z + self.climb]
             self._publish_poses()
             self.become(is_busy=False)
         if self.publishes_poses:
             self._publish_poses()
 
     def _publish_poses(self) -> None:
-        message = self._types[1]()
-        message.header.frame_id = "PSM1_base"
-        if self.stamps_are_valid:
-            message.header.stamp = stamp(self.now())
-        place = message.pose.position
-        place.x, place.y, place.z = self.position
-        message.pose.orientation.x, message.pose.orientation.w = 1.0, 0.0  # tool down
-        for publisher in self._poses:
+        moment = stamp(self.now() if self.stamps_are_valid else 0)
+        *in_camera, local = self._poses
+        places = [[sum(both) for both in zip(self.position, self.base, strict=True)]] * 2
+        for publisher, place in zip([*in_camera, local], [*places, self.position], strict=True):
+            message = self._types[1]()
+            message.header.frame_id = "PSM1_base"
+            message.header.stamp = moment
+            at = message.pose.position
+            at.x, at.y, at.z = place
+            message.pose.orientation.x, message.pose.orientation.w = 1.0, 0.0  # tool down
             publisher.publish(message)
+        for publisher in self._joints:
+            message = self._types[2](position=[0.0] * 6, effort=self.efforts)
+            message.header.stamp = moment
+            publisher.publish(message)
+
+    def _inverse(self, request: Any, response: Any) -> Any:
+        place = request.cp.position
+        assert len(request.jp) == 6 and request.cp.orientation.x == 1.0
+        response.result = math.hypot(place.x, place.y) <= self.reach
+        response.message = "" if response.result else "beyond a joint limit"
+        return response
 
 
 def stamp(nanoseconds: int) -> Any:
@@ -173,6 +199,7 @@ class Rig:
         arm = self.arm
         arm.publishes_poses = arm.stamps_are_valid = True
         arm.ignores_moves, arm.duration = False, 0.05
+        arm.climb, arm.efforts = 0.0, [0.0] * 6
         arm.become(state="ENABLED", is_homed=True, is_busy=False)
         self.arm_it()
         arm.moves.clear()

@@ -7,7 +7,7 @@ from arm_rig import Rig
 
 from dvrk_cable_env.arm.arm import ArmConfig
 from dvrk_cable_env.arm.controller import ArmController
-from dvrk_cable_env.arm.guards import DeadMan, Objection, SoleCommander, Teleoperation
+from dvrk_cable_env.arm.guards import DeadMan, Objection, SoleCommander, SpeedRatio, Teleoperation
 
 
 class Wall:
@@ -82,6 +82,24 @@ def test_another_commander_is_named() -> None:
     found = sole.objection()
     assert found and found.latches and found.foreign
     assert found.reason.endswith("commander: /a (PSM1/move_cp), /gui (PSM1/servo_cp)")
+
+
+def test_the_arm_must_confirm_the_speed_ratio_that_it_was_sent() -> None:
+    ratio = SpeedRatio(0.2)
+    absent = ratio.objection()
+    assert absent and absent.latches and "set guards.speed_ratio to 0" in absent.reason
+    ratio.present = True
+    waiting = ratio.objection()
+    assert waiting and not waiting.latches and "has not confirmed" in waiting.reason
+    ratio.receive(1.0)
+    assert ratio.objection() == waiting, "what the arm had before"
+    ratio.receive(0.2)
+    assert ratio.objection() is None
+    ratio.receive(1.0)
+    changed = ratio.objection()
+    assert changed and changed.latches and "was changed from 0.2" in changed.reason
+    ratio.ask()
+    assert ratio.objection() == waiting, "~/arm sends the ratio again"
 
 
 class Watcher:

@@ -39,6 +39,8 @@ from dvrk_cable_env.preflight.findings import (
 pytestmark = pytest.mark.background
 
 CONFIG = PreflightConfig()
+LEANING = (math.sin(math.radians(1.5)), 0.0, 0.0, math.cos(math.radians(1.5)))
+"""The quaternion of 3 degrees about x."""
 
 
 def of(check: str, findings: Findings) -> CheckResult:
@@ -142,6 +144,12 @@ BROKEN = {
         (limits(workspace_margin=0.045), "outside the workspace"),
         ({"measured": pose(0.0, 0.05, -0.11001)}, "from its setpoint, allowed 0.01 m"),
     ],
+    "reach": [
+        (
+            {"reach": {"tip": "", "(0.05, 0.12)": "beyond the limit of pitch"}},
+            "out of reach: (0.05, 0.12): beyond the limit of pitch -> make the box smaller",
+        ),
+    ],
     "sole commander": [
         ({"commanders": ("/other (PSM1/servo_cp)",)}, "also commanded by /other (PSM1/servo_cp)"),
         (
@@ -182,7 +190,7 @@ def test_what_is_broken_fails_with_what_was_seen(check: str, change: dict, text:
 
 
 def test_every_check_is_broken_here() -> None:
-    assert set(BROKEN) == {verdict.check for verdict in run_checks(GOOD, CONFIG)}
+    assert {*BROKEN, "base"} == {verdict.check for verdict in run_checks(GOOD, CONFIG)}
 
 
 @pytest.mark.parametrize(
@@ -190,6 +198,12 @@ def test_every_check_is_broken_here() -> None:
     [
         ("pedal", guards(pedal_topic=""), "no dead-man pedal is configured"),
         ("sole commander", guards(sole_commander=False), "does not watch for one"),
+        ("base", {"local": PoseStream(WatchedTopic("PSM1/local/setpoint_cp"))}, "stays unnoticed"),
+        ("base", {"local": pose(is_rotation=False)}, "nothing usable arrives on"),
+        ("base", {"local": pose(rotation=LEANING)}, "z of the base leans by 3.0 degrees"),
+        ("base", {"setpoint": pose(rotation=LEANING)}, "at (0.0000, -0.0052, -0.0028) m, turned"),
+        ("reach", {"reach": None}, "PSM1/inverse_kinematics does not answer"),
+        ("reach", {"reach": {"tip": "no solution"}}, "refuses the present pose: no solution"),
         ("calibration", {"segmentation": SegmentationConfig()}, "not calibrated to each other"),
         ("parameters", {"differences": {}}, "no file to compare"),
         ("reference", {"success": True}, "the goal is reached already"),
@@ -207,7 +221,7 @@ def test_nothing_seen_fails_in_every_check_that_needs_something() -> None:
     failed = {
         verdict.check for verdict in run_checks(Findings(), CONFIG) if verdict.level == FAILED
     }
-    may_pass = {"sole commander", "model", "diagnostics"}  # absence is what they look for
+    may_pass = {"sole commander", "model", "diagnostics", "reach"}  # absence may be as it must be
     assert failed == set(BROKEN) - may_pass
 
 
@@ -228,3 +242,11 @@ def test_the_edge_of_the_workspace_and_of_the_tracking_error_is_allowed() -> Non
         GOOD, setpoint=pose(0.05, 0.02, -0.1), measured=pose(0.05, 0.02, -0.1095)
     )
     assert of("arm pose", findings).level == OK
+
+
+def test_a_base_that_is_turned_about_the_normal_of_the_table_is_shown() -> None:
+    half = math.radians(45.0)
+    turned = pose(rotation=(0.0, 0.0, math.sin(half), math.cos(half)))
+    found = of("base", dataclasses.replace(GOOD, setpoint=turned))
+    assert found.level == OK
+    assert "PSM1_base at (0.0500, 0.0500, 0.0000) m, turned by 90.0 degrees" in found.found

@@ -46,6 +46,7 @@ FILE = f"""
 """
 RED, GREEN, BLUE, GREY = (200, 20, 20), (20, 180, 40), (20, 40, 200), (90, 90, 90)
 MAY_PUBLISH = {"/rosout", "/parameter_events"}
+KINEMATICS = "crtk_msgs/srv/QueryInverseKinematics"
 PARAMETERS = "rcl_interfaces/srv/GetParameters"
 
 
@@ -120,7 +121,7 @@ def verdicts(child: subprocess.Popen[str]) -> tuple[int, dict[str, str], str]:
     """Exit code, the line of each check that is not ok, and stderr."""
     out, errors = child.communicate(timeout=40)
     *lines, end = out.splitlines() or [""]
-    assert end.startswith("preflight: ") and len(lines) == 13, out + errors
+    assert end.startswith("preflight: ") and len(lines) == 15, out + errors
     assert child.returncode == int("FAILED: no episode" in end)
     return child.returncode, {x[8:23].strip(): x for x in lines if not x.startswith("ok ")}, errors
 
@@ -151,7 +152,7 @@ def test_all_is_well_and_nothing_that_moves_is_sent_or_even_offered(
     code, found, errors = verdicts(child)
     assert code == 0 and set(found) == {"model"}, found
     assert errors == ""
-    assert asked == {PARAMETERS}, "it was looked at, and calls nothing else"
+    assert asked == {PARAMETERS, KINEMATICS}, "it was looked at, and calls nothing else"
     assert offered <= MAY_PUBLISH
     assert (arm.commands, arm.moves, arm.holds) == ([], moves, holds)
 
@@ -193,6 +194,15 @@ def test_nodes_that_run_with_other_numbers_than_the_files(
     found = failed(well.bench, other)
     assert set(found) == {"parameters"}
     assert "arm_node: limits.max_step is 0.015, the file says 0.005" in found["parameters"]
+
+
+def test_a_box_whose_corners_are_out_of_reach(well: Table, file: Path) -> None:
+    well.arm.reach, reach = 0.08, well.arm.reach
+    found = failed(well.bench, file)
+    well.arm.reach = reach
+    assert set(found) == {"reach"}
+    assert "(-0.05, 0.07): beyond a joint limit; (0.05, 0.07)" in found["reach"]
+    assert "-0.06" not in found["reach"]
 
 
 def test_a_robot_that_is_not_there(well: Table, file: Path) -> None:

@@ -66,7 +66,7 @@ class ArmNode(LifecycleNode):
         self._controller = ArmController(self._arm, config, self._guard_topics.guards)
         for topic in (topics.PLAN, topics.RETREAT):  # both pass the same filter
             self.create_subscription(Plan, topic, self._on_plan, qos.RELIABLE)
-        self._serve("arm", self._controller.rearm, "armed")
+        self._serve("arm", self._rearm, "armed")
         self._serve("disarm", lambda: self._stop(f"disarmed {OPERATOR}"), "holding")
         self._serve("stop", lambda: self._stop(f"stopped {OPERATOR}"), "holding")
         self._serve("pause", self._pause, "no further plan is accepted")
@@ -156,6 +156,13 @@ class ArmNode(LifecycleNode):
             return response
 
         self.create_service(Trigger, f"~/{name}", answer)
+
+    def _rearm(self) -> str:
+        self._guard_topics.before_arming()
+        reason = self._controller.rearm()
+        if not reason:
+            self._guard_topics.after_arming()
+        return reason
 
     def _stop(self, reason: str) -> str:
         self._controller.stop(reason)

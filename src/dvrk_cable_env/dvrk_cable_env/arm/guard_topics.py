@@ -1,4 +1,4 @@
-"""Connects the guards to ROS: pedal and teleoperation topics, and the publishers in the graph."""
+"""Connects the guards to ROS: their topics, and the publishers in the graph."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from collections.abc import Iterator
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, Float64
 
-from dvrk_cable_env.arm.guards import DeadMan, Guard, GuardConfig, SoleCommander, Teleoperation
+from dvrk_cable_env.arm.guards import (
+    DeadMan,
+    Guard,
+    GuardConfig,
+    SoleCommander,
+    SpeedRatio,
+    Teleoperation,
+)
 from ls3_common import qos, topics
 
 LOOK_PERIOD = 0.25
@@ -31,7 +38,7 @@ class GuardTopics:
 
     def __init__(self, node: Node, arm: str, config: GuardConfig) -> None:
         """Subscribe on `node` on behalf of the guards of the arm with this CRTK name."""
-        self._node = node
+        self._node, self._config = node, config
         self._motion_topics = [topics.arm(arm, name) for name in MOTION_TOPICS]
         self._sole = SoleCommander() if config.sole_commander else None
         self._watched: dict[str, DeadMan | Teleoperation] = {}
@@ -54,8 +61,9 @@ class GuardTopics:
                     lambda message, console=console: console.receive(message.data),
                     profile,
                 )
-        sole: list[Guard] = [self._sole] if self._sole else []
-        self.guards: list[Guard] = [*sole, *self._watched.values()]
+        self._ratio = self._watch_ratio(arm, config.speed_ratio) if config.speed_ratio else None
+        single: list[Guard] = [guard for guard in (self._sole, self._ratio) if guard]
+        self.guards: list[Guard] = [*single, *self._watched.values()]
         node.create_timer(LOOK_PERIOD, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.look()
 
@@ -65,6 +73,32 @@ class GuardTopics:
             watched.present = self._node.count_publishers(topic) > 0
         if self._sole:
             self._sole.see(self._other_publishers())
+        if self._ratio:
+            self._ratio.present = self._ratios.get_subscription_count() > 0
+
+    def before_arming(self) -> None:
+        """Look anew, and forget what the arm confirmed for an earlier ~/arm."""
+        self.look()
+        if self._ratio:
+            self._ratio.ask()
+
+    def after_arming(self) -> None:
+        """Send the armed arm what it must confirm before it moves."""
+        if self._ratio:
+            self._ratios.publish(Float64(data=self._config.speed_ratio))
+
+    def _watch_ratio(self, arm: str, ratio: float) -> SpeedRatio:
+        guard = SpeedRatio(ratio)
+        self._ratios = self._node.create_publisher(
+            Float64, topics.arm(arm, "trajectory_j/set_ratio"), qos.RELIABLE
+        )
+        self._node.create_subscription(
+            Float64,
+            topics.arm(arm, "trajectory_j/ratio"),
+            lambda message: guard.receive(message.data),
+            qos.LATCHED,
+        )
+        return guard
 
     def _other_publishers(self) -> Iterator[str]:
         own = (self._node.get_namespace(), self._node.get_name())

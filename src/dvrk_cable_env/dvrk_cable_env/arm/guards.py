@@ -42,6 +42,13 @@ class GuardConfig:
     sole_commander: bool = parameter(
         True, description="refuse while another node publishes on the arm's motion topics"
     )
+    speed_ratio: float = parameter(
+        0.0,
+        description="share of the arm's full speed and acceleration of its own trajectories, sent "
+        "to trajectory_j/set_ratio at ~/arm; the arm keeps this share afterwards; 0: not sent",
+        low=0.0,
+        high=1.0,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,3 +155,42 @@ class SoleCommander:
             return None
         reason = f"the arm has another commander: {', '.join(self._publishers)}"
         return Objection(reason, latches=True, foreign=True)
+
+
+class SpeedRatio:
+    """Forbids motions until the arm has confirmed the share of full speed that it was sent.
+
+    present: whether the arm subscribes to the share; `guard_topics` sets it.
+    """
+
+    def __init__(self, ratio: float) -> None:
+        """Guard that the arm's trajectories run at `ratio` (0 to 1) of their full speed."""
+        self._ratio = ratio
+        self._reported: float | None = None
+        self._confirmed = False
+        self.present = False
+
+    def ask(self) -> None:
+        """Forget that the share was confirmed; it is sent anew."""
+        self._confirmed = False
+
+    def receive(self, ratio: float) -> None:
+        """Take the share that the arm reports."""
+        self._reported = ratio
+        self._confirmed = self._confirmed or self._is_met()
+
+    def _is_met(self) -> bool:
+        return self._reported is not None and abs(self._reported - self._ratio) < 1e-3
+
+    def objection(self) -> Objection | None:
+        """Return why the arm may not move now; None if it moves at the share that was sent."""
+        if not self.present:
+            reason = "the arm takes no trajectory_j/set_ratio: set guards.speed_ratio to 0"
+            return Objection(reason, latches=True)
+        if self._is_met():
+            return None
+        if self._confirmed:
+            reason = f"the speed ratio of the arm was changed from {self._ratio:g}"
+            return Objection(f"{reason}: ~/arm sends it again", latches=True)
+        reason = f"the arm has not confirmed the speed ratio {self._ratio:g}"
+        return Objection(f"{reason}, which ~/arm sends")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import deque
 from collections.abc import Callable
@@ -127,7 +128,11 @@ class ArmReports:
                 continue
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
-            self._listening[topic] = known[0], self._hear(topic, level, TEXTS[known[0]])
+                del self._listening[topic]
+                continue  # the executor may still hold the subscription: the next look goes on
+            # a type that the process may not have yet, or any more, must not end arm_node
+            with contextlib.suppress(RuntimeError):
+                self._listening[topic] = known[0], self._hear(topic, level, TEXTS[known[0]])
 
     def _hear(self, topic: str, level: str, kind: Any) -> Any:
         def take(message: Any) -> None:

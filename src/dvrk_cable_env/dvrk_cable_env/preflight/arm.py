@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from dvrk_cable_env.arm.limits import AXES, ArmLimits
+from dvrk_cable_env.arm.pose import IDENTITY, angle, base_of
 from dvrk_cable_env.preflight.findings import (
     FAILED,
     OK,
@@ -18,6 +19,11 @@ from dvrk_cable_env.preflight.findings import (
     PoseStream,
     PreflightConfig,
 )
+
+MAX_LEAN = math.radians(2.0)
+"""Angle between the z axes of the arm's base and of its poses above which the operator is asked."""
+TIP = "tip"
+"""The present pose among the places of `Findings.reach`."""
 
 
 def arm_state(findings: Findings, _config: PreflightConfig) -> CheckResult:
@@ -83,6 +89,46 @@ def _pose_fault(pose: PoseStream, frame: str, limits: ArmLimits) -> tuple[str, s
         do = f"guide the tip into {limits.low} to {limits.high} m, or measure the box again"
         return what, do
     return None
+
+
+def base(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """Show where the arm's base is in the frame of its poses; warn if their z axes differ.
+
+    With a camera arm, poses are in the camera's frame. A step (dx, dy) then goes up or down, unless
+    z of that frame is the normal of the table, which nobody but the operator knows.
+    """
+    setpoint, local = findings.setpoint, findings.local
+    if not (setpoint.position and local.position and setpoint.is_rotation and local.is_rotation):
+        what = f"nothing usable arrives on {local.stream.topic}: a base that moves stays unnoticed"
+        do = "see that no camera arm and no setup joint moves the frame of setpoint_cp"
+        return CheckResult("base", WARNING, what, do)
+    found = base_of(setpoint.pose, local.pose)
+    place = ", ".join(f"{value:.4f}" for value in found.position)
+    turn = math.degrees(angle(found.rotation, IDENTITY))
+    what = f"{local.frame} at ({place}) m, turned by {turn:.1f} degrees in {setpoint.frame}"
+    lean = math.acos(min(1.0, max(-1.0, found.rotate((0.0, 0.0, 1.0))[2])))
+    if not lean <= MAX_LEAN:
+        what = f"{what}; z of the base leans by {math.degrees(lean):.1f} degrees"
+        do = "see that z of limits.frame is the table's normal (docs/robot.md, section 2)"
+        return CheckResult("base", WARNING, what, do)
+    return CheckResult("base", OK, what)
+
+
+def reach(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """Check that the arm's own inverse kinematics reaches every corner of the workspace."""
+    places = findings.reach
+    if places is None:
+        topic = f"{findings.arm_name}/inverse_kinematics"
+        do = "guide the tip to every corner of the box"
+        return CheckResult("reach", WARNING, f"{topic} does not answer", do)
+    if places.get(TIP):
+        what = f"inverse_kinematics refuses the present pose: {places[TIP]}"
+        return CheckResult("reach", WARNING, what, "guide the tip to every corner of the box")
+    missed = [f"{place}: {reason}" for place, reason in places.items() if reason]
+    if missed:
+        do = "make the box smaller, or arm at another height or orientation of the tool"
+        return CheckResult("reach", FAILED, f"out of reach: {'; '.join(missed)}", do)
+    return CheckResult("reach", OK, "every corner of the box, at the present height")
 
 
 def commander(findings: Findings, _config: PreflightConfig) -> CheckResult:

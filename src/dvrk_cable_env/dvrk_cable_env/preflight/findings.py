@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dvrk_cable_env.arm.arm import ArmConfig
+from dvrk_cable_env.arm.pose import IDENTITY, Pose
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from ls3_common.parameters import parameter
 
@@ -136,12 +137,19 @@ class PoseStream:
 
     stream: the topic's messages. frame: of the pose. position: tip (x, y, z) in that frame, m.
     is_rotation: whether the orientation is a unit quaternion.
+    rotation: the orientation, a quaternion (x, y, z, w).
     """
 
     stream: WatchedTopic
     frame: str = ""
     position: tuple[float, ...] = ()
     is_rotation: bool = True
+    rotation: tuple[float, ...] = IDENTITY
+
+    @property
+    def pose(self) -> Pose:
+        """Position and orientation, m."""
+        return Pose(self.position, self.rotation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +181,8 @@ class Findings:
     arm_name: CRTK name of the arm listened to. arm_simulated: use_sim_time of arm_node.
     differences: parameters that differ from the file, one line each, by node.
     state, is_homed, is_busy: CRTK's operating state. setpoint, measured: the arm's poses.
+    local: the setpoint relative to the arm's base. reach: why the arm's inverse kinematics refuses
+    a place of the workspace (empty: does not), by place; None if the arm has no such service.
     moving: whether arm_node reports a motion. commanders: other nodes that publish motions.
     pedal_present, pedal_heard: whether the pedal has a publisher, and whether it sent a message.
     teleoperation: objections of the teleoperation guards.
@@ -201,6 +211,8 @@ class Findings:
     is_busy: bool = False
     setpoint: PoseStream = PoseStream(WatchedTopic("setpoint_cp"))
     measured: PoseStream = PoseStream(WatchedTopic("measured_cp"))
+    local: PoseStream = PoseStream(WatchedTopic("local/setpoint_cp"))
+    reach: Mapping[str, str] | None = None
     moving: bool = False
     commanders: tuple[str, ...] = ()
     pedal_present: bool = False

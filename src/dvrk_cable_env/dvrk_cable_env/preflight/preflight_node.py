@@ -20,12 +20,12 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Image, Joy
+from sensor_msgs.msg import Image, JointState, Joy
 
 from crtk_msgs.msg import OperatingState
 from dvrk_cable_env.arm.arm import ArmConfig
 from dvrk_cable_env.arm.guard_topics import MOTION_TOPICS, GuardTopics
-from dvrk_cable_env.arm.messages import is_rotation
+from dvrk_cable_env.arm.messages import is_rotation, to_pose
 from dvrk_cable_env.camera.lens_topic import LensTopic
 from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_frames import camera_topic
@@ -45,6 +45,7 @@ from dvrk_cable_env.preflight.findings import (
     PoseStream,
     PreflightConfig,
 )
+from dvrk_cable_env.preflight.reach import Reach
 from dvrk_cable_env.preflight.topics import RemoteParameters, TopicListener
 from ls3_common import qos, topics
 from ls3_common.parameters import build, leaves
@@ -91,6 +92,9 @@ class PreflightNode(Node):
         self._state = listener(OperatingState, self._arm_topic("operating_state"), qos.CHANGES)
         self._setpoint = listener(PoseStamped, self._arm_topic("setpoint_cp"), qos.NEWEST)
         self._measured = listener(PoseStamped, self._arm_topic("measured_cp"), qos.NEWEST)
+        self._local = listener(PoseStamped, self._arm_topic("local/setpoint_cp"), qos.NEWEST)
+        self._joints = listener(JointState, self._arm_topic("setpoint_js"), qos.NEWEST)
+        self._reach = Reach(self, self._arm_name)
         self._complaints: dict[str, str] = {}
         self.create_subscription(
             DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.RELIABLE
@@ -143,10 +147,14 @@ class PreflightNode(Node):
         arm = self._read("arm_node", ArmConfig)
         if arm is not None and self._console is None:
             guards = arm.guards
-            console = dataclasses.replace(guards, sole_commander=False, pedal_topic="")
+            console = dataclasses.replace(
+                guards, sole_commander=False, pedal_topic="", speed_ratio=0.0
+            )
             self._console = GuardTopics(self, self._arm_name, console)
             if guards.pedal_topic:
                 self.create_subscription(Joy, guards.pedal_topic, self._on_pedal, qos.BEST_EFFORT)
+        if arm is not None and self._setpoint.newest and self._joints.newest:
+            self._reach.ask(arm.limits, self._setpoint.newest, self._joints.newest)
         wall = time.monotonic()
         if self._watched is None:
             if self._complete() or wall > self._begin + self._config.timeout:
@@ -164,7 +172,7 @@ class PreflightNode(Node):
         lens = self._lens
         known = lens is None or lens.calibration is not None
         answered = all(self._remotes[name].values() is not None for name in NODES)
-        return known and received and answered
+        return known and received and answered and self._reach.done
 
     def _finish(self, begin: int) -> None:
         results = run_checks(self._findings(begin), self._config)
@@ -206,6 +214,8 @@ class PreflightNode(Node):
             is_busy=bool(state and state.is_busy),
             setpoint=_pose(self._setpoint),
             measured=_pose(self._measured),
+            local=_pose(self._local),
+            reach=self._reach.places(),
             moving=bool(motion and motion.moving),
             commanders=tuple(self._commanders()),
             pedal_present=bool(pedal and self.count_publishers(self.resolve_topic_name(pedal))),
@@ -253,9 +263,14 @@ def _pose(listener: TopicListener) -> PoseStream:
     newest = listener.newest
     if newest is None:
         return PoseStream(listener.stream())
-    place = newest.pose.position
-    position = (place.x, place.y, place.z)
-    return PoseStream(listener.stream(), newest.header.frame_id, position, is_rotation(newest))
+    found = to_pose(newest)
+    return PoseStream(
+        listener.stream(),
+        newest.header.frame_id,
+        found.position,
+        is_rotation(newest),
+        found.rotation,
+    )
 
 
 def main() -> None:
