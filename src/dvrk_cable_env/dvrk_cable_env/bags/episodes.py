@@ -16,8 +16,9 @@ import numpy as np
 from dvrk_cable_env.bags.frames import CameraFrame, Labeller, bag_frames
 from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import BagFault, Streams
+from dvrk_cable_env.bags.rules import Rules
 from dvrk_cable_env.bags.segments import SLACK, Segment
-from dvrk_cable_env.bags.steps import Rules, make_steps
+from dvrk_cable_env.bags.steps import make_steps
 from dvrk_cable_env.bags.streams import JUMP
 from dvrk_cable_env.bags.video import Gap, RecordedVideo, video_frames
 

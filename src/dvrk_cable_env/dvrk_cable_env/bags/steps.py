@@ -1,145 +1,23 @@
 """Chooses the frames of an episode that are its states, and finds the actions between them.
 
-`CommandSteps` follows the recorded commands of arm_node: one step for each command that was carried
-out. The state after a step is the first frame after the motion's end and a rest, as in
-episode_node. `SetpointSteps` serves an arm that a person moves by other means, without commands on
-a topic: states at the policy's period, actions from differences of the setpoint between states.
+`CommandSteps` follows the recorded commands of arm_node. `SetpointSteps` serves an arm that a
+person moves by other means, without commands on a topic: states at the policy's period, actions
+from differences of the setpoint between states.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from dvrk_cable_env.arm.limits import AXES, ROUNDING, ArmLimits
+from dvrk_cable_env.arm.limits import AXES, ROUNDING
+from dvrk_cable_env.bags.command_steps import CommandSteps
 from dvrk_cable_env.bags.frames import CameraFrame
-from dvrk_cable_env.bags.records import (
-    BagFault,
-    RecordedCommand,
-    RecordedMotion,
-    Streams,
-    TopicNames,
-)
-from dvrk_cable_env.bags.segments import SLACK, Segment
-from dvrk_cable_env.camera.segmentation import SegmentationConfig
+from dvrk_cable_env.bags.records import BagFault, Streams
+from dvrk_cable_env.bags.rules import Rules, late_frame
+from dvrk_cable_env.bags.segments import Segment
 
 CLUTCHED_MOTION = 0.002
 """Metres by which the setpoint may move while the operator is clutched."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How episodes are made from a bag.
-
-    names: topics to read. actions: source of the actions, `commands`, `setpoints`, or `auto` for
-    whichever the episode has. settle: rest between a motion and its frame, as in episode_node, s.
-    period: time between states with `setpoints`, s. max_gap: longest delay of a frame after it was
-    due, s. max_skew: longest time from a frame to the nearest setpoint, s. plane: largest distance
-    of the tip from its mean height, m. limits: of the arm. segmentation: crop and colour ranges.
-    """
-
-    names: TopicNames = field(default_factory=TopicNames)
-    actions: str = "auto"
-    settle: float = 0.1
-    period: float = 0.5
-    max_gap: float = 1.0
-    max_skew: float = 0.1
-    plane: float = 0.003
-    limits: ArmLimits = field(default_factory=ArmLimits)
-    segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
-
-
-class CommandSteps:
-    """Finds states and actions of an episode from the commands and the ends of their motions.
-
-    The caller offers frames in order: `wants` says whether a frame is the next state, `take`
-    confirms it, and `actions` returns the actions between the states.
-
-    unfinished: whether the episode's last step may be missing.
-    """
-
-    kind = "commands"
-
-    def __init__(self, segment: Segment, streams: Streams, rules: Rules) -> None:
-        """Find when each state's frame is due.
-
-        Raises:
-            BagFault: a command is missing, or the commands contradict each other.
-        """
-        self._rules = rules
-        commands = segment.commands
-        _refuse_missing_end(segment, streams.motions)
-        first = segment.first_request.stamp if segment.first_request else commands[0].image_stamp
-        self._due = [first]
-        self._actions: list[np.ndarray] = []
-        self._first_log = commands[0].log
-        self._taken = 0
-        self.unfinished = segment.unfinished
-        if len({command.frame for command in commands}) > 1:
-            frames = ", ".join(sorted({command.frame for command in commands}))
-            raise BagFault(f"commands of more than one arm or frame: {frames}")
-        for step, command in enumerate(commands):
-            if command.step != step:
-                raise BagFault(f"the command of step {step} is missing")
-            held = command.outcome == "held"
-            if not held and len(command.sent) != AXES:
-                raise BagFault(f"step {step} sent {len(command.sent)} numbers, not {AXES}")
-            until = commands[step + 1].log if step + 1 < len(commands) else segment.end
-            end = command.stamp if held else _end(streams.motions, command, until)
-            if end:
-                self._due.append(end + int(rules.settle * 1e9))
-            elif step + 1 < len(commands):
-                # the motion's end was not recorded, but the next command's frame is from after it
-                self._due.append(commands[step + 1].image_stamp)
-            else:
-                self.unfinished = True  # nothing shows that the last step ended
-                break
-            self._actions.append(np.asarray([0.0] * AXES if held else command.sent, np.float32))
-        if any(a > b for a, b in zip(self._due, self._due[1:], strict=False)):
-            raise BagFault("the robot's clock jumped back during the episode")
-
-    @property
-    def complete(self) -> bool:
-        """Whether all states have been taken."""
-        return self._taken == len(self._due)
-
-    def wants(self, frame: CameraFrame) -> bool:
-        """Whether this frame is the next state.
-
-        Raises:
-            BagFault: no frame was recorded in time.
-        """
-        if self.complete:
-            return False
-        late = frame.stamp - self._due[self._taken]
-        gap = late > self._rules.max_gap * 1e9
-        if self._taken == 0:  # an earlier frame may carry the stamp of another clock
-            return late >= 0 and not gap and frame.log <= self._first_log + SLACK
-        if gap:
-            raise _late(self._taken, late)
-        return late >= 0
-
-    def take(self, _frame: CameraFrame) -> None:
-        """Count the frame that `wants` accepted: it was usable."""
-        self._taken += 1
-
-    def actions(self, frames: list[tuple[int, int]]) -> tuple[np.ndarray, float]:
-        """Return the actions, float32 (T, 2), m, and the largest delay of a frame (s).
-
-        Args:
-            frames: (stamp, log) of the T + 1 states, ns.
-
-        Raises:
-            BagFault: frames of states are missing.
-        """
-        if 0 < len(frames) == len(self._due) - 1:
-            self.unfinished = True
-        elif len(frames) != len(self._due):
-            raise BagFault(f"{len(self._due) - len(frames)} of {len(self._due)} frames are missing")
-        late = [stamp - due for (stamp, _), due in zip(frames, self._due, strict=False)]
-        return np.array(self._actions[: len(frames) - 1]).reshape(-1, AXES), max(late) / 1e9
 
 
 class SetpointSteps:
@@ -175,7 +53,7 @@ class SetpointSteps:
         self._paused, self._last = False, frame.stamp
         late = frame.stamp - self._due
         if late > self._rules.max_gap * 1e9:
-            raise _late(0, late)
+            raise late_frame(0, late)
         return late >= 0
 
     def take(self, frame: CameraFrame) -> None:
@@ -259,32 +137,6 @@ def make_steps(segment: Segment, streams: Streams, rules: Rules) -> CommandSteps
     return SetpointSteps(segment, streams, rules)
 
 
-def _refuse_missing_end(segment: Segment, motions: list[RecordedMotion]) -> None:
-    """Refuse an episode that went on after its last recorded command: a violation may be lost."""
-    last = segment.commands[-1]
-    if segment.unfinished:
-        return
-    first = bisect_left(motions, last.log, key=lambda motion: motion.log)
-    for motion in motions[first:]:
-        if motion.log > segment.end:
-            break
-        follows = motion.episode == last.episode and motion.step > last.step
-        if follows and motion.moving:
-            raise BagFault(f"the command of step {motion.step} is missing")
-
-
-def _end(motions: list[RecordedMotion], command: RecordedCommand, until: int) -> int:
-    """Stamp of the end of a command's motion (ns); 0 if none was recorded before `until` (ns)."""
-    first = bisect_left(motions, command.log - SLACK, key=lambda motion: motion.log)
-    for motion in motions[first:]:
-        if motion.log > until + SLACK:
-            break
-        same_step = (motion.episode, motion.step) == (command.episode, command.step)
-        if same_step and not motion.moving and motion.stamp >= command.stamp:
-            return motion.stamp
-    return 0
-
-
 def _nearest(stamps: np.ndarray, times: np.ndarray) -> float:
     """Longest time (s) from any of `times` (ns) to the nearest of `stamps` (ns)."""
     if not len(stamps):
@@ -293,8 +145,3 @@ def _nearest(stamps: np.ndarray, times: np.ndarray) -> float:
     left = (right - 1).clip(0)
     gaps = np.minimum(np.abs(stamps[right] - times), np.abs(stamps[left] - times))
     return float(gaps.max()) / 1e9
-
-
-def _late(state: int, late: int) -> BagFault:
-    gap = f"{f'for state {state} ' if state else ''}for {late / 1e9:.3g} s"
-    return BagFault(f"no frame {gap}: frames were lost, or the clock jumped forward")

@@ -14,8 +14,8 @@ import numpy as np
 
 from dvrk_cable_env.bags.episodes import BagEpisode, read_episodes
 from dvrk_cable_env.bags.reading import Bag
+from dvrk_cable_env.bags.rules import Rules
 from dvrk_cable_env.bags.segments import Segment, find_segments
-from dvrk_cable_env.bags.steps import Rules
 from dvrk_cable_env.bags.streams import read_streams
 from dvrk_cable_env.bags.video import RecordedVideo
 from ls3.data.data_labels import Correction

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.bags.records import TopicNames
-from dvrk_cable_env.bags.steps import Rules
+from dvrk_cable_env.bags.rules import Rules
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from ls3_common import parameters
 from ls3_common.domain import DomainSpec, taken
