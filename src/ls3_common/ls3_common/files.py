@@ -23,6 +23,36 @@ from ls3_common.errors import DataError
 LEFTOVER_AGE_S = 24 * 3600.0
 """Age from which a temporary file of another computer, boot or container is taken for a leftover.
 Whether its writer still runs cannot be seen from here."""
+AGAIN = "then run the same command again: it continues after what was saved last"
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"make room, {AGAIN}"),
+    errno.EROFS: f"make the disk writable, or give another place, {AGAIN}",
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM),
+        "correct the permissions, run the command as the owner, or give another place",
+    ),
+    errno.EFBIG: f"raise the limit for files (ulimit -f), {AGAIN}",
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE), "close other files, or raise the limit: ulimit -n"
+    ),
+    errno.EIO: "the disk reports a fault: keep the file, and check the disk",
+    **dict.fromkeys(
+        (errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN),
+        "the network disk does not answer: mount it again",
+    ),
+    **dict.fromkeys(
+        (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
+        "a file stands where a directory is expected, or the reverse: give another path",
+    ),
+    errno.ENAMETOOLONG: "give a shorter path",
+}
+"""What a person can do about an error of the system, by its number. No entry calls a file damaged:
+the file's content was not seen."""
+POINTERS = {
+    b"version https://git-lfs.": ("Git LFS", "fetch the content: git lfs pull"),
+    b"/annex/objects/": ("git-annex", "fetch the content: git annex get"),
+}
+"""How a file begins that stands for another file's content, with its program and the remedy."""
 _numbers = itertools.count()
 
 
@@ -40,18 +70,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
     The caller may also make a directory, if no directory or an empty one is at `path`.
 
     Raises:
-        OSError: the file cannot be written; the old one is still there.
+        OSError: the file cannot be written; the old one is still there. The error names the file.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not (target.is_file() or target.is_dir()):
         yield target
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _delete_leftovers(target)
-    mark = f"{os.getpid()}-{next(_numbers)}.{_process_space()}"
-    part = target.with_name(f".{target.stem}.{mark}.part{target.suffix}")
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _delete_leftovers(target)
+        mark = f"{os.getpid()}-{next(_numbers)}.{_process_space()}"
+        part = target.with_name(f".{target.stem}.{mark}.part{target.suffix}")
+        with _replaced(target, part):
+            yield part
+
+
+@contextmanager
+def _replaced(target: Path, part: Path) -> Iterator[None]:
     try:
-        yield part
+        yield
         # there may be no old file, and some file systems have no permissions
         with contextlib.suppress(FileNotFoundError, PermissionError):
             part.chmod(target.stat().st_mode)
@@ -63,6 +100,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _sync(target.parent)
     finally:
         _delete(part)
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Name the file at `path` in errors of the system that name none, as those of a write do.
+
+    A temporary file of `replacing` is replaced by the file that a person knows.
+    """
+    try:
+        yield
+    except OSError as error:
+        of_part = str(error.filename).endswith(f".part{Path(path).suffix}")
+        if error.errno is not None and (error.filename is None or of_part):
+            error.filename = os.fspath(path)
+        raise
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -100,22 +152,47 @@ def read_bytes(path: str | Path) -> bytes:
 
     Raises:
         DataError: the file cannot be opened or read. The text gives the system's reason, and does
-            not call a file damaged whose content was never seen.
+            not call a file damaged whose content was never seen. Or the file only points to its
+            content.
     """
     try:
-        return Path(path).read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None
+    refuse_pointer(content, path)
+    return content
+
+
+def refuse_pointer(content: bytes, path: str | Path) -> None:
+    """Refuse the small file that Git LFS or git-annex leaves in the place of a large one.
+
+    Args:
+        content: the first bytes of the file, or all.
+        path: the file.
+
+    Raises:
+        DataError: the file only points to its content; the text says how to fetch the content.
+    """
+    for mark, (program, do) in POINTERS.items():
+        if content.startswith(mark):
+            what = f"a pointer of {program} and not the content, which was never fetched"
+            raise DataError(what, where=str(path), do=do)
 
 
 def unreadable(path: str | Path, error: OSError) -> DataError:
     """Return the error for a file that the operating system cannot read, with a remedy."""
-    do = {
-        errno.EACCES: "correct its permissions, or run the command as its owner",
-        errno.EMFILE: "close other files, or raise the limit: ulimit -n",
-        errno.EIO: "the disk reports a fault: keep the file, and check the disk",
-    }.get(error.errno or 0, "")
-    return DataError(f"cannot be read: {error.strerror or error}", where=str(path), do=do)
+    what = f"cannot be read: {error.strerror or error}"
+    return DataError(what, where=str(path), do=REMEDIES.get(error.errno or 0, ""))
+
+
+def refused_by_system(error: OSError) -> DataError:
+    """Return the error for anything that the operating system refuses, with a remedy."""
+    names = (name for name in (error.filename, error.filename2) if name is not None)
+    return DataError(
+        error.strerror or str(error),
+        where=", ".join(map(str, names)),
+        do=REMEDIES.get(error.errno or 0, "check the file, its directory and its disk"),
+    )
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

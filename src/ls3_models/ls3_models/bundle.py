@@ -20,7 +20,7 @@ import torch
 
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, DataError
-from ls3_common.files import unreadable, write_json
+from ls3_common.files import refuse_pointer, unreadable, write_json
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
 from ls3_models.formats import Content, Format
@@ -183,7 +183,7 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
 def _read(path: Path, name: str) -> bytes:
     """Read one of the two files of a bundle; raise DataError if it is missing or unreadable."""
     try:
-        return (path / name).read_bytes()
+        content = (path / name).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"no model here: {WEIGHTS} and {MANIFEST} are expected",
@@ -192,6 +192,8 @@ def _read(path: Path, name: str) -> bytes:
         ) from None
     except OSError as error:
         raise unreadable(path / name, error) from None
+    refuse_pointer(content, path / name)
+    return content
 
 
 def _sizes(

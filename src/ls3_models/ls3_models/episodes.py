@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,9 @@ import h5py
 import numpy as np
 
 from ls3_common.errors import DataError
-from ls3_common.files import read_bytes, replacing
+from ls3_common.files import read_bytes, unreadable
 from ls3_models.formats import Content, Format
-from ls3_models.hdf5 import DAMAGED, opened, read_array
+from ls3_models.hdf5 import DAMAGED, opened, read_array, replaced
 
 SUFFIX = ".h5"
 REPAIR = "delete the file, and run the command that collected it again: it fills the gap"
@@ -141,7 +142,7 @@ def write_episode(directory: str | Path, name: str, episode: Episode) -> Path:
         OSError: the file cannot be written.
     """
     path = Path(directory) / f"{name}{SUFFIX}"
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    with replaced(path) as file:
         for field_name, kind in ARRAYS.items():
             array = np.asarray(getattr(episode, field_name), kind)
             if field_name == "observations":
@@ -223,8 +224,19 @@ def _episode(content: Content) -> Episode:
 
 
 def list_episodes(directory: str | Path) -> list[Path]:
-    """List the episode files of a directory in the order of their names."""
-    return sorted(p for p in Path(directory).glob(f"*{SUFFIX}") if not p.name.startswith("."))
+    """List the episode files of a directory in the order of their names.
+
+    Raises:
+        DataError: the directory cannot be read.
+    """
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise unreadable(directory, error) from None
+    found = sorted(n for n in names if n.endswith(SUFFIX) and not n.startswith("."))
+    return [Path(directory) / name for name in found]
 
 
 def read_episodes(directory: str | Path) -> list[Episode]:

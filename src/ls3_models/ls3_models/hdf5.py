@@ -1,13 +1,19 @@
-"""Reads untrusted HDF5 files, with bounded memory and time, and without access to other files."""
+"""Reads untrusted HDF5 files, with bounded memory and time, and without access to other files.
+
+Files are written from memory: HDF5 itself may crash the process if the disk fills up.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import h5py
 import numpy as np
+
+from ls3_common.files import write_bytes
 
 MAX_BYTES = 1 << 30
 """Largest array. 1,000 steps of nine channels of 128 x 128 pixels take a seventh of this."""
@@ -16,6 +22,23 @@ DAMAGED = (
     *(RuntimeError, OverflowError, AttributeError),
 )
 """The exceptions that h5py raises if the content is damaged."""
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[h5py.File]:
+    """Give the caller an empty HDF5 file, which replaces the file at `path` when the block ends.
+
+    The file is made in memory. Where HDF5 writes to a disk that fills up while a file is closed, it
+    raises errors that are not the system's, and may end the process later by a segmentation fault.
+
+    Raises:
+        OSError: the file cannot be written; the old one is still there.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
+        yield file
+        file.flush()
+        content = file.id.get_file_image()
+    write_bytes(path, content)
 
 
 @contextmanager

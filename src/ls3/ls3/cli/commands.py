@@ -6,8 +6,9 @@ executed: PyTorch alone takes seconds.
 
 from __future__ import annotations
 
-import errno
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from ls3.cli import data_commands, demonstrations
 from ls3.cli import study_commands as studies
 from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
 from ls3_common.errors import UserError
+from ls3_common.files import refused_by_system
 from ls3_common.progress import Interrupted
 
 if TYPE_CHECKING:
@@ -268,23 +270,23 @@ def run(arguments: list[str] | None = None) -> int:
 def guarded(work: Callable[[], None]) -> int:
     """Call `work` and return the exit code; a user's mistake or an interrupt prints no traceback.
 
-    Raises:
-        OSError: anything but a full or read-only disk.
+    So does everything that the operating system refuses: a full disk, a file of someone else.
     """
     try:
         work()
+        sys.stdout.flush()  # a full disk shows here at the latest
     except UserError as error:
         print(f"ls3: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader of the output, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise
-        print(
-            f"ls3: {error}\n  -> make room or make the disk writable, then run the same command "
-            "again: it continues after the last episode or update that was saved",
-            file=sys.stderr,
-        )
-        return 2
+        if error.errno is None:
+            raise  # a library's own error, not one of the system
+        refused = refused_by_system(error)
+        print(f"ls3: {refused}", file=sys.stderr)
+        return refused.exit_code
     except (Interrupted, KeyboardInterrupt):
         print("ls3: stopped; run the same command again to continue from here", file=sys.stderr)
         return 130
