@@ -22,7 +22,10 @@ from dvrk_cable_env.teleop.teleop_keys import Keys
 pytestmark = pytest.mark.background
 
 AXES, BUTTONS = [0.0, 0.0], [0] * 8
-START = JoyConfig().start_button
+START, DEAD_MAN = JoyConfig().start_button, JoyConfig().enable_button
+HELD = [int(index == DEAD_MAN) for index in range(8)]
+RIGHT = [-1.0, 0.0]
+"""Joy's left is +1."""
 
 
 def receive(
@@ -35,13 +38,76 @@ def buttons(*pressed: int) -> list[int]:
     return [int(index in pressed) for index in range(8)]
 
 
+def at_rest(**settings: Any) -> Joystick:
+    """A gamepad that was seen released."""
+    stick = Joystick(JoyConfig(**settings))
+    receive(stick)
+    return stick
+
+
 def test_a_stick_moves_the_tip_as_it_points() -> None:
-    stick = Joystick(JoyConfig())
-    receive(stick, [-1.0, 0.5])  # joy's left is +1
+    stick = at_rest()
+    receive(stick, [-1.0, 0.5], HELD)
     assert stick.deflection(0.0) == (1.0, 0.5)
     assert displacement(stick.deflection(0.0), 0.01) == pytest.approx((0.01, 0.005))
-    receive(stick, [0.1, -0.1])
+    receive(stick, [0.1, -0.1], HELD)
     assert stick.deflection(0.0) == NEUTRAL, "in the dead zone it is released"
+
+
+def test_a_stick_that_is_deflected_from_the_first_message_on_moves_nothing() -> None:
+    stick = Joystick(JoyConfig())
+    for _ in range(3):
+        receive(stick, RIGHT, HELD)
+        assert stick.deflection(0.0) == NEUTRAL
+        assert "stick was not seen released" in stick.reason
+    receive(stick, AXES, HELD)
+    receive(stick, RIGHT, HELD)
+    assert stick.deflection(0.0) == NEUTRAL, "the button was held from the first message on"
+    assert "dead-man button was not seen released" in stick.reason
+    receive(stick, RIGHT)
+    assert stick.deflection(0.0) == NEUTRAL
+    assert stick.reason == f"hold button {DEAD_MAN} (joy.enable_button) while the stick moves " \
+        "the arm"
+    receive(stick, RIGHT, HELD)
+    assert stick.deflection(0.0) == (1.0, 0.0)
+
+
+def test_a_gamepad_that_comes_back_deflected_after_a_silence_moves_nothing() -> None:
+    """A second member of the class: a driver that was started anew, or a lost radio link."""
+    for rests in (True, False):
+        stick = at_rest()
+        receive(stick, AXES if rests else RIGHT, HELD, now=10.0)
+        receive(stick, RIGHT, HELD, now=10.6)
+        assert stick.deflection(10.6) == NEUTRAL
+        receive(stick, now=10.7)
+        receive(stick, RIGHT, HELD, now=10.8)
+        assert stick.deflection(10.8) == (1.0, 0.0)
+
+
+def test_a_gamepad_that_is_deflected_after_a_bad_message_moves_nothing() -> None:
+    """A third member: what happened during the bad messages is unknown."""
+    stick = at_rest()
+    receive(stick, RIGHT, HELD)
+    with pytest.raises(InputFault):
+        receive(stick, [math.nan, 0.0], HELD)
+    receive(stick, RIGHT, HELD)
+    assert stick.deflection(0.0) == NEUTRAL
+    assert "not seen released" in stick.reason
+
+
+def test_without_a_dead_man_button_the_stick_must_still_be_seen_released() -> None:
+    stick = Joystick(JoyConfig(enable_button=-1))
+    receive(stick, RIGHT)
+    assert stick.deflection(0.0) == NEUTRAL
+    receive(stick)
+    receive(stick, RIGHT)
+    assert stick.deflection(0.0) == (1.0, 0.0)
+
+
+def test_a_marking_button_counts_after_a_silence() -> None:
+    """Without autorepeat a driver publishes on change only, and a mark moves nothing."""
+    stick = at_rest()
+    assert receive(stick, buttons=buttons(START), now=60.0) == ["start"]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +127,8 @@ def test_a_stick_moves_the_tip_as_it_points() -> None:
 def test_a_bad_message_moves_and_marks_nothing(
     axes: list[float], pressed: list[int], age: float, reason: str
 ) -> None:
-    stick = Joystick(JoyConfig())
-    receive(stick, [1.0, 0.0])
+    stick = at_rest()
+    receive(stick, [1.0, 0.0], HELD)
     assert stick.deflection(0.0) != NEUTRAL
     with pytest.raises(InputFault, match=reason):
         receive(stick, axes, pressed, age)
@@ -71,7 +137,8 @@ def test_a_bad_message_moves_and_marks_nothing(
 
 def test_silence_is_a_released_stick() -> None:
     stick = Joystick(JoyConfig())
-    receive(stick, [1.0, 0.0], now=10.0)
+    receive(stick, now=9.9)
+    receive(stick, [1.0, 0.0], HELD, now=10.0)
     assert stick.deflection(10.4) != NEUTRAL
     with pytest.raises(InputFault, match=r"no message from the joystick for 0\.5 s"):
         stick.deflection(10.6)
@@ -79,13 +146,14 @@ def test_silence_is_a_released_stick() -> None:
 
 
 def test_clutch_and_enable_buttons() -> None:
-    stick = Joystick(JoyConfig(enable_button=5))
+    stick = at_rest(enable_button=6, stop_button=5)
     receive(stick, [1.0, 0.0])
     assert stick.deflection(0.0) == NEUTRAL
-    receive(stick, [1.0, 0.0], buttons(5))
+    receive(stick, [1.0, 0.0], buttons(6))
     assert stick.deflection(0.0) != NEUTRAL
-    receive(stick, [1.0, 0.0], buttons(5, 4))
+    receive(stick, [1.0, 0.0], buttons(6, 4))
     assert stick.deflection(0.0) == NEUTRAL
+    assert not stick.reason, "who holds the clutch knows"
 
 
 def test_a_button_marks_when_it_goes_down_and_was_seen_up() -> None:
@@ -120,7 +188,7 @@ numbers = st.floats(allow_nan=True, allow_infinity=True, width=32)
 def test_no_message_asks_for_more_than_a_step(
     axes: list[float], pressed: list[int], age: float, silence: float, max_step: float
 ) -> None:
-    stick = Joystick(JoyConfig())
+    stick = at_rest(enable_button=-1)
     try:
         stick.receive(axes, pressed, age=age, now=0.0)
         deflection = stick.deflection(silence)

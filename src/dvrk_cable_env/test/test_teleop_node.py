@@ -18,6 +18,8 @@ from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 ARM, TELEOP = "dvrk_cable_env.arm.arm_node", "dvrk_cable_env.teleop.teleop_node"
 CLUTCH, FOOT = "/console/clutch", "/footpedals/camera"
 STEP = 0.004  # m
+HELD = [0, 0, 0, 0, 0, 1, 0, 0]
+"""The dead-man button alone."""
 QUIET = 0.8
 """Seconds in which a stick that worked would have moved the arm many times."""
 
@@ -63,9 +65,9 @@ class Person:
         return len(self.arm.moves)
 
     def drives(self) -> None:
-        """The stick moves the arm now."""
+        """The stick moves the arm now, with the dead-man button held."""
         before = self.moves()
-        self.axes = [-1.0, 0.0]
+        self.axes, self.buttons = [-1.0, 0.0], list(HELD)
         self.bench.until(lambda: self.moves() >= before + 2)
 
     def rests(self) -> None:
@@ -105,8 +107,10 @@ def test_a_step_beyond_the_arms_limit_is_refused_by_the_arm(
     person = Person(bench, arm)
     with bench.start(ARM, **lower), bench.start(TELEOP, max_step=0.05):
         bench.until(lambda: person.states and person.states[-1].ready)
+        bench.matched(person._joy)
+        time.sleep(0.3)  # the stick is seen released
         before = person.moves()
-        person.axes = [-1.0, 0.0]
+        person.axes, person.buttons = [-1.0, 0.0], list(HELD)
         text = "step refused: a step of 0.05 m, allowed 0.002 m"
         bench.until(lambda: person.said(text))
         person.rests()
@@ -140,7 +144,7 @@ def person(someone: Person) -> Person:
 
 def test_the_stick_moves_the_arm_by_steps_that_the_arm_node_judged(person: Person) -> None:
     commands, moves = len(person.commands), person.moves()
-    person.axes = [-1.0, 0.5]
+    person.axes, person.buttons = [-1.0, 0.5], list(HELD)
     person.bench.until(lambda: person.moves() >= moves + 4)
     person.axes = [0.0, 0.0]
     person.rests()
@@ -187,9 +191,22 @@ def test_the_clutch_pedal_lets_nothing_through(person: Person) -> None:
 
 def test_the_clutch_button_lets_nothing_through(person: Person) -> None:
     person.drives()
-    person.buttons = [0, 0, 0, 0, 1, 0, 0, 0]
+    person.buttons = [0, 0, 0, 0, 1, 1, 0, 0]
     person.rests()
-    person.buttons = [0] * 8
+    person.drives()
+
+
+def test_nothing_moves_without_the_dead_man_button_or_before_a_release(person: Person) -> None:
+    person.axes = [-1.0, 0.0]
+    person.bench.until(lambda: person.said("hold button 5 (joy.enable_button)"))
+    person.rests()
+    person.drives()
+    person.sends = False
+    person.bench.until(lambda: person.said("no message from the joystick"))
+    person.sends = True  # as it was when it fell silent
+    person.bench.until(lambda: person.said("stick was not seen released yet"))
+    person.rests()
+    person.restore()
     person.drives()
 
 

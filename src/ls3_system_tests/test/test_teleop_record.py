@@ -13,7 +13,7 @@ import pytest
 from ls3.cli.commands import run
 from ls3_models.episodes import list_episodes, read_episode
 
-START, STOP, SUCCESS, DISCARD = 7, 6, 0, 2  # joy's buttons of an Xbox controller
+START, STOP, SUCCESS, DISCARD, DEAD_MAN = 7, 6, 0, 2, 5  # joy's buttons of an Xbox controller
 STEP = 0.008  # m
 PATIENT = {  # a busy computer hurts no simulation
     "limits__max_image_age": 30.0,
@@ -44,7 +44,10 @@ class Gamepad:
         self.sent += 1
 
     def push(self, right: float, up: float) -> None:
+        """Deflect the stick with the dead-man button held, or let go of both."""
         self._axes = [-right, up, 0.0, 0.0, 0.0, 0.0]
+        held = (right, up) != (0.0, 0.0)
+        self._buttons = [int(held and index == DEAD_MAN) for index in range(11)]
 
     def press(self, button: int) -> None:
         """Down and up again, each long enough to be sent."""

@@ -1,6 +1,7 @@
 """The meaning of sticks, buttons and pedals: a displacement, a mark, the clutch. No ROS.
 
-No input lasts: a stick counts only while its messages keep arriving.
+No input lasts: a stick counts only while its messages keep arriving. No level is taken for a wish
+before it was seen at rest: a driver may report a full deflection before the first event.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class JoyConfig:
         0.15, description="largest deflection that counts as released", low=0.01, high=0.9
     )
     enable_button: int = parameter(
-        -1,
-        description="button that must be pressed for the stick to move the arm; -1: none",
+        5,
+        description="dead-man button, which must be held for the stick to move the arm; -1: none",
         low=-1,
         high=63,
     )
@@ -76,6 +77,9 @@ class Joystick:
     """Interprets the messages of a gamepad. Times are seconds of a steady clock.
 
     A deflection is (x, y), each in [-1, 1]; (1, 1) is a displacement of max_step on both axes.
+
+    reason: why a stick that is deflected moves nothing, for the person; empty if it moves the arm,
+        is released or is clutched.
     """
 
     def __init__(self, config: JoyConfig) -> None:
@@ -83,11 +87,16 @@ class Joystick:
         self._config = config
         self._pressed: dict[str, bool] = {}
         self._deflection, self._received = NEUTRAL, -math.inf
+        self._seen_released = {"stick": False, "dead-man button": False}
+        self.reason = ""
 
     def receive(
         self, axes: Sequence[float], buttons: Sequence[int], *, age: float, now: float
     ) -> list[str]:
         """Take one sensor_msgs/Joy.
+
+        The stick and the dead-man button count after each was seen released, since the first
+        message, the last invalid message and the last silence of `max_age`.
 
         A button marks when it goes down. A button that is down in the first message, or in the
         first valid message after an invalid one, does not mark: when it went down is unknown.
@@ -106,17 +115,39 @@ class Joystick:
         try:
             self._check(axes, buttons, age)
         except InputFault:
-            self._deflection, self._pressed = NEUTRAL, {}
+            self._pressed = {}
+            self._forget()
             raise
-        config, before = self._config, self._pressed
-        down = {
-            name: index >= 0 and buttons[index] == DOWN for name, index in config.buttons.items()
-        }
-        self._pressed = down
-        allowed = not down["clutch"] and (down["enable"] or config.enable_button < 0)
-        self._deflection = self._stick(axes) if allowed else NEUTRAL
-        self._received = now
+        if now - self._received > self._config.max_age:
+            self._forget()  # but no mark: without autorepeat, drivers publish on change only
+        before, down = self._pressed, self._down(buttons)
+        self._pressed, self._received = down, now
+        stick = self._stick(axes)
+        self._seen_released["stick"] |= stick == NEUTRAL
+        self._seen_released["dead-man button"] |= not down["enable"]
+        pulls = stick != NEUTRAL and not down["clutch"]
+        self.reason = self._refusal(down["enable"]) if pulls else ""
+        self._deflection = stick if pulls and not self.reason else NEUTRAL
         return [mark for mark in MARKS if down[mark] and before.get(mark) is False]
+
+    def _down(self, buttons: Sequence[int]) -> dict[str, bool]:
+        return {
+            name: index >= 0 and buttons[index] == DOWN
+            for name, index in self._config.buttons.items()
+        }
+
+    def _refusal(self, enabled: bool) -> str:
+        button = self._config.enable_button
+        for name, seen in self._seen_released.items():
+            if not seen:
+                return f"the joystick's {name} was not seen released yet: release it first"
+        if button >= 0 and not enabled:
+            return f"hold button {button} (joy.enable_button) while the stick moves the arm"
+        return ""
+
+    def _forget(self) -> None:
+        self._deflection, self.reason = NEUTRAL, ""
+        self._seen_released = dict.fromkeys(self._seen_released, False)
 
     @property
     def clutched(self) -> bool:
@@ -130,7 +161,7 @@ class Joystick:
             InputFault: the stick was deflected, and its messages have stopped.
         """
         if self._deflection != NEUTRAL and now - self._received > self._config.max_age:
-            self._deflection = NEUTRAL
+            self._forget()
             raise InputFault(f"no message from the joystick for {self._config.max_age:g} s")
         return self._deflection
 

@@ -107,7 +107,10 @@ class TeleopNode(Node):
         except InputFault as fault:
             self._warn("input", str(fault))
             return
-        self._health.stand("")
+        if self._joystick.reason:
+            self._warn("input", self._joystick.reason)
+        else:
+            self._health.stand("")
         for mark in marks:
             self._request_mark(mark)
 
