@@ -23,13 +23,24 @@ SHARED = "/**"
 """The section whose parameters all nodes receive."""
 DOMAIN = "domain."
 """Prefix of the parameters in `SHARED` that are facts of the domain (`ls3_common.domain`)."""
+MIDDLEWARE = ("use_sim_time", "start_type_description_service")
+"""Parameters that rclpy declares for every node; the second since Iron. `ros2 param dump` writes
+them too, and a dump may come from another distribution of ROS."""
+QOS_OVERRIDES = "qos_overrides."
+"""Prefix of the parameters by which ROS changes a topic's quality of service."""
+
+
+def of_middleware(name: str) -> bool:
+    """Whether a parameter belongs to ROS itself, so that no configuration class contains it."""
+    return name in MIDDLEWARE or name.startswith(QOS_OVERRIDES)
 
 
 def read_section(path: str | Path, section: str) -> dict[str, Any]:
     """Read the parameters of one section of a ROS parameter file, those of ``/**`` included.
 
     Returns:
-        Values by dotted name. The facts of the domain are left out.
+        Values by dotted name. The facts of the domain and the middleware's own parameters are left
+        out.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or has no such section.
@@ -44,7 +55,11 @@ def read_section(path: str | Path, section: str) -> dict[str, Any]:
     if not present:
         names = ", ".join(str(key).rsplit("/", 1)[-1] for key in document)
         raise ConfigError(f"no section '{section}'", where=str(path), do=f"sections: {names}")
-    return {name: value for name, value in merged.items() if not name.startswith(DOMAIN)}
+    return {
+        name: value
+        for name, value in merged.items()
+        if not (name.startswith(DOMAIN) or of_middleware(name))
+    }
 
 
 def read_facts(path: str | Path) -> dict[str, Any]:

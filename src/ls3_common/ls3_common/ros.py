@@ -26,7 +26,7 @@ from rclpy.signals import SignalHandlerOptions
 from ls3_common import ending, executors, parameters, transport
 from ls3_common.domain import DomainSpec, taken
 from ls3_common.errors import ConfigError, UserError
-from ls3_common.parameter_files import DOMAIN
+from ls3_common.parameter_files import DOMAIN, of_middleware
 
 Config = TypeVar("Config")
 
@@ -49,7 +49,7 @@ def declare(node: Node, cls: type[Config]) -> Config:
     Raises:
         ConfigError: as `parameters.build`. An override that the class does not have is refused as
             well, while rclpy would ignore it. Only facts of the domain, which every node receives,
-            may be unknown to the class.
+            and parameters of ROS itself may be unknown to the class.
     """
     values: dict[str, Any] = {}
     known = {leaf.name: leaf for leaf in parameters.leaves(cls)}
@@ -70,11 +70,12 @@ def declare(node: Node, cls: type[Config]) -> Config:
         given[name] = parameter  # the file may have had another type, such as 1 for 1.0
         node.declare_parameter(name, default, _descriptor(leaf))
     holds_domain = any(name.startswith(DOMAIN) for name in known)  # then unknown facts are errors
-    foreign = ("qos_overrides",) if holds_domain else ("qos_overrides", DOMAIN)
     extra = {
         name: None
         for name in given
-        if name not in known and name != "use_sim_time" and not name.startswith(foreign)
+        # rclpy may have declared some that this version of ours does not know
+        if not (name in known or of_middleware(name) or node.has_parameter(name))
+        and (holds_domain or not name.startswith(DOMAIN))
     }
     return parameters.build(cls, {**values, **extra}, node.get_fully_qualified_name())
 

@@ -91,6 +91,16 @@ def test_each_mistake_is_named(values: dict[str, object], fragments: list[str]) 
         assert fragment in text
 
 
+def test_a_section_that_was_dumped_has_nothing_of_the_middleware(tmp_path: Path) -> None:
+    path = tmp_path / "dump.yaml"
+    path.write_text(
+        "/probe:\n  ros__parameters:\n    name: a\n    use_sim_time: true\n"
+        "    start_type_description_service: true\n"
+        "    qos_overrides: {/tf: {publisher: {depth: 9}}}\n"
+    )
+    assert read_section(path, "probe") == {"name": "a"}
+
+
 @given(
     st.one_of(st.integers(), st.floats(), st.text(), st.booleans(), st.none(), st.lists(st.none()))
 )

@@ -273,6 +273,23 @@ def test_parameter_file_overrides_defaults(start: Start, tmp_path: Path) -> None
     assert line.endswith("[0.0, 1.0]\n")  # the ROS parameter has the declared type
 
 
+def test_a_dump_of_a_node_that_lists_what_ros_declares_itself_is_taken(
+    start: Start, tmp_path: Path
+) -> None:
+    """As `ros2 param dump` writes it: with a parameter of ROS, a clock, a quality of service, and
+    one that only another distribution of ROS declares."""
+    path = tmp_path / "dump.yaml"
+    path.write_text(
+        "/probe:\n  ros__parameters:\n    horizon: 3\n    use_sim_time: false\n"
+        "    start_type_description_service: true\n"
+        "    qos_overrides: {/parameter_events: {publisher: {depth: 1000}}}\n"
+    )
+    assert "horizon=3" in first_line(start("--params-file", str(path)))
+    path.write_text("/probe: {ros__parameters: {start_type_description_servise: true}}")
+    errors = refused(start("--params-file", str(path)))
+    assert "unknown key 'start_type_description_servise'" in errors
+
+
 def test_empty_list(start: Start) -> None:
     assert "box=()" in first_line(start("-p", "box:=[]"))
 

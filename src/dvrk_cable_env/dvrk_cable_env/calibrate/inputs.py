@@ -36,7 +36,6 @@ def file_parameters(path: Path) -> Values:
         if error.what.startswith("no section"):
             return {}
         raise
-    given.pop("use_sim_time", None)
     return given
 
 

@@ -83,7 +83,6 @@ def node_parameters(files: Sequence[str], name: str, kind: type) -> dict[str, An
         except ConfigError as error:
             if not error.what.startswith("no section"):
                 raise
-    given.pop(SIM_TIME, None)
     if facts:
         given |= taken(kind, given, build(DomainSpec, facts, f"{where}, domain"), where)
     checked = to_dict(build(kind, given, where)) if given else {}
