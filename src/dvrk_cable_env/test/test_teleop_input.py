@@ -66,8 +66,9 @@ def test_a_stick_that_is_deflected_from_the_first_message_on_moves_nothing() -> 
     assert "dead-man button was not seen released" in stick.reason
     receive(stick, RIGHT)
     assert stick.deflection(0.0) == NEUTRAL
-    assert stick.reason == f"hold button {DEAD_MAN} (joy.enable_button) while the stick moves " \
-        "the arm"
+    assert (
+        stick.reason == f"hold button {DEAD_MAN} (joy.enable_button) while the stick moves the arm"
+    )
     receive(stick, RIGHT, HELD)
     assert stick.deflection(0.0) == (1.0, 0.0)
 

@@ -26,8 +26,9 @@ class Camera:
         """Draw a state, uint8 (size, size, 3); `option` is a `mujoco.MjvOption` or None."""
         if size not in self._renderers:
             made = renderer(self._model, size, size)
-            # released also at exit: the renderer's own __del__ runs after EGL is unloaded
-            self._renderers[size] = made, weakref.finalize(self, release, made)
+            finalizer = weakref.finalize(self, release, made)
+            finalizer.atexit = False  # gl's exit hook runs before EGL has ended, this one may not
+            self._renderers[size] = made, finalizer
         drawn, _ = self._renderers[size]
         drawn.update_scene(data, camera=self._name, scene_option=option)
         return drawn.render()

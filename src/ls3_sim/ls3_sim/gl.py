@@ -6,7 +6,9 @@ errors. Physics needs no OpenGL: here the import then succeeds, and only renderi
 
 from __future__ import annotations
 
+import atexit
 import os
+import weakref
 from typing import Any
 
 from ls3_common.errors import UserError
@@ -27,8 +29,14 @@ except Exception as failure:  # AttributeError, RuntimeError, ImportError or OSE
     os.environ["MUJOCO_GL"] = _platform
 
 
+_open: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The renderers that were made and not released."""
+
+
 def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
     """Make a `mujoco.Renderer` for pictures of this size, px; use it in this thread only.
+
+    A renderer that is not released before is released at the exit of the process.
 
     Raises:
         UserError: this machine has no OpenGL for rendering.
@@ -36,9 +44,16 @@ def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
     failure = _missing
     if failure is None:
         try:
-            return mujoco.Renderer(model, height, width)
+            made = mujoco.Renderer(model, height, width)
         except Exception as error:
             failure = error
+        else:
+            # MuJoCo registers the end of EGL with its first context. Exit hooks run in the reverse
+            # order, so that only a hook registered after that one still finds EGL.
+            atexit.unregister(_release_all)
+            atexit.register(_release_all)
+            _open.add(made)
+            return made
     package = "libosmesa6" if _platform == "osmesa" else "libegl1 libgl1 libgl1-mesa-dri"
     raise UserError(
         f"cannot render with MUJOCO_GL={_platform} ({type(failure).__name__}: {failure})",
@@ -53,10 +68,16 @@ def release(made: Any) -> None:
     `mujoco.Renderer.close` deletes OpenGL objects in the current context. If that is another
     renderer's context, the other renderer draws garbage afterwards.
     """
+    _open.discard(made)
     context = made._gl_context
     if context is not None:
         context.make_current()
     made.close()
+
+
+def _release_all() -> None:
+    for made in list(_open):
+        release(made)
 
 
 __all__ = ["mujoco", "release", "renderer"]
