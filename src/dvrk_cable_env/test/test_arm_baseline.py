@@ -109,6 +109,28 @@ def test_arming_again_keeps_what_the_operator_saw_then(rig: Rig) -> None:
     assert rig.arm.goals[-1].position[2] == lifted(0.01)[2]
 
 
+@pytest.mark.parametrize("ask", ["stop", "pause", "reset", "deactivate"])
+def test_a_base_that_moved_while_nobody_watched_is_told_at_the_next_arming(
+    rig: Rig, ask: str
+) -> None:
+    controller = rig.controller
+    {
+        "stop": lambda: controller.stop("stopped"),
+        "pause": lambda: controller.pause("paused"),
+        "reset": controller.reset,
+        "deactivate": controller.deactivate,
+    }[ask]()
+    controller.activate()
+    rig.tick(base=base(degrees=3.0), setpoint=lifted(0.02), measured=lifted(0.02))
+    assert "base" not in rig.tick().reason and "height" not in rig.tick().reason
+    assert "measure the box again, then call ~/arm again" in controller.rearm()
+    assert not rig.tick().ready
+    assert controller.rearm() == "", "the operator was told"
+    assert rig.tick().ready and rig.plan(0.001, 0.0).outcome == "sent"
+    controller.stop("stopped")
+    assert controller.rearm() == "", "where the base is now is known"
+
+
 def test_height_is_that_of_arming_though_the_pedal_is_pressed_later() -> None:
     """What is kept is of ~/arm, although the arm becomes ready later."""
     rig = Rig()

@@ -21,10 +21,12 @@ class Baseline:
 
     def __init__(self, limits: ArmLimits) -> None:
         self._limits = limits
+        self._armed: Pose | None = None  # the base at the last ~/arm
+        self._told = False  # that the base has moved since
         self.forget()
 
     def forget(self) -> None:
-        """Keep nothing, until the next `keep`."""
+        """Keep nothing until the next `keep`, except where the base was at the last ~/arm."""
         self.setpoint: Pose | None = None
         self._measured: Pose | None = None
         self._base: Pose | None = None
@@ -34,7 +36,18 @@ class Baseline:
         if self.setpoint is None:
             self.setpoint = Pose(arm.setpoint, arm.setpoint_rotation)
             self._measured = Pose(arm.measured, arm.measured_rotation)
-        self._base = self._base or arm.base
+        if self._base is None and arm.base:
+            self._base = self._armed = arm.base
+            self._told = False
+
+    def unseen_move(self, arm: ArmState) -> str:
+        """Return once that the base has moved since the last ~/arm, unless `departure` has.
+
+        While the arm is disarmed nobody watches the base, and the box may be somewhere else now.
+        """
+        moved = "" if self._told else self._base_moved(self._armed, arm)
+        self._told = self._told or bool(moved)
+        return f"{moved}; measure the box again, then call ~/arm again" if moved else ""
 
     def goal(self, target: tuple[float, ...], arm: ArmState) -> Pose:
         """Return the pose (m) at the target (x, y), with the kept height and orientation."""
@@ -47,15 +60,10 @@ class Baseline:
         The base comes first: if the base moves, the tool seems to move as well.
         """
         limits = self._limits
-        if self._base and arm.base:
-            shift = math.dist(self._base.position, arm.base.position)
-            turn = angle(self._base.rotation, arm.base.rotation)
-            if not (shift <= limits.max_base_shift and turn <= limits.max_base_turn):  # also NaN
-                return (
-                    f"the frame '{arm.frame}' has moved against the arm's base by more than "
-                    f"{limits.max_base_shift * 1e3:g} mm or {_degrees(limits.max_base_turn)} since "
-                    "~/arm: was the camera arm or a setup joint moved?"
-                )
+        moved = self._base_moved(self._base, arm)
+        if moved:
+            self._told = True
+            return moved
         poses = {
             "setpoint": (self.setpoint, Pose(arm.setpoint, arm.setpoint_rotation)),
             "measured tip": (self._measured, Pose(arm.measured, arm.measured_rotation)),
@@ -70,6 +78,20 @@ class Baseline:
                 change = _degrees(limits.max_turn)
                 return f"the {name} has turned by more than {change} since ~/arm"
         return ""
+
+    def _base_moved(self, before: Pose | None, arm: ArmState) -> str:
+        if before is None or arm.base is None:
+            return ""
+        limits = self._limits
+        shift = math.dist(before.position, arm.base.position)
+        turn = angle(before.rotation, arm.base.rotation)
+        if shift <= limits.max_base_shift and turn <= limits.max_base_turn:  # false for NaN
+            return ""
+        return (
+            f"the frame '{arm.frame}' has moved against the arm's base by more than "
+            f"{limits.max_base_shift * 1e3:g} mm or {_degrees(limits.max_base_turn)} since ~/arm: "
+            "was the camera arm or a setup joint moved?"
+        )
 
 
 def _degrees(radians: float) -> str:

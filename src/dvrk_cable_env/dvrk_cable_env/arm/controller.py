@@ -173,6 +173,7 @@ class ArmController:
             return "the arm is moving; stop it first"
         self._fault, self._enabling.active = NOT_ARMED, False
         self._was_ready = False
+        self._supervision.baseline.forget()
         self._last_end = max(self._last_end, self._now)
         self._last_command = 0
         return ""
@@ -193,6 +194,7 @@ class ArmController:
         if objection:
             return objection.reason
         self._fault = NOT_ARMED
+        self._supervision.baseline.forget()
         self._enabling.begin(self._now)
         return ""
 
@@ -212,6 +214,8 @@ class ArmController:
             self._enabling.begin(self._now)
         elif reason or (objection and objection.latches):
             return reason or (objection.reason if objection else "")
+        if moved := self._supervision.baseline.unseen_move(arm):
+            return moved
         self._fault = ""
         self._was_ready = False
         self._last_end = max(self._last_end, self._now)
