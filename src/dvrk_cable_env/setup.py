@@ -27,6 +27,7 @@ setup(
         "opencv-python-headless<5",
         "mcap",
         "rosbags",
+        "zstandard",
         "PyYAML",
     ],
     options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules else {},

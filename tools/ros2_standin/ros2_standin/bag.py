@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import signal
 import time
 from collections import Counter
@@ -187,7 +188,9 @@ def show_info(arguments: argparse.Namespace) -> int:
         StandinError: there is no recording, or nothing of it can be read.
     """
     bag = Path(arguments.bag)
-    files = [bag] if bag.is_file() else sorted([*bag.glob("*.mcap"), *bag.glob("*.db3")])
+    suffixes = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")  # zstd: --compression-mode file
+    files = [bag] if bag.is_file() else [f for f in bag.glob("*") if f.name.endswith(suffixes)]
+    files.sort(key=lambda file: [int(n) for n in re.findall(r"\d+", file.name)])
     if not files:
         raise StandinError(f"bag info: no recording at '{bag}'")
     metadata = (bag if bag.is_dir() else bag.parent) / "metadata.yaml"
@@ -207,7 +210,7 @@ def show_info(arguments: argparse.Namespace) -> int:
     size = sum(file.stat().st_size for file in files)
     print(f"\nFiles:             {', '.join(file.name for file in files)}")
     print(f"Bag size:          {_size(size)}")
-    print(f"Storage id:        {'mcap' if files[0].suffix == '.mcap' else 'sqlite3'}")
+    print(f"Storage id:        {'mcap' if '.mcap' in files[0].suffixes else 'sqlite3'}")
     print(f"ROS Distro:        {distribution}")
     print(f"Duration:          {(end - start) / 1e9:.9f}s")
     print(f"Start:             {_date(start)}")

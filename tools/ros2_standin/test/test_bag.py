@@ -90,6 +90,23 @@ def test_kill_costs_at_most_the_last_second(live: Any, tmp_path: Path) -> None:
     assert counted(command.output) * 1700 > 90_000
 
 
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_info_of_a_compressed_bag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], storage: str
+) -> None:
+    from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    types = get_typestore(Stores.ROS2_KILTED)
+    writer = Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin[storage.upper()])
+    writer.set_compression(CompressionMode.FILE, CompressionFormat.ZSTD)
+    with writer:
+        writer.add_connection("/mark", "std_msgs/msg/String", typestore=types)
+    assert main(["bag", "info", str(tmp_path / "bag")]) == 0
+    said = capsys.readouterr().out
+    assert f"Storage id:        {storage}" in said and ".zstd" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -1,8 +1,8 @@
 """Reads a bag, complete or cut off, as one stream of raw messages. Nothing here writes to a bag.
 
 A bag is MCAP or sqlite3, a directory with metadata.yaml, a directory without (the recorder was
-killed), or a single file. `rosbags` reads a complete bag; of a damaged MCAP file `mcap` reads what
-precedes the damage.
+killed), or a single file. `rosbags` reads a complete bag. Otherwise the files are read one after
+the other (`bag_files`), and of a damaged file what precedes the damage.
 """
 
 from __future__ import annotations
@@ -11,31 +11,17 @@ import hashlib
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from mcap.records import Channel, Message, Schema
-from mcap.stream_reader import StreamReader
-from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
+from dvrk_cable_env.bags import bag_files
+from dvrk_cable_env.bags.bag_files import Raw, is_idl
 from ls3_common.errors import DataError
-from ls3_common.files import unreadable
 
-SUFFIXES = (".mcap", ".db3")
 SAMPLE = 1 << 20
 """Bytes at each end of a file that enter the file's fingerprint."""
-
-
-class Raw(NamedTuple):
-    """One message as stored in the bag.
-
-    topic: full name; log: when it was recorded, ns by the recorder's clock; data: CDR bytes.
-    """
-
-    topic: str
-    log: int
-    data: bytes
 
 
 class Bag:
@@ -56,22 +42,27 @@ class Bag:
         """
         self.path = path
         self.name = path.stem if path.is_file() else path.resolve().name
-        self.files = _files(path)
+        self.files = bag_files.find(path)
         self.topics: dict[str, str] = {}
         self.cut = ""
         self._types = get_typestore(Stores.ROS2_KILTED)
         self._definitions: dict[str, tuple[bool, str]] = {}  # type: (is IDL, text)
-        self._salvage = False
-        try:
-            with Reader(path) as reader:
-                for connection in reader.topics.values():
-                    for one in connection.connections:
-                        self._note(one.topic, one.msgtype, one.msgdef.data, _is_idl(one.msgdef))
-        except Exception as error:  # damaged bytes make a reader raise almost any exception
-            self._salvage = True
+        # the library would unpack all files of a bag at once
+        self._one_by_one = any(map(bag_files.is_packed, self.files))
+        if path.is_dir() and not (path / "metadata.yaml").exists():
             self.cut = "no metadata.yaml: the recorder was killed"
-            if not (path.is_dir() and isinstance(error, FileNotFoundError)):
-                self.cut = _fault(error)
+        elif gone := bag_files.missing(path):
+            self.cut = f"files of the bag are missing: {', '.join(gone)}"
+        if not self._one_by_one:
+            try:
+                with Reader(path) as reader:
+                    for connection in reader.topics.values():
+                        for one in connection.connections:
+                            self._note(one.topic, one.msgtype, one.msgdef.data, is_idl(one.msgdef))
+            except Exception as error:  # damaged bytes make a reader raise almost any exception
+                self._one_by_one = True
+                self.cut = self.cut or _fault(error)
+        if self._one_by_one:
             self._survey()
         if not self.topics:
             raise DataError(
@@ -88,15 +79,15 @@ class Bag:
     def messages(self, topics: Collection[str]) -> Iterator[Raw]:
         """Yield the messages of these topics. Damage ends the stream and sets `cut`."""
         try:
-            if self._salvage:
+            if self._one_by_one:
                 for file in self.files:
-                    yield from self._salvaged(file, topics)
+                    yield from bag_files.messages(file, topics, self._note)
                 return
             with Reader(self.path) as reader:
                 chosen = [c for c in reader.storage.connections if c.topic in topics]
                 if chosen:
                     for connection, log, data in reader.messages(chosen):
-                        yield Raw(connection.topic, log, data)
+                        yield Raw(connection.topic, log, bag_files.unpacked(data))
         except Exception as error:  # as above; what the caller raises does not come here
             self.cut = self.cut or _fault(error)
 
@@ -127,35 +118,11 @@ class Bag:
         """Note the topics of what can still be read, and why the rest cannot be read."""
         for file in self.files:
             try:
-                for _ in self._salvaged(file, ()):
+                for _ in bag_files.messages(file, (), self._note):
                     pass
             except Exception as error:  # whatever damaged bytes make a reader raise
                 self.cut = f"{file.name}: {_fault(error, 'cut off or damaged')}"
-
-    def _salvaged(self, file: Path, topics: Collection[str]) -> Iterator[Raw]:
-        """Yield what a file holds before its damage, then raise the reader's own exception."""
-        if file.suffix == ".db3":
-            with Reader(file) as reader:
-                for one in reader.storage.connections:
-                    self._note(one.topic, one.msgtype, one.msgdef.data, _is_idl(one.msgdef))
-                chosen = [c for c in reader.storage.connections if c.topic in topics]
-                if chosen:
-                    for connection, log, data in reader.messages(chosen):
-                        yield Raw(connection.topic, log, data)
-            return
-        schemas: dict[int, Schema] = {}
-        channels: dict[int, str] = {}
-        with file.open("rb") as stream:
-            for record in StreamReader(stream).records:
-                if isinstance(record, Schema):
-                    schemas[record.id] = record
-                elif isinstance(record, Channel):
-                    schema = schemas[record.schema_id]
-                    is_idl = schema.encoding == "ros2idl"
-                    self._note(record.topic, schema.name, schema.data.decode(), is_idl)
-                    channels[record.id] = record.topic
-                elif isinstance(record, Message) and channels[record.channel_id] in topics:
-                    yield Raw(channels[record.channel_id], record.log_time, record.data)
+        self.files = bag_files.in_order(self.files)
 
     def _register(self, kind: str) -> None:
         """Register a type: known to the library, defined in the bag, or installed."""
@@ -188,28 +155,6 @@ def _installed(kind: str) -> str:
         if path.is_file():
             return path.read_text()
     raise ValueError(f"the bag does not define {kind}, nor does the sourced workspace")
-
-
-def _files(path: Path) -> list[Path]:
-    """The files of a bag, each of which can be opened."""
-    if path.is_file() and path.suffix in SUFFIXES:
-        found = [path]
-    else:
-        found = sorted(file for suffix in SUFFIXES for file in path.glob(f"*{suffix}"))
-    if not found:
-        do = "give the directory that `ros2 bag record` made, or one .mcap or .db3 file"
-        raise DataError("no bag here", where=f"{path}", do=do)
-    for file in found:
-        try:
-            with file.open("rb") as stream:
-                stream.read(1)
-        except OSError as error:
-            raise unreadable(file, error) from None
-    return found
-
-
-def _is_idl(definition: Any) -> bool:
-    return bool(definition.format == MessageDefinitionFormat.IDL)
 
 
 def _fault(error: Exception, damage: str = "damaged") -> str:

@@ -212,4 +212,6 @@ def _show(row: ImportRow) -> None:
         what += f"; {row.reason}" if row.reason else ""
     else:
         what = row.reason
+        for reason, count in row.drops.items():
+            what += f"; {count} frames dropped: {reason}"
     print(f"{row.episode}: {row.verdict}: {what}", flush=True)

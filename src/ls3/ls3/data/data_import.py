@@ -60,7 +60,7 @@ class Importer:
         try:
             bag = Bag(path)
         except DataError as error:
-            rows = [ImportRow(path.stem, "rejected", error.what)]
+            rows = [ImportRow(path.stem, "rejected", _one_line(error))]
             self.report(rows[0])
             return rows
         inside = bag.path if bag.path.is_dir() else bag.path.parent
@@ -233,6 +233,12 @@ class Importer:
         """Remove the file that an earlier import wrote for an episode that is not wanted now."""
         if not self.dry_run:
             (self.out / f"{name}{SUFFIX}").unlink(missing_ok=True)
+
+
+def _one_line(error: DataError) -> str:
+    """Return what is wrong, in which file, and what to do."""
+    place = f"{Path(error.where).name}: {error.do}" if error.do else Path(error.where).name
+    return f"{error.what} ({place})"
 
 
 def _digest(bag: Bag, videos: Sequence[RecordedVideo]) -> str:
