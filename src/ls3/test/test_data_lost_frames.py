@@ -7,8 +7,11 @@ state was lost; the frame after the last step was lost, and the arm went back be
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +31,12 @@ def make(path: Path, lose: Callable[[Recording, bool], None], *, compressed: boo
     """Two episodes; `lose` is called when frame s_3 of the second is to come, and after it."""
 
     class Losing(Recording):
-        begun = 0
+        spoilt = False
+
+        def send(self, topic: str, message: Any, kind: str = "") -> None:
+            if self.spoilt and topic.endswith("/compressed"):
+                message.data = absurd(message.data)
+            super().send(topic, message, kind)
 
         def command(self, number: int, step: int, image_stamp: int, sent: np.ndarray) -> None:
             if number == 1 and step in (STEP - 1, STEP):
@@ -41,11 +49,24 @@ def make(path: Path, lose: Callable[[Recording, bool], None], *, compressed: boo
             recording.wait(1)
 
 
+def absurd(data: np.ndarray) -> np.ndarray:
+    """A PNG whose header asks for 1e12 pixels, at which OpenCV raises an exception."""
+    png = bytearray(bytes(data))
+    png[16:24] = struct.pack(">II", 1_000_000, 1_000_000)
+    png[29:33] = struct.pack(">I", zlib.crc32(bytes(png[12:29])))
+    return np.frombuffer(bytes(png), np.uint8)
+
+
 def lose(*names: str) -> Callable[[Recording, bool], None]:
     def without(recording: Recording, lost: bool) -> None:
         recording.without = frozenset(names if lost else ())
 
     return without
+
+
+def spoil_bytes(recording: Recording, lost: bool) -> None:
+    """The camera's driver sends bytes that are no picture."""
+    recording.spoilt = lost  # type: ignore[attr-defined]
 
 
 def darken(recording: Recording, lost: bool) -> None:
@@ -60,8 +81,9 @@ def darken(recording: Recording, lost: bool) -> None:
         (lose("camera/image_raw/compressed"), True),
         (lose("task_state"), False),
         (darken, False),
+        (spoil_bytes, True),
     ],
-    ids=["frames", "compressed frames", "task_state", "unusable picture"],
+    ids=["frames", "compressed frames", "task_state", "unusable picture", "spoiled picture"],
 )
 def test_a_lost_frame_is_not_replaced_by_one_of_a_later_state(
     tmp_path: Path, out: Path, spoil: Callable[[Recording, bool], None], compressed: bool

@@ -5,13 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
-import cv2
 import numpy as np
 
 from dvrk_cable_env.bags.reading import Bag, Raw
 from dvrk_cable_env.bags.records import BagFault
+from dvrk_cable_env.camera.compressed import decompressed
 from dvrk_cable_env.camera.lens import Calibration, Lens, LensError, calibration_of
 from dvrk_cable_env.camera.segmentation import FrameError, Image, SegmentationConfig, segment_cable
 from dvrk_cable_env.camera.task_by_colour import TaskMasks, task_masks, task_state
@@ -156,13 +155,6 @@ def _corrected(bag: Bag, raw: Raw, lens: Lens | None) -> Image:
 
 def _pixels(bag: Bag, raw: Raw) -> Image:
     message = bag.decode(raw)
-    compressed = "Compressed" in bag.topics[raw.topic]
-    return _uncompressed(message) if compressed else to_array(message)
-
-
-def _uncompressed(message: Any) -> Image:
-    data = np.asarray(message.data, np.uint8)
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if pixels is None:
-        raise ValueError(f"a compressed image ('{message.format}') that OpenCV cannot read")
-    return np.asarray(pixels[..., ::-1], np.uint8)
+    if "Compressed" in bag.topics[raw.topic]:
+        return decompressed(np.asarray(message.data, np.uint8), message.format)
+    return to_array(message)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+from dvrk_cable_env.camera.compressed import decompressed
 from dvrk_cable_env.camera.segmentation_view import Image as Pixels
 from ls3_common import topics
 from ls3_common.images import to_array
@@ -26,11 +26,4 @@ def pixels_of(message: Image | CompressedImage) -> Pixels:
     """
     if isinstance(message, Image):
         return np.ascontiguousarray(to_array(message))
-    data = np.frombuffer(message.data, np.uint8)
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise ValueError(f"OpenCV cannot read the compressed image ('{message.format}')")
-    return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
+    return decompressed(np.frombuffer(message.data, np.uint8), message.format)

@@ -208,10 +208,9 @@ def _show(row: ImportRow) -> None:
     if row.file or row.steps:
         end = "violation" if row.violation else "success" if row.success else "neither"
         what = f"{row.source}, {row.steps} steps, {end}, skew {row.skew_ms:.0f} ms"
-        what += f", {sum(row.drops.values())} frames dropped" if row.drops else ""
         what += f"; {row.reason}" if row.reason else ""
     else:
         what = row.reason
-        for reason, count in row.drops.items():
-            what += f"; {count} frames dropped: {reason}"
+    for reason, count in row.drops.items():
+        what += f"; {count} frames dropped: {reason}"
     print(f"{row.episode}: {row.verdict}: {what}", flush=True)
