@@ -45,6 +45,10 @@ class FakeArm:
     def hold(self) -> None:
         self.sent.append("hold")
 
+    def freeze(self) -> bool:
+        self.sent.append("freeze")
+        return True
+
     def set(self, **fields: object) -> None:
         self.known = dataclasses.replace(self.known, **fields)  # type: ignore[arg-type]
 

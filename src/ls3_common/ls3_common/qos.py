@@ -33,9 +33,9 @@ CHANGES = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-"""For the history of a state, of which every change matters to a recorder: a short motion begins and
-ends within one turn of the executor. A late subscriber receives the last changes in their order. No
-present state is published like this: `ros2 topic echo --once` would print the oldest change."""
+"""For the history of a state, of which every change matters to a recorder: a short motion begins
+and ends within one turn of the executor. A late subscriber receives the last changes in their
+order. No present state is published like this: `ros2 topic echo --once` would print the oldest."""
 
 OBSERVER = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 """For an observer that must not disturb the graph: its subscriptions match every publisher, delay

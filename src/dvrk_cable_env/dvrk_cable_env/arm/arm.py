@@ -25,7 +25,7 @@ class Arm(Protocol):
         """Return the newest known state of the arm."""
 
     def command(self, name: str) -> bool:
-        """Send a CRTK state command, `enable` or `home`.
+        """Send a CRTK state command, `enable`, `home` or `resume`.
 
         Returns:
             False if no robot subscribes to the command yet; nothing was sent then.
@@ -42,10 +42,18 @@ class Arm(Protocol):
         """
 
     def hold(self) -> None:
-        """Stop the arm where the arm is (CRTK `hold`)."""
+        """Tell the arm to stop where it is (CRTK `hold`), which an arm without `hold` misses."""
+
+    def freeze(self) -> bool:
+        """Tell an arm without `hold` to stop: `servo_jp` to its newest setpoint, then `pause`.
+
+        Returns:
+            False if a command was not sent, or nobody subscribes to it, or
+            `guards.require_hold` is true.
+        """
 
     def flush(self, timeout: float) -> None:
-        """Wait until every subscriber has received the last hold, at most `timeout` seconds."""
+        """Wait until every subscriber has received the last stop, at most `timeout` seconds."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 from collections.abc import Callable
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 from dvrk_cable_env.arm.arm import ArmConfig, Status
@@ -34,6 +36,9 @@ WATCH_PERIOD = 0.05
 """Wall seconds between two checks of the arm. Without them a silent arm would go unnoticed."""
 FLUSH_TIMEOUT = 0.5
 """Longest wait, in wall seconds, for the delivery of the last hold before the process ends."""
+SETTLE_TIMEOUT = 1.0
+"""Longest wait, in wall seconds, until it is known whether the arm obeys a stop."""
+UNKNOWN = "NOT CONFIRMED: no pose of the arm since the stop; use the robot's emergency stop"
 OPERATOR = "by the operator; arm again"
 
 
@@ -49,6 +54,8 @@ class ArmNode(LifecycleNode):
         )
         self._episode = self._step = 0
         self._published: Status | None = None
+        self._stops: list[Future] = []  # one for each service call that awaits what comes of a stop
+        self._stops_end = 0.0
         self._commands = self.create_publisher(ArmCommand, topics.ARM_COMMAND, qos.RELIABLE)
         self._states = [
             self.create_publisher(MotionState, topics.MOTION_STATE, qos.LATCHED),
@@ -62,13 +69,14 @@ class ArmNode(LifecycleNode):
             config.arm,
             Callbacks(self._watch, self._on_pose, self._on_complaint),
             efforts=bool(config.limits.max_effort),
+            require_hold=config.guards.require_hold,
         )
         self._controller = ArmController(self._arm, config, self._guard_topics.guards)
         for topic in (topics.PLAN, topics.RETREAT):  # both pass the same filter
             self.create_subscription(Plan, topic, self._on_plan, qos.RELIABLE)
         self._serve("arm", self._rearm, "armed")
-        self._serve("disarm", lambda: self._stop(f"disarmed {OPERATOR}"), "holding")
-        self._serve("stop", lambda: self._stop(f"stopped {OPERATOR}"), "holding")
+        for name, past in (("disarm", "disarmed"), ("stop", "stopped")):
+            self._serve_stop(name, f"{past} {OPERATOR}")
         self._serve("pause", self._pause, "no further plan is accepted")
         self._serve("reset", self._controller.reset, "no fault, not armed")
         self._serve("home", self._controller.home, "enabling and homing; not armed")
@@ -95,9 +103,16 @@ class ArmNode(LifecycleNode):
     on_error = on_deactivate
 
     def close(self) -> None:
-        """Hold the arm before the process ends, whatever ended the process."""
+        """Stop the arm before the process ends, and report whether the arm obeys."""
         self._controller.leave()
         self._arm.flush(FLUSH_TIMEOUT)
+        deadline = time.monotonic() + SETTLE_TIMEOUT
+        while not self._controller.stopping.settled and time.monotonic() < deadline:
+            self.executor.spin_once(timeout_sec=0.02)
+        stopping = self._controller.stopping
+        log = self.get_logger()
+        tell = log.info if stopping.obeyed else log.warning
+        tell(f"ended: {stopping.report or 'nothing moved'}")
 
     def _now(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -114,6 +129,12 @@ class ArmNode(LifecycleNode):
 
     def _watch(self) -> None:
         self._publish_state(self._controller.update(self._now()))
+        if self._stops and (
+            self._controller.stopping.settled or time.monotonic() > self._stops_end
+        ):
+            for stop in self._stops:
+                stop.set_result(None)
+            self._stops.clear()
 
     def _on_plan(self, plan: Plan) -> None:
         now = self._now()
@@ -164,9 +185,23 @@ class ArmNode(LifecycleNode):
             self._guard_topics.after_arming()
         return reason
 
-    def _stop(self, reason: str) -> str:
-        self._controller.stop(reason)
-        return ""
+    def _serve_stop(self, name: str, reason: str) -> None:
+        """Offer a service that stops the arm, and answers when it is known what came of that."""
+
+        async def answer(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            self._controller.stop(reason)
+            settled = Future()
+            self._stops.append(settled)
+            self._stops_end = time.monotonic() + SETTLE_TIMEOUT
+            self._watch()
+            await settled
+            stopping = self._controller.stopping
+            response.success = stopping.obeyed
+            response.message = stopping.report or ("at rest" if stopping.obeyed else UNKNOWN)
+            self.get_logger().info(f"operator: {name}: {response.message}")
+            return response
+
+        self.create_service(Trigger, f"~/{name}", answer)
 
     def _pause(self) -> str:
         self._controller.pause(f"paused {OPERATOR}")

@@ -7,29 +7,21 @@ after every message from the arm and periodically.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 from dvrk_cable_env.arm.arm import Arm, ArmConfig, Status
 from dvrk_cable_env.arm.enabling import Enabling
-from dvrk_cable_env.arm.guards import Guard
-from dvrk_cable_env.arm.limits import AXES, ArmState, Decision, Request
+from dvrk_cable_env.arm.guards import Guard, HoldHeard
+from dvrk_cable_env.arm.limits import ArmState, Decision, Request
+from dvrk_cable_env.arm.motion import Motion
 from dvrk_cable_env.arm.safety import decide
+from dvrk_cable_env.arm.stopping import TRYING, Stopping
 from dvrk_cable_env.arm.supervision import CURE, Supervision
 
 NOT_ARMED = "not armed: call ~/arm"
 INACTIVE = "the node is not active: activate the node, then call ~/arm"
+LEAVING = "arm_node is ending"
 DEACTIVATED = "deactivated: call ~/arm"
-BUSY_GRACE = 500_000_000
-"""Nanoseconds within which a robot reports that a motion is under way. A motion to the present
-position may never be reported, so after this time the controller no longer waits for the report."""
-
-
-@dataclasses.dataclass
-class _Motion:
-    goal: tuple[float, ...]  # tip (x, y), m
-    start: int  # ns
-    was_busy: bool = False
 
 
 class ArmController:
@@ -47,7 +39,7 @@ class ArmController:
         """Control `arm`; a plan is executed only if no guard of `guards` objects."""
         self._arm, self._config = arm, config
         self._now = 0
-        self._motion: _Motion | None = None
+        self._motion: Motion | None = None
         self._last_command = 0
         self._last_start = 0
         self._last_end = 0
@@ -57,10 +49,12 @@ class ArmController:
         self._fault = "" if config.auto_enable else NOT_ARMED
         self._enabling = Enabling(config.enable_timeout, active=config.auto_enable)
         self._supervision = Supervision(config.limits, guards)
+        hold = next((guard for guard in guards if isinstance(guard, HoldHeard)), None)
+        self.stopping = Stopping(arm, hold)
 
     def update(self, now: int) -> Status:
         """Process the arm's newest state at time `now` (ns), and return the controller's status."""
-        arm = self._arm.state()
+        arm = self._state()
         before, self._now = self._now, now
         if now < before - self._config.limits.max_clock_skew * 1e9:
             self._clock_jumped_back()
@@ -68,6 +62,9 @@ class ArmController:
             failed = self._enabling.step(arm, now, self._supervision.objection(), self._arm.command)
             if failed:
                 self._fail(failed)
+        failed = self.stopping.update(now, arm)
+        if failed:
+            self._fail(failed)
         if self._motion:
             self._watch(self._motion, arm)
         elif arm.is_busy and not self._was_busy:
@@ -86,8 +83,10 @@ class ArmController:
 
     def status(self) -> Status:
         """Return what MOTION_STATE reports now."""
-        arm = self._arm.state()
+        arm = self._state()
         reason = self._not_ready(arm)
+        if self._fault or not self._active:
+            reason = "; ".join(filter(None, (reason, self.stopping.report)))
         moving = self._motion is not None or arm.is_busy
         stamp = self._last_start if moving else self._last_end
         return Status(moving, not reason, reason, stamp)
@@ -111,9 +110,9 @@ class ArmController:
             return Decision("refused", INACTIVE)
         if self._motion:
             return Decision("refused", "the arm is moving")
-        arm, objection = self._arm.state(), self._supervision.objection()
+        arm, objection = self._state(), self._supervision.objection()
         refused = self._fault or ("the arm is being enabled" if self._enabling.active else "")
-        refused = refused or (objection.reason if objection else "")
+        refused = refused or (objection.reason if objection else "") or self.stopping.untried
         if refused and request.feasible:
             decision = Decision("refused", refused)
         else:
@@ -169,7 +168,7 @@ class ArmController:
         Returns:
             Why the reset was refused; empty if it was not.
         """
-        if self._motion or self._arm.state().is_busy:
+        if self._motion or self._state().is_busy:
             return "the arm is moving; stop it first"
         self._fault, self._enabling.active = NOT_ARMED, False
         self._was_ready = False
@@ -184,7 +183,7 @@ class ArmController:
         Returns:
             Why homing was refused; empty if it was not.
         """
-        arm, objection = self._arm.state(), self._supervision.objection()
+        arm, objection = self._state(), self._supervision.objection()
         if not self._active:
             return INACTIVE
         if self._motion or arm.is_busy:
@@ -208,8 +207,10 @@ class ArmController:
         """
         if not self._active:
             return INACTIVE
-        arm, objection = self._arm.state(), self._supervision.objection()
+        arm, objection = self._state(), self._supervision.objection()
         reason = self._supervision.unarmable(arm, self._now)
+        if self.stopping.can_resume(arm):
+            reason = ""  # the trial resumes an arm that a stop has paused
         if self._config.auto_enable and not (arm.state == "ENABLED" and arm.is_homed):
             self._enabling.begin(self._now)
         elif reason or (objection and objection.latches):
@@ -222,32 +223,44 @@ class ArmController:
         self._supervision.baseline.forget()
         if not reason:
             self._supervision.baseline.keep(arm)
+        self.stopping.forget()
+        if self.stopping.untried or self.stopping.can_resume(arm):
+            self.stopping.try_out(self._now)
         return reason
 
     def leave(self) -> None:
-        """Send the last hold before the process ends, unless somebody else commands the arm."""
+        """Stop the arm before the process ends, unless somebody else commands the arm."""
         objection = self._supervision.objection()
         if self._motion or not (objection and objection.foreign):
-            self._arm.hold()
+            self._fail(LEAVING)
 
     def _not_ready(self, arm: ArmState) -> str:
         if not self._active:
             return INACTIVE
         if self._fault and self._fault != NOT_ARMED:
             return self._fault
+        if self.stopping.trying:
+            return TRYING
         reason = self._supervision.unready(arm, self._now)
         if reason:
             return reason  # before "not armed": the operator must cure this first
         objection = self._supervision.objection()
         if objection:
             return objection.reason
-        return self._fault or ("the arm is being enabled" if self._enabling.active else "")
+        enabling = "the arm is being enabled" if self._enabling.active else ""
+        return self._fault or enabling or self.stopping.untried
+
+    def _state(self) -> ArmState:
+        """The arm's state. Of an arm that is silent nobody knows whether it still is busy."""
+        arm = self._arm.state()
+        silent = arm.silence > self._config.limits.max_silence
+        return dataclasses.replace(arm, is_busy=False) if silent else arm
 
     def _move(self, decision: Decision, arm: ArmState) -> Decision:
         sent = self._arm.move(self._supervision.baseline.goal(decision.goal, arm))
         if not sent:
             return Decision("refused", "the arm could not take the command: no setpoint yet")
-        self._motion = _Motion(sent, self._now)
+        self._motion = Motion(sent, self._now)
         self._last_start = self._last_command = self._now
         if sent == decision.goal:
             return decision
@@ -255,13 +268,13 @@ class ArmController:
         return dataclasses.replace(decision, goal=sent, displacement=moved)
 
     def _fail(self, reason: str) -> None:
-        self._arm.hold()
+        self.stopping.stop(self._now, self._motion.goal if self._motion else ())
         self._motion, self._last_end = None, self._now
         self._fault, self._enabling.active = reason, False
 
-    def _watch(self, motion: _Motion, arm: ArmState) -> None:
+    def _watch(self, motion: Motion, arm: ArmState) -> None:
         lost = self._supervision.in_motion(arm, self._now)
-        motion.was_busy |= arm.is_busy
+        ended = motion.ended(arm, self._now, self._config.goal_tolerance)
         if lost:
             self._fail(f"during a motion: {lost}; {CURE}")
         elif self._now - motion.start > self._config.motion_timeout * 1e9:
@@ -269,12 +282,7 @@ class ArmController:
                 f"a motion did not end within {self._config.motion_timeout:g} s; "
                 "arm again when the arm is free"
             )
-        elif (
-            not arm.is_busy
-            and arm.stamp > motion.start
-            and (motion.was_busy or self._now - motion.start > BUSY_GRACE)
-            and self._is_at(motion.goal, arm)
-        ):
+        elif ended:
             self._motion = None
             # the pose that shows the end may carry a newer stamp than the simulated clock
             self._last_end = max(self._now, arm.stamp)
@@ -285,10 +293,6 @@ class ArmController:
             self._fault = found.reason  # no hold: somebody else may be moving the arm
         elif found:
             self._fail(found.reason)
-
-    def _is_at(self, goal: tuple[float, ...], arm: ArmState) -> bool:
-        poses = (arm.setpoint, arm.measured)
-        return all(math.dist(goal, pose[:AXES]) <= self._config.goal_tolerance for pose in poses)
 
     def _clock_jumped_back(self) -> None:
         """Drop all times, which belong to the old clock. A motion can no longer be timed."""

@@ -15,6 +15,7 @@ from dvrk_cable_env.arm.limits import ArmState
 from dvrk_cable_env.arm.messages import is_rotation, to_pose
 from dvrk_cable_env.arm.pose import Pose
 from dvrk_cable_env.arm.reports import ArmReports, Callbacks
+from dvrk_cable_env.arm.stop_topics import Freeze
 from ls3_common import qos, topics
 from ls3_common.ros import nanoseconds
 
@@ -27,10 +28,19 @@ class CrtkArm:
     """
 
     def __init__(
-        self, node: Node, name: str, callbacks: Callbacks, *, efforts: bool = False
+        self,
+        node: Node,
+        name: str,
+        callbacks: Callbacks,
+        *,
+        efforts: bool = False,
+        freeze: Freeze | None = None,
     ) -> None:
-        """Subscribe on `node` to the arm `name`, and to the joints' efforts if `efforts`."""
-        self._clock = node.get_clock()
+        """Subscribe on `node` to the arm `name`, and to the joints' efforts if `efforts`.
+
+        freeze: stops an arm that has no `hold`; None if such an arm is refused.
+        """
+        self._clock, self._freeze = node.get_clock(), freeze
         self._callbacks = callbacks
         self._operating = OperatingState()
         self._poses: dict[str, PoseStamped] = {}
@@ -93,9 +103,13 @@ class CrtkArm:
     def hold(self) -> None:
         self._hold.publish(Empty())
 
+    def freeze(self) -> bool:
+        return self._freeze is not None and self._freeze.send()
+
     def flush(self, timeout: float) -> None:
-        """Wait until every subscriber has received the last hold, at most `timeout` seconds."""
         self._hold.wait_for_all_acked(Duration(seconds=timeout))
+        if self._freeze is not None:
+            self._freeze.flush(timeout)
 
     def _take_pose(self, topic: str, pose: PoseStamped) -> None:
         self._poses[topic] = pose

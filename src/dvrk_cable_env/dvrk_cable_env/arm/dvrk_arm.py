@@ -24,6 +24,7 @@ from dvrk_cable_env.arm.limits import ArmState
 from dvrk_cable_env.arm.messages import is_rotation, to_pose
 from dvrk_cable_env.arm.pose import Pose
 from dvrk_cable_env.arm.reports import ArmReports, Callbacks
+from dvrk_cable_env.arm.stop_topics import Freeze
 from ls3_common import qos, topics
 from ls3_common.errors import UserError
 from ls3_common.ros import nanoseconds
@@ -37,15 +38,23 @@ class DvrkArm:
     """The `Arm` protocol over `dvrk.psm` of the dvrk-python API."""
 
     def __init__(
-        self, node: Node, name: str, callbacks: Callbacks, *, efforts: bool = False
+        self,
+        node: Node,
+        name: str,
+        callbacks: Callbacks,
+        *,
+        efforts: bool = False,
+        freeze: Freeze | None = None,
     ) -> None:
         """Create the API's arm `name` on `node`, and watch the joints' efforts if `efforts`.
+
+        freeze: stops an arm that has no `hold`; None if such an arm is refused.
 
         Raises:
             UserError: the Python packages `crtk` or `dvrk` cannot be imported.
         """
         crtk, dvrk = _load("crtk"), _load("dvrk")
-        self._callbacks = callbacks
+        self._callbacks, self._freeze = callbacks, freeze
         self._psm = dvrk.psm(
             crtk.ral(node.get_name(), node=node), name, connection_timeout=CONNECTION_TIMEOUT
         )
@@ -119,9 +128,13 @@ class DvrkArm:
     def hold(self) -> None:
         self._hold.publish(Empty())
 
+    def freeze(self) -> bool:
+        return self._freeze is not None and self._freeze.send()
+
     def flush(self, timeout: float) -> None:
-        """Wait until every subscriber has received the last hold, at most `timeout` seconds."""
         self._hold.wait_for_all_acked(Duration(seconds=timeout))
+        if self._freeze is not None:
+            self._freeze.flush(timeout)
 
     def _take_state(self, state: OperatingState) -> None:
         self._operating = state

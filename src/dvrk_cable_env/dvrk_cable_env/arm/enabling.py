@@ -1,4 +1,4 @@
-"""Brings an arm into operation: first `enable`, then `home`, each command sent once. No ROS."""
+"""Brings an arm into operation: `enable`, or `resume` if it is PAUSED, then `home`. No ROS."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Enabling:
                 "arm again to retry"
             )
         elif arm.state and not arm.is_busy and not objection:
-            wanted = "home" if arm.state == "ENABLED" else "enable"
+            wanted = {"ENABLED": "home", "PAUSED": "resume"}.get(arm.state, "enable")
             if wanted not in self._sent and command(wanted):
                 self._sent.add(wanted)
         return ""

@@ -14,10 +14,12 @@ from dvrk_cable_env.arm.guards import (
     DeadMan,
     Guard,
     GuardConfig,
+    HoldHeard,
     SoleCommander,
     SpeedRatio,
     Teleoperation,
 )
+from dvrk_cable_env.arm.stop_topics import hears_hold
 from ls3_common import qos, topics
 
 LOOK_PERIOD = 0.25
@@ -34,11 +36,13 @@ class GuardTopics:
     """Creates the guards of one arm and keeps them informed.
 
     guards: the guards that the configuration asks for, in the order in which they are asked.
+    hold: the guard that a stop is heard, which is also among them.
     """
 
     def __init__(self, node: Node, arm: str, config: GuardConfig) -> None:
         """Subscribe on `node` on behalf of the guards of the arm with this CRTK name."""
-        self._node, self._config = node, config
+        self._node, self._arm, self._config = node, arm, config
+        self.hold = HoldHeard(node.resolve_topic_name(topics.arm(arm, "hold")), config.require_hold)
         self._motion_topics = [topics.arm(arm, name) for name in MOTION_TOPICS]
         self._sole = SoleCommander() if config.sole_commander else None
         self._watched: dict[str, DeadMan | Teleoperation] = {}
@@ -63,7 +67,7 @@ class GuardTopics:
                 )
         self._ratio = self._watch_ratio(arm, config.speed_ratio) if config.speed_ratio else None
         single: list[Guard] = [guard for guard in (self._sole, self._ratio) if guard]
-        self.guards: list[Guard] = [*single, *self._watched.values()]
+        self.guards: list[Guard] = [*single, *self._watched.values(), self.hold]
         node.create_timer(LOOK_PERIOD, self.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.look()
 
@@ -71,6 +75,7 @@ class GuardTopics:
         """Read from the graph who publishes, and tell the guards."""
         for topic, watched in self._watched.items():
             watched.present = self._node.count_publishers(topic) > 0
+        self.hold.heard = hears_hold(self._node, self._arm)
         if self._sole:
             self._sole.see(self._other_publishers())
         if self._ratio:

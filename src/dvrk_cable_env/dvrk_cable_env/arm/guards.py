@@ -49,6 +49,12 @@ class GuardConfig:
         low=0.0,
         high=1.0,
     )
+    require_hold: bool = parameter(
+        True,
+        description="refuse while no program that drives an arm subscribes to <arm>/hold; false: "
+        "an arm without hold is stopped by servo_jp to its setpoint and the state command pause, "
+        "which ~/arm tries first",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,3 +200,26 @@ class SpeedRatio:
             return Objection(f"{reason}: ~/arm sends it again", latches=True)
         reason = f"the arm has not confirmed the speed ratio {self._ratio:g}"
         return Objection(f"{reason}, which ~/arm sends")
+
+
+class HoldHeard:
+    """Forbids motions of an arm that does not hear CRTK `hold`.
+
+    required: whether such an arm is refused; if not, this guard never objects, because
+    `stopping.Stopping` stops that arm otherwise. heard: whether a program that drives an arm
+    subscribes to `hold`; `guard_topics` sets it.
+    """
+
+    def __init__(self, topic: str, required: bool) -> None:
+        """Guard with the subscribers of `topic`, the arm's `hold`."""
+        self.topic, self.required = topic, required
+        self.heard = False
+
+    def objection(self) -> Objection | None:
+        """Return why the arm may not move now; None if a stop can reach the arm."""
+        if self.heard or not self.required:
+            return None
+        reason = (
+            f"no program that drives an arm subscribes to {self.topic}: a stop would not be heard"
+        )
+        return Objection(reason, latches=True)

@@ -148,7 +148,7 @@ class PreflightNode(Node):
         if arm is not None and self._console is None:
             guards = arm.guards
             console = dataclasses.replace(
-                guards, sole_commander=False, pedal_topic="", speed_ratio=0.0
+                guards, sole_commander=False, pedal_topic="", speed_ratio=0.0, require_hold=False
             )
             self._console = GuardTopics(self, self._arm_name, console)
             if guards.pedal_topic:
