@@ -96,12 +96,8 @@ def test_the_orientation_turns_with_the_move(psm):
 
 
 def test_a_turn_on_the_spot_takes_its_time(psm):
-    turned = (
-        math.cos(math.pi / 4 + 0.3),
-        math.sin(math.pi / 4 + 0.3),
-        0.0,
-        0.0,
-    )  # 0.6 rad at 1 rad/s
+    half = math.pi / 4 + 0.3  # 0.6 rad from DOWN, at 1 rad/s
+    turned = (math.cos(half), math.sin(half), 0.0, 0.0)
     psm.move_cp(at(*HOME.position, orientation=turned))
     run(psm, 0.59)
     assert psm.is_busy

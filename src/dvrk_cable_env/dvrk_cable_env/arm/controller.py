@@ -175,6 +175,7 @@ class ArmController:
         self._supervision.baseline.forget()
         self._last_end = max(self._last_end, self._now)
         self._last_command = 0
+        self.stopping.forget(pause=False)
         return ""
 
     def home(self) -> str:
@@ -194,6 +195,7 @@ class ArmController:
             return objection.reason
         self._fault = NOT_ARMED
         self._supervision.baseline.forget()
+        self.stopping.forget(pause=True)
         self._enabling.begin(self._now)
         return ""
 
@@ -209,7 +211,8 @@ class ArmController:
             return INACTIVE
         arm, objection = self._state(), self._supervision.objection()
         reason = self._supervision.unarmable(arm, self._now)
-        if self.stopping.can_resume(arm):
+        paused = self.stopping.can_resume(arm)
+        if paused:
             reason = ""  # the trial resumes an arm that a stop has paused
         if self._config.auto_enable and not (arm.state == "ENABLED" and arm.is_homed):
             self._enabling.begin(self._now)
@@ -223,8 +226,8 @@ class ArmController:
         self._supervision.baseline.forget()
         if not reason:
             self._supervision.baseline.keep(arm)
-        self.stopping.forget()
-        if self.stopping.untried or self.stopping.can_resume(arm):
+        self.stopping.forget(pause=True)
+        if self.stopping.untried or paused:
             self.stopping.try_out(self._now)
         return reason
 

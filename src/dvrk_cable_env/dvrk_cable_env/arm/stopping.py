@@ -217,11 +217,12 @@ class Stopping:
             self._watch, self._repeated = StopWatch(now, arm, goal), False
         self._arm.hold()
         if not self._by_hold:
-            self._freeze()
+            self._freeze(arm)
 
-    def forget(self) -> None:
-        """Forget the newest stop, because the arm is armed again."""
+    def forget(self, *, pause: bool) -> None:
+        """Forget what came of the newest stop, and, if `pause`, that it has paused the arm."""
         self._watch = None
+        self._frozen = self._frozen and not pause
 
     def try_out(self, now: int) -> None:
         """Begin to try the stop without `hold` at time `now` (ns)."""
@@ -240,7 +241,7 @@ class Stopping:
             if self._watch.disobeyed and not self._repeated:
                 self._repeated = True
                 self._arm.hold()
-                self._freeze()
+                self._freeze(arm)
         if not self._trial.active:
             return ""
         return self._trial.step(arm, now, self._arm.freeze, self._arm.command)
@@ -249,7 +250,7 @@ class Stopping:
     def _by_hold(self) -> bool:
         return self._hold is None or self._hold.heard or self._hold.required
 
-    def _freeze(self) -> None:
+    def _freeze(self, arm: ArmState) -> None:
         if self._hold is not None and not self._hold.required:
-            self._frozen = True
+            self._frozen |= arm.state == "ENABLED"  # else: somebody else has paused the arm
             self._arm.freeze()
