@@ -50,7 +50,7 @@ def preflight(bench: Bench, *words: str, timeout: float = 15.0) -> tuple[int, li
         check=False,
     )
     lines = result.stdout.splitlines()
-    assert len(lines) == 16, result.stderr
+    assert len(lines) == 17, result.stderr
     warnings = {line.split()[1] for line in lines if line.startswith("warning")}
     assert warnings == {"parameters", "pedal"}, "no parameter file and no foot in simulation"
     return result.returncode, [line for line in lines if line.startswith("FAILED")]

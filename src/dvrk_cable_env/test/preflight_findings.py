@@ -76,6 +76,7 @@ GOOD = Findings(
     measured=pose(),
     local=pose(),
     reach={"tip": "", "(-0.05, 0.02)": "", "(0.05, 0.12)": ""},
+    hold_heard=True,
     pedal_present=True,
     pedal_heard=True,
     models={"encoder_node": MODEL, "planner_node": MODEL},

@@ -150,6 +150,7 @@ BROKEN = {
             "out of reach: (0.05, 0.12): beyond the limit of pitch -> make the box smaller",
         ),
     ],
+    "stop": [({"hold_heard": False}, "PSM1/hold: a stop would not be heard")],
     "sole commander": [
         ({"commanders": ("/other (PSM1/servo_cp)",)}, "also commanded by /other (PSM1/servo_cp)"),
         (
@@ -197,6 +198,11 @@ def test_every_check_is_broken_here() -> None:
     ("check", "change", "text"),
     [
         ("pedal", guards(pedal_topic=""), "no dead-man pedal is configured"),
+        (
+            "stop",
+            {"hold_heard": False, **guards(require_hold=False)},
+            "servo_jp and pause take its place",
+        ),
         ("sole commander", guards(sole_commander=False), "does not watch for one"),
         ("base", {"local": PoseStream(WatchedTopic("PSM1/local/setpoint_cp"))}, "stays unnoticed"),
         ("base", {"local": pose(is_rotation=False)}, "nothing usable arrives on"),

@@ -121,7 +121,7 @@ def verdicts(child: subprocess.Popen[str]) -> tuple[int, dict[str, str], str]:
     """Exit code, the line of each check that is not ok, and stderr."""
     out, errors = child.communicate(timeout=40)
     *lines, end = out.splitlines() or [""]
-    assert end.startswith("preflight: ") and len(lines) == 15, out + errors
+    assert end.startswith("preflight: ") and len(lines) == 16, out + errors
     assert child.returncode == int("FAILED: no episode" in end)
     return child.returncode, {x[8:23].strip(): x for x in lines if not x.startswith("ok ")}, errors
 

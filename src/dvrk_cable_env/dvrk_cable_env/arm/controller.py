@@ -59,11 +59,10 @@ class ArmController:
         if now < before - self._config.limits.max_clock_skew * 1e9:
             self._clock_jumped_back()
         if self._active and self._enabling.active and now > 0:
-            failed = self._enabling.step(arm, now, self._supervision.objection(), self._arm.command)
-            if failed:
+            objection = self._supervision.objection()
+            if failed := self._enabling.step(arm, now, objection, self._arm.command):
                 self._fail(failed)
-        failed = self.stopping.update(now, arm)
-        if failed:
+        if failed := self.stopping.update(now, arm):
             self._fail(failed)
         if self._motion:
             self._watch(self._motion, arm)
@@ -210,10 +209,8 @@ class ArmController:
         if not self._active:
             return INACTIVE
         arm, objection = self._state(), self._supervision.objection()
-        reason = self._supervision.unarmable(arm, self._now)
-        paused = self.stopping.can_resume(arm)
-        if paused:
-            reason = ""  # the trial resumes an arm that a stop has paused
+        paused = self.stopping.can_resume(arm)  # by our own stop; the trial resumes it
+        reason = "" if paused else self._supervision.unarmable(arm, self._now)
         if self._config.auto_enable and not (arm.state == "ENABLED" and arm.is_homed):
             self._enabling.begin(self._now)
         elif reason or (objection and objection.latches):
@@ -254,10 +251,7 @@ class ArmController:
         return self._fault or enabling or self.stopping.untried
 
     def _state(self) -> ArmState:
-        """The arm's state. Of an arm that is silent nobody knows whether it still is busy."""
-        arm = self._arm.state()
-        silent = arm.silence > self._config.limits.max_silence
-        return dataclasses.replace(arm, is_busy=False) if silent else arm
+        return self._supervision.known(self._arm.state())
 
     def _move(self, decision: Decision, arm: ArmState) -> Decision:
         sent = self._arm.move(self._supervision.baseline.goal(decision.goal, arm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from dvrk_cable_env.arm.baseline import Baseline
@@ -21,6 +22,11 @@ class Supervision:
     def __init__(self, limits: ArmLimits, guards: Sequence[Guard]) -> None:
         self.baseline = Baseline(limits)
         self._limits, self._guards = limits, guards
+
+    def known(self, arm: ArmState) -> ArmState:
+        """Return an arm's state without what is outdated: nobody knows what a silent arm does."""
+        silent = arm.silence > self._limits.max_silence
+        return dataclasses.replace(arm, is_busy=False) if silent else arm
 
     def objection(self) -> Objection | None:
         """The most serious objection: first those under which the arm must not even be held."""

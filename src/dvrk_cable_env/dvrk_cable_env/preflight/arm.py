@@ -144,6 +144,18 @@ def commander(findings: Findings, _config: PreflightConfig) -> CheckResult:
     return CheckResult("sole commander", OK, "no other node publishes motions")
 
 
+def stop(findings: Findings, _config: PreflightConfig) -> CheckResult:
+    """Check that a stop would reach the arm."""
+    if findings.hold_heard:
+        return CheckResult("stop", OK, f"the arm subscribes to {findings.arm_name}/hold")
+    what = f"no program that drives an arm subscribes to {findings.arm_name}/hold"
+    if findings.arm is None or findings.arm.guards.require_hold:
+        do = "start the robot's dvrk_system; of an arm without hold, see guards.require_hold"
+        return CheckResult("stop", FAILED, f"{what}: a stop would not be heard", do)
+    do = "expect ~/arm to try the stop; keep a hand on the robot's emergency stop"
+    return CheckResult("stop", WARNING, f"{what}; servo_jp and pause take its place", do)
+
+
 def pedal(findings: Findings, _config: PreflightConfig) -> CheckResult:
     """Check that a dead-man pedal is configured and that its messages arrive."""
     if findings.arm is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from dvrk_cable_env.arm.limits import AXES, ROUNDING, ArmLimits
 from dvrk_cable_env.camera.segmentation import frame_fault
-from dvrk_cable_env.preflight.arm import arm_pose, arm_state, base, commander, pedal, reach
+from dvrk_cable_env.preflight.arm import arm_pose, arm_state, base, commander, pedal, reach, stop
 from dvrk_cable_env.preflight.calibration import calibration
 from dvrk_cable_env.preflight.findings import (
     FAILED,
@@ -212,7 +212,7 @@ def health(findings: Findings, _config: PreflightConfig) -> CheckResult:
 
 CHECKS: tuple[Check, ...] = (
     *(clock, camera, segmentation, calibration, reference, parameters, arm_limits),
-    *(arm_state, arm_pose, base, reach, commander, pedal, model, health),
+    *(arm_state, arm_pose, base, reach, stop, commander, pedal, model, health),
 )
 
 

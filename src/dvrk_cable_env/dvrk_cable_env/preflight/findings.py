@@ -184,6 +184,7 @@ class Findings:
     local: the setpoint relative to the arm's base. reach: why the arm's inverse kinematics refuses
     a place of the workspace (empty: does not), by place; None if the arm has no such service.
     moving: whether arm_node reports a motion. commanders: other nodes that publish motions.
+    hold_heard: whether a program that drives an arm subscribes to the arm's `hold`.
     pedal_present, pedal_heard: whether the pedal has a publisher, and whether it sent a message.
     teleoperation: objections of the teleoperation guards.
     models: the model of each node that uses one, or why it cannot be read.
@@ -215,6 +216,7 @@ class Findings:
     reach: Mapping[str, str] | None = None
     moving: bool = False
     commanders: tuple[str, ...] = ()
+    hold_heard: bool = False
     pedal_present: bool = False
     pedal_heard: bool = False
     teleoperation: tuple[str, ...] = ()

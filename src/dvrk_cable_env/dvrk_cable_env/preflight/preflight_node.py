@@ -26,6 +26,7 @@ from crtk_msgs.msg import OperatingState
 from dvrk_cable_env.arm.arm import ArmConfig
 from dvrk_cable_env.arm.guard_topics import MOTION_TOPICS, GuardTopics
 from dvrk_cable_env.arm.messages import is_rotation, to_pose
+from dvrk_cable_env.arm.stop_topics import hears_hold
 from dvrk_cable_env.camera.lens_topic import LensTopic
 from dvrk_cable_env.camera.segmentation import NodeConfig
 from dvrk_cable_env.camera.segmentation_frames import camera_topic
@@ -218,6 +219,7 @@ class PreflightNode(Node):
             reach=self._reach.places(),
             moving=bool(motion and motion.moving),
             commanders=tuple(self._commanders()),
+            hold_heard=hears_hold(self, self._arm_name),
             pedal_present=bool(pedal and self.count_publishers(self.resolve_topic_name(pedal))),
             pedal_heard=self._pedal_heard,
             teleoperation=tuple(objection.reason for objection in objections if objection),
