@@ -9,10 +9,9 @@ import math
 import signal
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from ros_bench import Bench, opened
+from ros_bench import Bench, opened, until
 
 from ls3_common import qos
 
@@ -137,18 +136,22 @@ def test_an_arm_without_hold_is_stopped_otherwise_after_a_trial(deaf: Robot) -> 
         assert "ended: at rest after" in node.output
 
 
-def test_a_stop_that_the_arm_hears_and_does_not_obey_is_not_called_a_stop() -> None:
+@pytest.fixture
+def stubborn() -> Iterator[Robot]:
+    """An arm that hears `hold` and goes on, in a graph of its own."""
     for bench in opened():
         robot = Robot(bench)
-        with (
-            bench.start("-c", STUBBORN, real_time_factor=SLOW),
-            bench.start("dvrk_cable_env.arm.arm_node", **PATIENT),
-        ):
-            bench.until(lambda: robot.poses and robot.states)
-            robot.ready()
-            robot.go(STEP)
-            answer = bench.call("/arm_node/stop")
-            assert not answer.success
-            assert "NOT STOPPED: the arm went on by" in answer.message
-            assert "use the robot's emergency stop" in answer.message
-            bench.until(lambda: answer.message in robot.reports[-1].reason)
+        with bench.start("-c", STUBBORN, real_time_factor=SLOW):
+            until(lambda robot=robot: robot.poses and robot.states)
+            yield robot
+
+
+def test_a_stop_that_the_arm_hears_and_does_not_obey_is_not_called_a_stop(stubborn: Robot) -> None:
+    with stubborn.bench.start("dvrk_cable_env.arm.arm_node", **PATIENT):
+        stubborn.ready()
+        stubborn.go(STEP)
+        answer = stubborn.bench.call("/arm_node/stop")
+        assert not answer.success
+        assert "NOT STOPPED: the arm went on by" in answer.message
+        assert "use the robot's emergency stop" in answer.message
+        until(lambda: answer.message in stubborn.reports[-1].reason)
