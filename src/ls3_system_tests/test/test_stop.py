@@ -43,7 +43,7 @@ class Robot:
     def __init__(self, bench: Bench) -> None:
         from geometry_msgs.msg import PoseStamped
 
-        from crtk_msgs.msg import OperatingState
+        from crtk_msgs.msg import OperatingState, StringStamped
         from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
         self.bench, self._plan = bench, Plan
@@ -51,11 +51,28 @@ class Robot:
         self.states = bench.collect(OperatingState, "PSM1/operating_state", qos.CHANGES)
         self.reports = bench.collect(MotionState, "motion_state", qos.LATCHED)
         self.answers = bench.collect(ArmCommand, "arm_command")
+        self._command = StringStamped
+        self._commands = bench.node.create_publisher(
+            StringStamped, "PSM1/state_command", qos.RELIABLE
+        )
         self._plans = bench.node.create_publisher(Plan, "plan", qos.RELIABLE)
 
     def tip(self) -> tuple[float, float]:
         place = self.poses[-1].pose.position
         return (place.x, place.y)
+
+    def command(self, name: str) -> None:
+        """Somebody else enables and homes the arm."""
+        self.bench.matched(self._commands)
+        self._commands.publish(self._command(string=name))
+        self.bench.until(lambda: self.states[-1].is_homed and not self.states[-1].is_busy)
+
+    def refused(self, name: str) -> None:
+        """The operator's service is refused, because no stop would be heard."""
+        answer = self.bench.until(
+            lambda: "hold" in (given := self.bench.call(f"/arm_node/{name}")).message and given
+        )
+        assert not answer.success
 
     def ready(self) -> None:
         """The arm is homed and armed, as an operator does both."""
@@ -104,12 +121,10 @@ def deaf(bench: Bench) -> Iterator[Robot]:
 def test_an_arm_without_hold_is_refused_though_a_recorder_hears_hold(deaf: Robot) -> None:
     """Members of this class: no subscriber at all, a recorder, and a monitor such as this bench."""
     with deaf.bench.start("dvrk_cable_env.arm.arm_node", **PATIENT):
-        for name in ("home", "arm"):
-            deaf.bench.until(
-                lambda name=name: "hold" in deaf.bench.call(f"/arm_node/{name}").message
-            )
-            assert not deaf.bench.call(f"/arm_node/{name}").success
-    assert [state.state for state in deaf.states] == ["DISABLED"], "nothing was sent"
+        deaf.refused("home")
+        assert [state.state for state in deaf.states] == ["DISABLED"], "nothing was sent"
+        deaf.command("home")
+        deaf.refused("arm")
 
 
 def test_an_arm_without_hold_is_stopped_otherwise_after_a_trial(deaf: Robot) -> None:

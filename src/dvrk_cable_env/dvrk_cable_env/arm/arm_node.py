@@ -27,6 +27,7 @@ from dvrk_cable_env.arm.controller import ArmController
 from dvrk_cable_env.arm.guard_topics import GuardTopics
 from dvrk_cable_env.arm.limits import Request
 from dvrk_cable_env.arm.reports import Callbacks
+from dvrk_cable_env.arm.stopping import UNSEEN
 from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.ros import declare, nanoseconds, run, to_time
@@ -36,9 +37,9 @@ WATCH_PERIOD = 0.05
 """Wall seconds between two checks of the arm. Without them a silent arm would go unnoticed."""
 FLUSH_TIMEOUT = 0.5
 """Longest wait, in wall seconds, for the delivery of the last hold before the process ends."""
-SETTLE_TIMEOUT = 1.0
-"""Longest wait, in wall seconds, until it is known whether the arm obeys a stop."""
-UNKNOWN = "NOT CONFIRMED: no pose of the arm since the stop; use the robot's emergency stop"
+SETTLE_TIMEOUT, LAST_SETTLE_TIMEOUT = 2.5, 1.0
+"""Longest wait, in wall seconds, until it is known whether the arm obeys a stop: of an operator, and
+before the process ends. On a robot half a second is enough, but a simulation may be slow."""
 OPERATOR = "by the operator; arm again"
 
 
@@ -106,7 +107,7 @@ class ArmNode(LifecycleNode):
         """Stop the arm before the process ends, and report whether the arm obeys."""
         self._controller.leave()
         self._arm.flush(FLUSH_TIMEOUT)
-        deadline = time.monotonic() + SETTLE_TIMEOUT
+        deadline = time.monotonic() + LAST_SETTLE_TIMEOUT
         while not self._controller.stopping.settled and time.monotonic() < deadline:
             self.executor.spin_once(timeout_sec=0.02)
         stopping = self._controller.stopping
@@ -197,7 +198,7 @@ class ArmNode(LifecycleNode):
             await settled
             stopping = self._controller.stopping
             response.success = stopping.obeyed
-            response.message = stopping.report or ("at rest" if stopping.obeyed else UNKNOWN)
+            response.message = stopping.report or ("at rest" if stopping.obeyed else UNSEEN)
             self.get_logger().info(f"operator: {name}: {response.message}")
             return response
 

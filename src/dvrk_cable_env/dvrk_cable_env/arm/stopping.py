@@ -24,6 +24,7 @@ AT_GOAL = 2e-4
 TRIAL_PATIENCE = 2_000_000_000
 """Time within which an arm answers each command of a trial (ns)."""
 TRYING = "the stop without hold is being tried"
+UNSEEN = "NOT CONFIRMED: no valid pose of the arm since the stop"
 EMERGENCY = "use the robot's emergency stop"
 
 
@@ -87,7 +88,7 @@ class StopWatch:
             if not self.settled:
                 return "the stop is not confirmed yet" if self._moving else ""
             if not self._since:
-                return f"NOT CONFIRMED: no pose of the arm since the stop; {EMERGENCY}"
+                return f"{UNSEEN}; {EMERGENCY}" if self._moving else UNSEEN
             return f"NOT STOPPED: the arm still moves {PATIENCE / 1e9:g} s later; {EMERGENCY}"
         if self.obeyed:
             return f"at rest after {gone}" if self._moving or self.distance > STILL else ""
