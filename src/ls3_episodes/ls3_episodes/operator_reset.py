@@ -129,7 +129,9 @@ class OperatorReset:
         """
         self.prepared = self._confirmed = False
         note = await self._go_back(step, cancelled) if can_move else "the arm is not ready"
-        await self._call("stop")
+        unseen = await self._call("stop")
+        doubt = f"disarmed, but NOBODY SAW THE ARM STOP: {unseen}"
+        what += f". The arm is {doubt if unseen else 'held and disarmed'}"
         text = self._text(what, note)
         try:
             while not self.prepared:
@@ -189,8 +191,7 @@ class OperatorReset:
         name = self._node.get_fully_qualified_name()
         call = "ros2 service call"
         lines = [
-            f"{what}. The arm is held and disarmed."
-            + (f" {note[0].upper()}{note[1:]}." if note else ""),
+            f"{what}." + (f" {note[0].upper()}{note[1:]}." if note else ""),
             *([] if self._at_start() else [f"Bring the tip to {_millimetres(self._start)}."]),
             "Lay the cable at its start. When all hands are off:",
             f"  {call} {name}/continue std_srvs/srv/Trigger",

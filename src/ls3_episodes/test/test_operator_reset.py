@@ -190,7 +190,7 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
     from ls3_interfaces.action import RunEpisode
     from ls3_interfaces.msg import Latent, Plan, StepRequest
 
-    node, tip, called = bench.node, [0.0], []
+    node, tip, called, unseen = bench.node, [0.0], [], [""]
 
     def tell() -> None:
         pose = PoseStamped()
@@ -201,7 +201,8 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
     def serve(name: str) -> None:
         def answer(_request: Any, response: Any) -> Any:
             called.append(name)
-            response.success = True
+            response.success = name == "arm" or not unseen[0]
+            response.message = unseen[0]
             return response
 
         node.create_service(Trigger, f"arm_node/{name}", answer)
@@ -235,6 +236,8 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
     sent = client.send_goal_async(RunEpisode.Goal(episode=4))
     asked("Episode 4 is to begin.")
     assert called == ["stop"]
+    assert "The arm is held and disarmed." in requests[-1].data
+    unseen[0] = "NOT STOPPED: the arm still moves"  # of the next stop
     assert confirmed().success
     bench.until(lambda: robot.seeds)
     bench.until(lambda: called == ["stop", "arm"])
@@ -242,6 +245,8 @@ def test_the_arm_stays_where_it_is_when_the_way_that_it_came_is_not_known(
     tip[0] = 0.05  # somebody put the arm elsewhere, or its poses were lost for a while
     text = asked("Episode 4 ended: horizon.")
     assert "Bring the tip to (0.0, 0.0) mm." in text
+    assert "disarmed, but NOBODY SAW THE ARM STOP: NOT STOPPED: the arm still moves." in text
+    assert "held" not in text
     answer = confirmed()
     assert (answer.success, answer.message) == (False, "bring the tip to (0.0, 0.0) mm first")
     assert called == ["stop", "arm", "stop"]

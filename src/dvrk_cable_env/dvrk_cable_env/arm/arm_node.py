@@ -38,8 +38,8 @@ WATCH_PERIOD = 0.05
 FLUSH_TIMEOUT = 0.5
 """Longest wait, in wall seconds, for the delivery of the last hold before the process ends."""
 SETTLE_TIMEOUT, LAST_SETTLE_TIMEOUT = 2.5, 1.0
-"""Longest wait, in wall seconds, until it is known whether the arm obeys a stop: of an operator, and
-before the process ends. On a robot half a second is enough, but a simulation may be slow."""
+"""Longest wait, in wall seconds, until it is known whether the arm obeys a stop: of an operator,
+and before the process ends. On a robot half a second is enough, but a simulation may be slow."""
 OPERATOR = "by the operator; arm again"
 
 
