@@ -10,7 +10,7 @@ A node reads a parameter file with ``--params-file``, a script with `read_sectio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ import yaml
 from ls3_common.errors import ConfigError
 from ls3_common.parameters import flatten
 
+PARAMETERS = "ros__parameters"
+"""The key under which a section has its parameters."""
 SHARED = "/**"
 """The section whose parameters all nodes receive."""
 DOMAIN = "domain."
@@ -35,26 +37,49 @@ def of_middleware(name: str) -> bool:
     return name in MIDDLEWARE or name.startswith(QOS_OVERRIDES)
 
 
-def read_section(path: str | Path, section: str) -> dict[str, Any]:
-    """Read the parameters of one section of a ROS parameter file, those of ``/**`` included.
+def read_section(path: str | Path, section: str, namespace: str = "") -> dict[str, Any]:
+    """Read what a node reads of a ROS parameter file, with what ``/**`` gives to all nodes.
+
+    The rules are those of ROS: the keys of nested namespaces are joined, ``*`` stands for one name,
+    ``**`` for any number of names, and a later section overrides an earlier one.
+
+    Args:
+        path: the file.
+        section: name of the node, or of another part that has its own section.
+        namespace: of the node. Empty: the only one of which the file has a section for the node.
 
     Returns:
         Values by dotted name. The facts of the domain and the middleware's own parameters are left
         out.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or has no such section.
+        ConfigError: the file is missing or is not YAML. Or the file has no section for the node, or
+            sections for nodes of this name in several namespaces.
     """
-    document = _read_document(path)
+    found = _sections(path)
     merged: dict[str, Any] = {}
+    places: set[str] = set()
     present = False
-    for key in document:
-        if key == SHARED or str(key).rsplit("/", 1)[-1] == section:
-            present = present or key != SHARED
-            merged |= _parameters_of(document, key, path)
+    for name, values in found.items():
+        parent, _, last = name.rpartition("/")
+        fits = last in (section, "*", "**")
+        if namespace and not _matches(name, f"/{namespace.strip('/')}/{section}"):
+            fits = False
+        if not fits:
+            continue
+        merged |= _flat(name, values, path)
+        present = present or last == section
+        if "*" not in parent and name != SHARED:
+            places.add(parent or "/")
     if not present:
-        names = ", ".join(str(key).rsplit("/", 1)[-1] for key in document)
+        names = ", ".join(name.rpartition("/")[2] for name in found)
         raise ConfigError(f"no section '{section}'", where=str(path), do=f"sections: {names}")
+    if len(places) > 1 and not namespace:
+        raise ConfigError(
+            f"parameters of '{section}' in several namespaces: {', '.join(sorted(places))}",
+            where=str(path),
+            do="give the namespace, or keep the parameters of one of them in the file",
+        )
     return {
         name: value
         for name, value in merged.items()
@@ -68,8 +93,9 @@ def read_facts(path: str | Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing or is not YAML.
     """
-    document = _read_document(path)
-    shared = _parameters_of(document, SHARED, path) if SHARED in document else {}
+    found = _sections(path)
+    # a file may have nested sections under /** and no parameters for all nodes
+    shared = _flat(SHARED, found[SHARED], path) if SHARED in found else {}
     return {
         name.removeprefix(DOMAIN): value
         for name, value in shared.items()
@@ -117,18 +143,17 @@ def _value(text: str, where: str) -> Any:
         ) from None
 
 
-def _parameters_of(document: dict[str, Any], key: str, path: str | Path) -> dict[str, Any]:
-    body = document[key]
-    values = body.get("ros__parameters") if isinstance(body, dict) else None
-    if not isinstance(values, dict):
-        raise ConfigError(f"section '{key}' has no ros__parameters", where=str(path))
-    return flatten(values)
+def _sections(file: str | Path) -> dict[str, Any]:
+    """Return what stands under ros__parameters, by the full name of the section.
 
+    Sections are in the order of their first lines; None: a section without ros__parameters.
 
-def _read_document(file: str | Path) -> dict[str, Any]:
+    Raises:
+        ConfigError: the file is missing, is not YAML or is not a parameter file.
+    """
     path = Path(file)
     try:
-        document = _load_yaml(path.read_text())
+        found = _loaded(path.read_text(), _named)
     except FileNotFoundError:
         near = sorted(other.name for other in path.parent.glob("*.yaml"))
         raise ConfigError(
@@ -138,11 +163,52 @@ def _read_document(file: str | Path) -> dict[str, Any]:
         raise ConfigError(f"not valid YAML: {error}", where=str(path)) from None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    if not isinstance(document, dict):
+    if found is None:
         raise ConfigError(
             "not a ROS parameter file", where=str(path), do="see config/ for examples"
         )
-    return document
+    return found
+
+
+def _named(loader: _Loader, root: yaml.Node | None) -> dict[str, Any] | None:
+    """The sections of a document; None if the document is no parameter file.
+
+    The nodes of YAML are walked, because ROS adds up the sections of a name that occurs twice.
+    """
+
+    def walk(node: yaml.MappingNode, within: str) -> Iterator[tuple[str, Any]]:
+        for key, body in node.value:
+            name = f"{within}/{str(key.value).strip('/')}"
+            if key.value == PARAMETERS:
+                yield within, loader.construct_object(body, deep=True)
+            elif isinstance(body, yaml.MappingNode) and body.value:
+                yield from walk(body, name)
+            else:
+                yield name, None
+
+    if not isinstance(root, yaml.MappingNode):
+        return None
+    found: dict[str, Any] = {}
+    for name, values in walk(root, ""):
+        old = found.get(name)
+        both = isinstance(old, dict) and isinstance(values, dict)
+        found[name] = (
+            flatten(old) | flatten(values) if both else (old if values is None else values)
+        )
+    return found
+
+
+def _matches(name: str, node: str) -> bool:
+    """Whether a section of this name is read by a node, given its full name."""
+    wild = {"**": r"(/\w+)*", "*": r"/\w+"}
+    parts = (wild.get(part, f"/{re.escape(part)}") for part in name.split("/")[1:])
+    return re.fullmatch("".join(parts), node) is not None
+
+
+def _flat(name: str, values: Any, path: str | Path) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ConfigError(f"section '{name}' has no {PARAMETERS}", where=str(path))
+    return flatten(values)
 
 
 class _Loader(yaml.SafeLoader):
@@ -158,6 +224,17 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(None, None, "an alias (*) is not allowed here", mark)
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Merge the mappings of a key that occurs twice, as ROS does; else the later value wins."""
+        merged: dict[Any, Any] = {}
+        for pair in node.value:
+            one = yaml.MappingNode(node.tag, [pair], node.start_mark, node.end_mark)
+            for key, value in super().construct_mapping(one, deep=True).items():
+                old = merged.get(key)
+                both = isinstance(old, dict) and isinstance(value, dict)
+                merged[key] = old | value if both else value
+        return merged
+
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789")
@@ -165,8 +242,19 @@ _Loader.add_implicit_resolver(
 
 
 def _load_yaml(text: str) -> Any:
+    def value(loader: _Loader, root: yaml.Node | None) -> Any:
+        return None if root is None else loader.construct_document(root)
+
+    return _loaded(text, value)
+
+
+def _loaded(text: str, use: Callable[[_Loader, yaml.Node | None], Any]) -> Any:
+    """Parse YAML and return what `use` makes of the document; raise YAMLError for any fault."""
+    loader = _Loader(text)
     try:
-        return yaml.load(text, Loader=_Loader)
+        return use(loader, loader.get_single_node())
     # PyYAML raises these for a value that contradicts its tag or form, and for endless nesting
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise yaml.YAMLError(str(error)) from None
+    finally:
+        loader.dispose()

@@ -49,19 +49,25 @@ def read_rules(
         names=names,
         actions=actions,
         period=period,
-        limits=_section(config, spec, "arm_node", ArmLimits, "limits."),
-        segmentation=_section(config, spec, "segmentation_node", SegmentationConfig),
+        limits=_section(config, names.namespace, spec, "arm_node", ArmLimits, "limits."),
+        segmentation=_section(
+            config, names.namespace, spec, "segmentation_node", SegmentationConfig
+        ),
     )
-    return replace(rules, settle=_section(config, spec, "episode_node", _Settle).settle)
+    return replace(
+        rules, settle=_section(config, names.namespace, spec, "episode_node", _Settle).settle
+    )
 
 
-def _section(config: Path, spec: DomainSpec, name: str, cls: type[Any], prefix: str = "") -> Any:
+def _section(
+    config: Path, namespace: str, spec: DomainSpec, name: str, cls: type[Any], prefix: str = ""
+) -> Any:
     """Fill `cls` from the section of node `name`; without the section, with defaults.
 
     prefix: what the section's keys begin with where they name fields of `cls`.
     """
     try:
-        values = read_section(config, name)
+        values = read_section(config, name, namespace)
     except ConfigError as error:
         if error.what != f"no section '{name}'":
             raise
