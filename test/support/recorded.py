@@ -137,6 +137,7 @@ class Recording:
         self.frame(*self._last)
 
     def setpoint(self, xy: np.ndarray, z: float = -0.12, arm: str = "") -> None:
+        self._place = xy
         point = make("geometry_msgs/msg/Point", x=float(xy[0]), y=float(xy[1]), z=z)
         pose = make("geometry_msgs/msg/Pose", position=point)
         arm = arm or self.arm
@@ -144,6 +145,10 @@ class Recording:
             "geometry_msgs/msg/PoseStamped", header=header(self.robot, f"{arm}_base"), pose=pose
         )
         self.send(f"{arm}/setpoint_cp", message)
+
+    def setpoint_again(self) -> None:
+        """The last setpoint, at another time: the arm is at rest."""
+        self.setpoint(self._place)
 
     def command(self, number: int, step: int, image_stamp: int, sent: np.ndarray) -> None:
         message = make(

@@ -38,6 +38,16 @@ ARGUMENTS = [
         "in /compressed",
     ),
     DeclareLaunchArgument(
+        "pedals",
+        default_value=RecordingConfig.pedals,
+        description="namespaces of the topics of pedals, separated by spaces",
+    ),
+    DeclareLaunchArgument(
+        "clutch",
+        default_value="",
+        description="topic (sensor_msgs/Joy) of a clutch that is in none of these namespaces",
+    ),
+    DeclareLaunchArgument(
         "camera_rate",
         default_value="5.0",
         description="lowest rate of the camera, Hz of wall time; below it there is a warning",
@@ -91,7 +101,7 @@ def start(given):
     rates = {
         name: number(given, name, float, 0.0, 1000.0) for name in ("camera_rate", "state_rate")
     }
-    names = {name: given[name] for name in ("arm", "console", "camera")}
+    names = {name: given[name] for name in ("arm", "console", "camera", "pedals", "clutch")}
     wanted = streams(RecordingConfig(**names, **rates))
     # the recorder asks each topic for the quality of service that its publishers offer
     recorder = ExecuteProcess(

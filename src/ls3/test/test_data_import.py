@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded import STEP_MS, Recording, header, make, record_episode, simulation
+from recorded import STEP_MS, Recording, record_episode, simulation
 
 from ls3.cli.commands import run
 from ls3.runs.dataset import MARKER
@@ -223,31 +223,3 @@ def test_what_the_operator_marked(tmp_path: Path) -> None:
     assert episode.success.tolist() == [False, True, True, True]  # the state it was seen in
     assert episode.source == "demonstration"
     assert [row["verdict"] for row in rows(tmp_path / "out")] == ["imported", "discarded"]
-
-
-def clutch(recording: Recording, button: int) -> None:
-    buttons = np.array([button], np.int32)
-    joy = make("sensor_msgs/msg/Joy", header=header(recording.robot), buttons=buttons)
-    recording.send("console/clutch", joy)
-
-
-def test_clutched_time_is_cut_out(tmp_path: Path) -> None:
-    def spoil(recording: Recording, number: int, step: int) -> None:
-        if step == 2:
-            recording.wait(1)
-            clutch(recording, 1)
-            for _ in range(7):
-                recording.wait(1000)
-                recording.frame_again()
-            recording.wait(1)
-            clutch(recording, 0)
-            recording.wait(1)
-            recording.frame_again()
-
-    truth = make_bag(tmp_path / "bag", steps=5, spoil=spoil)
-    words = ["--actions", "setpoints", "--period", "0.45"]
-    assert data_import(tmp_path / "bag", tmp_path / "out", *words) == 0
-    for file, expected in zip(list_episodes(tmp_path / "out"), truth, strict=True):
-        found = read_episode(file)
-        assert np.array_equal(found.observations, expected.observations)
-        assert np.allclose(found.actions, expected.actions, rtol=0, atol=1e-7)

@@ -18,7 +18,7 @@ from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import BagFault, Streams
 from dvrk_cable_env.bags.rules import Rules
 from dvrk_cable_env.bags.segments import SLACK, Segment
-from dvrk_cable_env.bags.steps import make_steps
+from dvrk_cable_env.bags.steps import SetpointSteps, make_steps
 from dvrk_cable_env.bags.streams import JUMP
 from dvrk_cable_env.bags.video import Gap, RecordedVideo, video_frames
 
@@ -37,6 +37,7 @@ class BagEpisode:
     skew: largest delay of a state's frame, or distance of a frame from the nearest setpoint, s.
     unfinished: whether the recording ended before the episode did, as far as can be known.
     drops: number of unusable frames by reason.
+    notes: what a person should know of an episode that can be imported.
     """
 
     segment: Segment
@@ -51,6 +52,7 @@ class BagEpisode:
     skew: float = 0.0
     unfinished: bool = False
     drops: Counter[str] = dataclasses.field(default_factory=Counter)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def read_episodes(
@@ -212,6 +214,8 @@ class _Collector:
         except BagFault as fault:
             out.fault = str(fault)
             return out
+        if out.actions_from == SetpointSteps.kind:  # a command is a step, clutched or not
+            out.notes = list(self._streams.pause_faults)
         out.unfinished = self._steps.unfinished
         out.observations = np.stack(self._masks)
         out.stamps = [stamp for stamp, _ in self._frames]

@@ -29,11 +29,14 @@ class TopicNames:
     namespace: of the recorded graph; empty: whichever the bag has.
     camera: topic of the pictures; empty: CAMERA_IMAGE, compressed or not.
     arm: CRTK name, e.g. PSM1; empty: the only PSM in the bag.
+    clutch: topics of the operator's clutch; empty: all whose names end in /clutch. Laboratories
+    name the clutch differently: /console/clutch, /console1/clutch, /footpedals/clutch.
     """
 
     namespace: str = ""
     camera: str = ""
     arm: str = ""
+    clutch: tuple[str, ...] = ()
 
 
 class RecordedCommand(NamedTuple):
@@ -131,6 +134,7 @@ class Streams:
     task_states: by stamp (ns); several if the robot's clock started again during the recording.
     violations: (log, stamp) of each task_state that shows a violation, ns.
     pauses: begin and end of each time in which the operator was clutched (log, ns).
+    pause_faults: why some of these times may be unknown.
     span: first and last time of recording (log, ns). faults: why a topic is not read, by relative
     topic name. drops: number of unusable messages by reason.
     """
@@ -147,6 +151,7 @@ class Streams:
     task_states: dict[int, list[RecordedTaskState]] = dataclasses.field(default_factory=dict)
     violations: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     pauses: list[tuple[int, int]] = dataclasses.field(default_factory=list)
+    pause_faults: list[str] = dataclasses.field(default_factory=list)
     span: tuple[int, int] = (0, 0)
     faults: dict[str, str] = dataclasses.field(default_factory=dict)
     drops: Counter[str] = dataclasses.field(default_factory=Counter)

@@ -6,6 +6,7 @@ These streams fit into memory: one hour of a setpoint at 100 Hz takes 14 MB.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dvrk_cable_env.bags.reading import Bag, Raw
@@ -24,6 +25,7 @@ from dvrk_cable_env.bags.records import (
 from ls3_common import topics
 
 CAMERA_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+CLUTCH = ("sensor_msgs/msg/Joy", "std_msgs/msg/Bool")
 POSE = ("geometry_msgs/msg/PoseStamped",)
 MARK = ("crtk_msgs/msg/StringStamped", "std_msgs/msg/String")
 LATE = 10_000_000_000
@@ -78,7 +80,6 @@ class _FirstPass:
             (topics.TASK_STATE, ("ls3_interfaces/msg/TaskState",), self._on_state),
             (topics.EPISODE_MARK, MARK, self._on_mark),
             *([(topics.arm(arm, "setpoint_cp"), POSE, self._on_setpoint)] if arm else []),
-            ("console/clutch", ("sensor_msgs/msg/Joy",), self._on_clutch),
         ):
             self._route(self._find(name, kinds), handler)
         # the history holds every change, but controller_node and older bags have the state only
@@ -89,9 +90,7 @@ class _FirstPass:
                 out.faults.pop(topics.MOTION_HISTORY, None)
                 break
         out.has_task_states = topics.TASK_STATE not in out.faults
-        for topic, kind in self._bag.topics.items():
-            if arm and topic.endswith(f"_{arm}/following") and kind == "std_msgs/msg/Bool":
-                self._route(topic, self._on_following)
+        self._find_pauses(arm)
         for raw in self._bag.messages(set(self._handlers)):
             self._log = raw.log
             out.span = (out.span[0] or raw.log, raw.log)
@@ -100,6 +99,30 @@ class _FirstPass:
             out.pauses.append((self._pause_began, self._log))
         out.commands = _correct_late(out.commands, out.motions)
         return out
+
+    def _find_pauses(self, arm: str) -> None:
+        """Route the topics that tell whether the operator is clutched, and note what is missing."""
+        faults, clutches, following = self._out.pause_faults, [], []
+        for name in self._names.clutch:
+            clutches += filter(None, [self._find(name, CLUTCH)])
+            faults += filter(None, [self._out.faults.pop(name, "")])
+        for topic, kind in self._bag.topics.items():
+            if topic.endswith("/clutch") and not self._names.clutch:
+                if kind in CLUTCH:
+                    clutches.append(topic)
+                else:
+                    faults.append(f"topic '{topic}' is {kind}, expected {' or '.join(CLUTCH)}")
+            if arm and topic.endswith(f"_{arm}/following") and kind == "std_msgs/msg/Bool":
+                following.append(topic)
+        for topic in clutches:
+            self._route(topic, partial(self._on_clutch, topic))
+        for topic in following:
+            self._route(topic, partial(self._on_following, topic))
+        if not (clutches or following or faults):
+            faults.append(
+                "no topic of a clutch was recorded, so that the time while it was pressed is not "
+                "cut out (name the topic with --clutch)"
+            )
 
     def _route(self, topic: str, handler: Callable[[int, Any], None]) -> None:
         if topic:
@@ -182,11 +205,12 @@ class _FirstPass:
         out.xyz.extend((place.x, place.y, place.z))
         out.frames.add(message.header.frame_id)
 
-    def _on_clutch(self, log: int, message: Any) -> None:
-        self._set_pause("clutch", log, len(message.buttons) > 0 and message.buttons[0] == 1)
+    def _on_clutch(self, topic: str, log: int, message: Any) -> None:
+        down = list(message.buttons[:1]) == [1] if hasattr(message, "buttons") else message.data
+        self._set_pause(topic, log, bool(down))
 
-    def _on_following(self, log: int, message: Any) -> None:
-        self._set_pause("following", log, not message.data)
+    def _on_following(self, topic: str, log: int, message: Any) -> None:
+        self._set_pause(topic, log, not message.data)
 
     def _set_pause(self, cause: str, log: int, on: bool) -> None:
         self._paused[cause] = on

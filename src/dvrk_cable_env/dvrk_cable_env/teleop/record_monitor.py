@@ -25,7 +25,7 @@ from dvrk_cable_env.teleop.recording import (
     header_stamp,
     streams,
 )
-from ls3_common import qos
+from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.ros import declare, run
 
@@ -104,6 +104,8 @@ class RecordMonitor(Node):
         now = time.monotonic()
         warnings = [warning for m in self._meters.values() if (warning := m.warning(now))]
         warnings += self._faults.values()
+        if fault := self._unknown_pauses(now):
+            warnings.append(fault)
         topic = self.resolve_topic_name(self._config.mark_topic)
         listeners = {info.node_name for info in self.get_subscriptions_info_by_topic(topic)}
         if RECORDER not in listeners and now - self._began > LATE:
@@ -115,6 +117,20 @@ class RecordMonitor(Node):
             self.get_logger().info(f"resolved: {warning}")
         self._warned = set(warnings)
         self._health.stand("; ".join(warnings))
+
+    def _unknown_pauses(self, now: float) -> str:
+        """Why the time in which the operator is clutched may be unknown; empty if it is known.
+
+        arm_node's commands are the steps themselves, so that no clutch is needed beside them.
+        """
+        pauses = [stream.topic for stream in streams(self._config) if stream.pauses]
+        told = (*pauses, topics.ARM_COMMAND)
+        if now - self._began < LATE or any(self.resolve_topic_name(t) in self._heard for t in told):
+            return ""
+        return (
+            f"no clutch: nothing publishes {', '.join(pauses)}; the import cannot cut out the time "
+            "while a clutch is pressed (record.launch.py: clutch:=TOPIC)"
+        )
 
     def _report(self) -> None:
         now = time.monotonic()

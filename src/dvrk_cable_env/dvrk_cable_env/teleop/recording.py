@@ -12,6 +12,8 @@ from ls3_common.parameters import parameter
 
 RECORDER = "rosbag2_recorder"
 """Name of the node of `ros2 bag record`."""
+PEDALS = ("clutch", "camera", "operator_present", "coag", "bicoag")
+"""Topics of the dVRK's pedals and head sensor in each of their namespaces."""
 LATE = 3.0
 """Seconds without a message after which a stream counts as missing."""
 WINDOW = 3.0
@@ -28,6 +30,11 @@ class RecordingConfig:
         topics.CAMERA_IMAGE,
         description="the camera's topic, of type CompressedImage if it ends in /compressed",
     )
+    pedals: str = parameter(
+        "console console1 console2 footpedals",
+        description="namespaces of the topics of pedals, separated by spaces",
+    )
+    clutch: str = parameter("", description="topic of a clutch that is in none of these namespaces")
     camera_rate: float = parameter(
         5.0, description="lowest rate of the camera", unit="Hz", low=0.0, high=1000.0
     )
@@ -45,7 +52,8 @@ class RecordedTopic:
     """One topic of a recording.
 
     topic: name. kind: message type. rate: lowest rate by wall time, Hz; 0 for events. wanted:
-    whether an import needs the topic. stamped: whether messages begin with a header.
+    whether an import needs the topic. stamped: whether messages begin with a header. pauses:
+    whether messages tell that the operator is clutched.
     """
 
     topic: str
@@ -53,6 +61,7 @@ class RecordedTopic:
     rate: float = 0.0
     wanted: bool = False
     stamped: bool = False
+    pauses: bool = False
 
 
 def streams(config: RecordingConfig) -> list[RecordedTopic]:
@@ -65,8 +74,8 @@ def streams(config: RecordingConfig) -> list[RecordedTopic]:
     pose, joints = "geometry_msgs/msg/PoseStamped", "sensor_msgs/msg/JointState"
     compressed = config.camera.endswith("/compressed")
     camera = "sensor_msgs/msg/CompressedImage" if compressed else "sensor_msgs/msg/Image"
-    pedals = [f"console/{name}" for name in ("clutch", "camera", "operator_present")]
-    pedals += [f"footpedals/{name}" for name in ("clutch", "camera", "coag", "bicoag")]
+    pedals = [f"{place}/{name}" for place in config.pedals.split() for name in PEDALS]
+    pedals += [config.clutch] if config.clutch else []
     return [
         RecordedTopic(config.camera, camera, config.camera_rate, wanted=True, stamped=True),
         of_arm("setpoint_cp", pose, config.state_rate, wanted=True),
@@ -89,8 +98,15 @@ def streams(config: RecordingConfig) -> list[RecordedTopic]:
         ),
         RecordedTopic(config.mark_topic, "std_msgs/msg/String"),
         RecordedTopic("joy", "sensor_msgs/msg/Joy"),
-        *(RecordedTopic(topic, "sensor_msgs/msg/Joy") for topic in pedals),
-        RecordedTopic(f"{master}/following", "std_msgs/msg/Bool"),
+        *(
+            RecordedTopic(
+                topic,
+                "sensor_msgs/msg/Joy",
+                pauses=topic == config.clutch or topic.endswith("/clutch"),
+            )
+            for topic in dict.fromkeys(pedals)
+        ),
+        RecordedTopic(f"{master}/following", "std_msgs/msg/Bool", pauses=True),
         RecordedTopic(f"{master}/scale", "std_msgs/msg/Float64"),
         RecordedTopic(topics.of_camera(config.camera, "camera_info"), "sensor_msgs/msg/CameraInfo"),
         RecordedTopic("/tf_static", "tf2_msgs/msg/TFMessage"),

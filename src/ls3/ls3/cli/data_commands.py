@@ -48,6 +48,8 @@ class Import:
     """Namespace of the graph's topics, if the bag holds several."""
     arm: str = ""
     """CRTK name of the arm, if the bag holds several."""
+    clutch: tuple[str, ...] = ()
+    """Topics of the operator's clutch (Joy or Bool); by default all whose names end in /clutch."""
     video: tuple[Path, ...] = ()
     """Videos of the dVRK's recorder (side-car or MP4 files), to use instead of the camera's
     topic."""
@@ -81,7 +83,7 @@ class Import:
         videos, fault = self._videos()
         path = self.config or find_shared(f"config/{domain.name}.yaml")
         assert path is not None  # load_domain has read this file
-        names = TopicNames(self.namespace, self.camera, self.arm)
+        names = TopicNames(self.namespace, self.camera, self.arm, self.clutch)
         importer = Importer(
             self.out,
             read_rules(path, domain.spec, names=names, actions=self.actions, period=self.period),
@@ -213,4 +215,5 @@ def _show(row: ImportRow) -> None:
         what = row.reason
     for reason, count in row.drops.items():
         what += f"; {count} frames dropped: {reason}"
+    what += "".join(f"; {note}" for note in row.notes)
     print(f"{row.episode}: {row.verdict}: {what}", flush=True)

@@ -129,6 +129,7 @@ class Importer:
         row.describe(episode)
         for field in ("actions_from", "labels_from", "skew_ms", "drops"):
             setattr(row, field, provenance[field])
+        row.notes = provenance.get("notes", [])
         return row
 
     def _settle(self, bag: Bag, digest: str, found: BagEpisode) -> ImportRow:
@@ -138,7 +139,7 @@ class Importer:
         row = ImportRow(label, "rejected", found.fault, drops=dict(found.drops))
         if not found.fault:
             row.actions_from, row.labels_from = found.actions_from, found.labels_from
-            row.skew_ms = round(1e3 * found.skew, 3)
+            row.skew_ms, row.notes = round(1e3 * found.skew, 3), found.notes
             try:
                 self._apply(found, label, row)
                 episode = self._episode(found, row, digest, bag)
@@ -187,6 +188,7 @@ class Importer:
             "labels_from": row.labels_from,
             "skew_ms": row.skew_ms,
             "drops": row.drops,
+            "notes": row.notes,
             "first_stamp": found.stamps[0],
             "last_stamp": found.stamps[-1],
             "settings": _settings(self.rules),

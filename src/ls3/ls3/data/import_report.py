@@ -25,7 +25,7 @@ class ImportRow:
     there is none. source: kind of the episode. total_reward: undiscounted return. actions_from,
     labels_from: topics or other origins of actions and labels. skew_ms: largest delay of a state's
     frame, or distance of a frame from the nearest setpoint, ms. drops: numbers of messages that
-    were not used, by reason.
+    were not used, by reason. notes: what a person should know of the episode.
     """
 
     episode: str
@@ -41,6 +41,7 @@ class ImportRow:
     labels_from: str = ""
     skew_ms: float = 0.0
     drops: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def describe(self, episode: Episode) -> None:
         """Fill in what the episode itself says."""
