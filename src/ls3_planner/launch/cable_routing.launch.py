@@ -38,7 +38,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "camera",
         default_value=topics.CAMERA_IMAGE,
-        description="the camera driver's topic, sensor_msgs/Image",
+        description="the camera driver's topic, sensor_msgs/Image, or CompressedImage if the name "
+        "ends in /compressed",
     ),
     DeclareLaunchArgument(
         "reset",
@@ -81,11 +82,22 @@ def start(given):
     if sim:
         arm_settings |= {name: value * factor for name, value in SIM_LIMITS_S.items()}
         arm_settings |= SIM_ARM
-    camera = {"remappings": [(topics.CAMERA_IMAGE, given["camera"])]}
+    base = given["camera"].removesuffix("/compressed")
+    compressed = {"compressed": True} if base != given["camera"] else {}  # else: of the file
+    if sim and compressed:
+        raise RuntimeError(
+            f"camera:={given['camera']} is compressed, and the frames of the simulation are not: "
+            f"give camera:={base}"
+        )
+    camera = {"remappings": [(topics.CAMERA_IMAGE, base)]}
     driver = launching.driver(given, "cable_routing", arm, **camera)
     nodes = [
         node(
-            given, "dvrk_cable_env", "segmentation_node", {"publish_task_state": not sim}, **camera
+            given,
+            "dvrk_cable_env",
+            "segmentation_node",
+            {"publish_task_state": not sim} | compressed,
+            **camera,
         ),
         node(given, "ls3_models", "encoder_node", model),
         node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),

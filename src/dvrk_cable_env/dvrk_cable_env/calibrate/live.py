@@ -42,7 +42,7 @@ class CalibrationNode(Node):
         self._fault = ""
         self._poses: list[PoseStamped] = []
         for compressed in (False, True):
-            kind, topic = camera_topic(compressed)
+            kind, topic = camera_topic(self, compressed)
             lens = None
             if undistort:
                 refuse_corrected(self, topic)
@@ -63,9 +63,9 @@ class CalibrationNode(Node):
         end = time.monotonic() + self._timeout
         while wait and self._frame is None:
             if time.monotonic() > end:
-                topic = self.resolve_topic_name(topics.CAMERA_IMAGE)
+                both = " nor ".join(camera_topic(self, kind)[1] for kind in (False, True))
                 raise UserError(
-                    self._fault or f"no frame on {topic} nor {topic}/compressed",
+                    self._fault or f"no frame on {both}",
                     do="start the camera's driver; for another topic add "
                     "--ros-args -r camera/image_raw:=TOPIC",
                 )

@@ -26,10 +26,11 @@ def info_topic(node: Node, camera: str) -> str:
         node: the node that subscribes.
         camera: the camera's topic as the node subscribes to it.
     """
-    own = topics.of_camera(camera, "camera_info")
-    given = node.resolve_topic_name(own)
-    if given != node.resolve_topic_name(own, only_expand=True):
-        return given
+    for image in (camera, topics.CAMERA_IMAGE):
+        own = topics.of_camera(image, "camera_info")
+        given = node.resolve_topic_name(own)
+        if given != node.resolve_topic_name(own, only_expand=True):
+            return given
     return topics.of_camera(node.resolve_topic_name(camera), "camera_info")
 
 

@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from dvrk_cable_env.camera.lens import Calibration
 from dvrk_cable_env.camera.lens_topic import LensTopic, refuse_corrected
 from dvrk_cable_env.camera.segmentation import FrameError, NodeConfig, segment_cable
-from dvrk_cable_env.camera.segmentation_frames import camera_topic, pixels_of
+from dvrk_cable_env.camera.segmentation_frames import pixels_of, subscribed_camera
 from dvrk_cable_env.camera.task_by_colour import TaskMasks, task_masks, task_state
 from ls3_common import qos, topics
 from ls3_common.health import Health
@@ -40,7 +40,7 @@ class SegmentationNode(Node):
         if self._config.publish_task_state:
             self._states = self.create_publisher(TaskState, topics.TASK_STATE, qos.RELIABLE)
             self.create_service(Trigger, "~/reference", self._on_reference)
-        kind, topic = camera_topic(self._config.compressed)
+        kind, topic = subscribed_camera(self, self._config.compressed)
         self._lens: LensTopic | None = None
         self._reference_lens: Calibration | None = None
         if self._config.undistort:

@@ -84,8 +84,9 @@ class PreflightNode(Node):
         }
         self._remotes |= {name: RemoteParameters(self, name, ["model"]) for name in MODEL_NODES}
         listener = partial(TopicListener, self)
-        self._cameras = [listener(*camera_topic(kind), qos.BEST_EFFORT) for kind in (False, True)]
-        self._lenses = [LensTopic(self, camera_topic(kind)[1]) for kind in (False, True)]
+        cameras = [camera_topic(self, compressed) for compressed in (False, True)]
+        self._cameras = [listener(*camera, qos.BEST_EFFORT) for camera in cameras]
+        self._lenses = [LensTopic(self, name) for _, name in cameras]
         self._mask = listener(Image, topics.MASK, qos.BEST_EFFORT)
         self._task = listener(TaskState, topics.TASK_STATE, qos.RELIABLE)
         self._latent = listener(Latent, topics.LATENT, qos.BEST_EFFORT)

@@ -13,9 +13,10 @@ import time
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image, Joy
+from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 
+from dvrk_cable_env.camera.segmentation_frames import subscribed_camera
 from dvrk_cable_env.teleop.recording import header_stamp
 from dvrk_cable_env.teleop.teleop import MotionStatus, Pilot, TeleopConfig
 from dvrk_cable_env.teleop.teleop_input import NEUTRAL, InputFault, Joystick, Pedal, displacement
@@ -57,8 +58,7 @@ class TeleopNode(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         if config.drive:
             self._plans = self.create_publisher(Plan, topics.PLAN, qos.RELIABLE)
-            kind = CompressedImage if config.compressed else Image
-            camera = topics.CAMERA_IMAGE + ("/compressed" if config.compressed else "")
+            kind, camera = subscribed_camera(self, config.compressed)
             # raw: only the stamp of a frame is needed
             self.create_subscription(kind, camera, self._on_frame, qos.BEST_EFFORT, raw=True)
             self.create_subscription(ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE)
