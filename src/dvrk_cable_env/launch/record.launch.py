@@ -21,7 +21,8 @@ from launch_ros.actions import Node
 from dvrk_cable_env.teleop.recording import RecordingConfig, streams
 from ls3_common import topics
 from ls3_launch import launching
-from ls3_launch.launching import number, text
+from ls3_launch.checks import check_arguments, number
+from ls3_launch.launching import text
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -76,9 +77,7 @@ def generate_launch_description():
         [
             *ARGUMENTS,
             OpaqueFunction(
-                function=lambda context: launching.refuse_unknown(
-                    ARGUMENTS, context.launch_configurations
-                )
+                function=lambda context: check_arguments(ARGUMENTS, context.launch_configurations)
             ),
             # nodes end when this process ends, even if it is killed
             SetEnvironmentVariable("LS3_LAUNCH_PID", str(os.getpid())),
@@ -96,8 +95,6 @@ def start(given):
     if os.path.exists(out):
         raise RuntimeError(f"out:={given['out']} exists already: a recording is never overwritten")
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    if given["config"] and not os.path.isfile(given["config"]):
-        raise RuntimeError(f"config:={given['config']} is not a file")
     rates = {
         name: number(given, name, float, 0.0, 1000.0) for name in ("camera_rate", "state_rate")
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,19 @@ QUESTIONS = (
 )
 # Each takes longer to import than a user waits for a line of help.
 SLOW = ("cv2", "gymnasium", "h5py", "matplotlib", "mujoco", "numpy", "ray", "rclpy", "torch")
+
+
+def test_a_tilde_in_an_option_is_the_home_directory(tmp_path: Path) -> None:
+    """No shell replaces a tilde after `=`."""
+    result = subprocess.run(
+        [sys.executable, *LS3, "data", "inspect", ".", "--config=~/nowhere.yaml"],
+        cwd=tmp_path,
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2, result.stderr
+    assert str(tmp_path / "nowhere.yaml") in result.stderr
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)

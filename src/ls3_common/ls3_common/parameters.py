@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import os
 import reprlib
 import types
 import typing
@@ -31,6 +32,7 @@ def parameter(
     choices: Sequence[Any] = (),
     domain: str = "",
     may_be_less: bool = False,
+    is_path: bool = False,
     default_factory: Any = REQUIRED,
 ) -> Any:
     """Declare a field of a configuration dataclass; without a default the user must set it.
@@ -45,6 +47,8 @@ def parameter(
         domain: the name of the fact of the domain that gives this parameter its value
             (`ls3_common.domain`).
         may_be_less: whether a file may set the parameter to less than that fact.
+        is_path: whether the text names a file or a directory, where ``~`` is the home directory.
+            No shell replaces a tilde in a YAML file or after ``:=``.
         default_factory: makes the default when the default is needed.
     """
     metadata = {
@@ -54,6 +58,7 @@ def parameter(
         "choices": tuple(choices),
         "domain": domain,
         "may_be_less": may_be_less,
+        "is_path": is_path,
     }
     return dataclasses.field(
         default=default, default_factory=default_factory, metadata=metadata, kw_only=True
@@ -73,6 +78,7 @@ class Leaf:
     choices: tuple[Any, ...] = ()
     domain: str = ""
     may_be_less: bool = False
+    is_path: bool = False
 
 
 def leaves(cls: type, prefix: str = "") -> list[Leaf]:
@@ -164,7 +170,7 @@ def check(leaf: Leaf, value: Any, where: str) -> Any:
                 where=where,
                 do=leaf.description,
             )
-    return converted
+    return os.path.expanduser(converted) if leaf.is_path else converted
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -115,6 +115,18 @@ def test_any_value_is_taken_within_the_limits_or_refused(value: object) -> None:
     assert config.gain >= 0
 
 
+def test_a_tilde_in_a_path_is_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Files:
+        out: str = parameter(description="directory", is_path=True)
+        title: str = parameter("", description="no path")
+
+    monkeypatch.setenv("HOME", "/home/anna")
+    assert build(Files, {"out": "~/x", "title": "~/x"}, "here") == Files(
+        out="/home/anna/x", title="~/x"
+    )
+
+
 def test_leaves_tell_name_unit_and_limits() -> None:
     found = {leaf.name: leaf for leaf in leaves(Config)}
     assert list(found)[-2:] == ["limits.low", "limits.high"]

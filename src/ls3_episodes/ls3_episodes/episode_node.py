@@ -38,7 +38,9 @@ class EpisodeNodeConfig(ExchangeConfig):
     horizon: int = parameter(
         low=1, description="T, length of an episode", unit="steps", domain="horizon"
     )
-    record: str = parameter("", description="directory of the episode files; empty: write none")
+    record: str = parameter(
+        "", description="directory of the episode files; empty: write none", is_path=True
+    )
     start_timeout: float = parameter(
         120.0, low=0.1, description="longest wait for all other nodes", unit="s"
     )

@@ -49,10 +49,10 @@ INTERRUPTED = 130
 class RunNodeConfig:
     """Parameters of run_node: its section of a domain's YAML, and what a launch file adds."""
 
-    model: str = parameter(description="directory of the trained model")
+    model: str = parameter(description="directory of the trained model", is_path=True)
     episodes: int = parameter(low=1, description="number of episodes to run")
     seed: int = parameter(0, low=0, description="seed of episode 0; episode i has seed + i")
-    out: str = parameter(description="directory of summary.json and the video")
+    out: str = parameter(description="directory of summary.json and the video", is_path=True)
     video: bool = parameter(True, description="write episodes.mp4")
     max_steps: int = parameter(low=1, description="T, length of an episode", domain="horizon")
     stop_on_success: bool = parameter(True, description="end an episode at the goal")

@@ -24,8 +24,8 @@ def domain_graph(domain: str) -> LaunchDescription:
 
 
 def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
-    model = {"model": launching.model(given)}
-    recorded = {"record": text(os.path.join(launching.out(given), "episodes"))}
+    model = launching.model(given, domain)
+    recorded = {"record": text(os.path.join(given["out"], "episodes"))}
     sees_camera = {"remappings": [CAMERA_FOR_MASK]}
     clock = {"use_sim_time": True}
     driver = launching.driver(given, domain, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA])

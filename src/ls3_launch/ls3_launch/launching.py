@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,16 +24,12 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from ls3_common.domain import read_spec
+from ls3_common.model_facts import read_model_facts, refuse_other_domain
 from ls3_launch import network as launch_network
+from ls3_launch.checks import check_arguments, lock_domain, number
 
 Start = Callable[[Mapping[str, str]], Sequence[Any]]
 """Makes the actions of a graph, given the values of the launch arguments."""
-
-# arguments that launch itself, or a launch file that includes this one, may have set
-FOREIGN = {"launch-prefix", "launch-prefix-filter", "emulate_tty", "log_level"}
-FOREIGN |= {"ros_namespace", "ros_remaps", "ros_params", "global_params"}
-
-_locks: list[socket.socket] = []  # held until this process ends
 
 
 def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
@@ -129,11 +124,12 @@ def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDes
     """Describe a launch: arguments, which `--show-args` finds, checks, and the actions of `start`.
 
     Unknown arguments are refused, and so is a ROS domain with a running graph of this stack.
+    Arguments that are paths are absolute in `start`.
     """
 
     def check(context: LaunchContext) -> None:
-        refuse_unknown(arguments, context.launch_configurations)
-        _lock_domain()
+        check_arguments(arguments, context.launch_configurations)
+        lock_domain()
 
     return LaunchDescription(
         [
@@ -150,20 +146,6 @@ def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDes
             OpaqueFunction(function=lambda context: start(context.launch_configurations)),
         ]
     )
-
-
-def refuse_unknown(arguments: Sequence[DeclareLaunchArgument], given: Mapping[str, str]) -> None:
-    """Refuse arguments that do not exist, which launch itself would silently ignore.
-
-    Raises:
-        RuntimeError: an argument does not exist; the text names it and the arguments that exist.
-    """
-    known = {argument.name for argument in arguments}
-    unknown = sorted(set(given) - known - FOREIGN)
-    if unknown:
-        raise RuntimeError(
-            f"unknown launch argument '{unknown[0]}'; the arguments are {', '.join(sorted(known))}"
-        )
 
 
 def node(
@@ -195,16 +177,22 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
 
     Raises:
         ConfigError: the parameter file lacks the facts of the domain, or has wrong ones.
-        RuntimeError: a number among the arguments is out of range.
+        DataError: there is no model, or the model is one of another domain.
+        RuntimeError: a number among the arguments is out of range, or a directory is missing.
     """
     episodes = number(given, "episodes", int, low=0)
     seed = number(given, "seed", int, low=0)
     updates = number(given, "updates", int, low=0)
     learning_seed = number(given, "learning_seed", int, low=0)
-    read_spec(given["config"])  # refuses a wrong file before anything is started
+    # a wrong file is refused before anything is started
+    spec = read_spec(given["config"])
+    refuse_other_domain(read_model_facts(given["model"]), domain, spec, f"model:={given['model']}")
     if given["mode"] == "learn":
-        paths = {name: text(os.path.abspath(given[name])) for name in ("run", "data", "config")}
-        offline = os.path.abspath(given["offline"]) if given["offline"] else ""
+        for name in ("data", "offline"):
+            new = not os.path.exists(given["run"])  # a run that goes on may need them no more
+            if new and given[name] and not os.path.isdir(given[name]):
+                raise RuntimeError(f"{name}:={given[name]} is not a directory")
+        paths = {name: text(given[name]) for name in ("run", "data", "config", "offline")}
         settings = {"domain": domain, "method": text(given["method"])}
         settings |= {"seed": learning_seed, "updates": updates}
         return [
@@ -213,25 +201,20 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
                 executable="learn_node",
                 name="learn_node",
                 output="screen",
-                parameters=[paths | settings | {"offline": text(offline)}],
+                parameters=[paths | settings],
                 ros_arguments=launch_network.ros_arguments(given, "learn_node"),
             )
         ]
     if not episodes:
         return []
-    settings = {"model": model(given), "episodes": episodes, "seed": seed}
-    settings |= {"out": text(out(given)), "video": given["video"] == "true"}
+    settings = {"model": text(given["model"]), "episodes": episodes, "seed": seed}
+    settings |= {"out": text(given["out"]), "video": given["video"] == "true"}
     return [node(given, "ls3_episodes", "run_node", settings, *parameters, **options)]
 
 
-def model(given: Mapping[str, str]) -> ParameterValue:
-    """Return the directory of the models as an absolute path, as nodes may run elsewhere."""
-    return text(os.path.abspath(given["model"]))
-
-
-def out(given: Mapping[str, str]) -> str:
-    """Return the directory of the launch's results as an absolute path."""
-    return os.path.abspath(given["out"])
+def model(given: Mapping[str, str], domain: str) -> dict[str, ParameterValue]:
+    """Return the parameters of the nodes that plan with a model: the model and its domain."""
+    return {"model": text(given["model"]), "trained_for": text(domain)}
 
 
 def watched(nodes: Sequence[Node]) -> list[Any]:
@@ -248,46 +231,9 @@ def local_discovery() -> list[SetEnvironmentVariable]:
     return [SetEnvironmentVariable(*item) for item in launch_network.discovery().items()]
 
 
-def number(
-    given: Mapping[str, str],
-    name: str,
-    kind: type[int] | type[float],
-    low: float,
-    high: float = float("inf"),
-) -> Any:
-    """Return a launch argument as a number in [low, high].
-
-    Raises:
-        RuntimeError: the argument is not such a number; the text names argument and range.
-    """
-    try:
-        value = kind(given[name])
-    except ValueError:
-        value = None
-    if value is None or not low <= value <= high or value == float("inf"):
-        what = "a whole number" if kind is int else "a number"
-        limits = f">= {low}" if high == float("inf") else f"in [{low}, {high}]"
-        raise RuntimeError(f"launch argument {name}:={given[name]} is not {what} {limits}")
-    return value
-
-
 def text(value: str) -> ParameterValue:
     """Make a parameter that ROS takes for a text even if the text is a number."""
     return ParameterValue(value, value_type=str)
-
-
-def _lock_domain() -> None:
-    domain = os.environ.get("ROS_DOMAIN_ID") or "0"
-    # an abstract socket has one holder in a network namespace, like DDS, and ends with it
-    lock = socket.socket(socket.AF_UNIX)
-    try:
-        lock.bind(f"\0ls3_planner.domain.{domain}")
-    except OSError:
-        raise RuntimeError(
-            f"ROS domain {domain} has a running LS3 graph: two graphs in one domain would command "
-            "each other's arm. Stop the other graph, or set another ROS_DOMAIN_ID"
-        ) from None
-    _locks.append(lock)
 
 
 def _ended(event: Any, context: LaunchContext) -> EmitEvent | None:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 class EncoderNodeConfig:
     """Section `encoder_node` of a domain's YAML."""
 
-    model: str = parameter(description="directory of the trained models")
+    model: str = parameter(description="directory of the trained models", is_path=True)
+    trained_for: str = parameter(
+        "", description="name of the domain that the model must be trained for; empty: any"
+    )
     threads: int = parameter(1, low=1, description="CPU threads; one is enough for one image")
     frame_gap: float = parameter(
         0.5,
@@ -45,11 +48,10 @@ class EncoderNode(Node):
         self.config = ros.declare(self, EncoderNodeConfig)
         import torch  # takes seconds, so that wrong parameters are reported before
 
-        from ls3_models.bundle import load_bundle
-        from ls3_models.model_service import ModelService
+        from ls3_models.model_service import ModelService, load_for
 
         torch.set_num_threads(self.config.threads)
-        self.bundle = load_bundle(self.config.model)
+        self.bundle = load_for(self, self.config.model, self.config.trained_for)
         self.health = Health(self)
         self.stack: StampedFrameStack | None = None  # made with the first frame
         self.publisher = self.create_publisher(Latent, topics.LATENT, qos.RELIABLE)

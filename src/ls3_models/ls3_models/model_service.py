@@ -1,4 +1,4 @@
-"""The service `~/load_model`, which changes a node's trained model without a restart."""
+"""The model of a node: loaded at its start, and changed without a restart by `~/load_model`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,31 @@ from collections.abc import Callable
 
 from rclpy.node import Node
 
+from ls3_common import ros
 from ls3_common.errors import DataError
+from ls3_common.model_facts import refuse_other_domain
 from ls3_interfaces.srv import LoadModel
 from ls3_models.bundle import Bundle, load_bundle
 
 
+def load_for(node: Node, path: str, domain: str) -> Bundle:
+    """Load the bundle that a node starts with.
+
+    Args:
+        node: the node, whose parameter file states the facts of the domain.
+        path: directory of the bundle.
+        domain: name of the domain; empty: the name is not compared.
+
+    Raises:
+        DataError: there is no bundle, or the bundle is one of another domain.
+    """
+    bundle = load_bundle(path)
+    refuse_other_domain(bundle, domain, ros.facts(node), path)
+    return bundle
+
+
 class ModelService:
-    """Loads a bundle, checks that its sizes are those of the bundle in use, and hands it over.
+    """Loads a bundle, checks that it is of the same domain as the one in use, and hands it over.
 
     Args:
         node: the node that offers the service.
@@ -33,7 +51,9 @@ class ModelService:
 
     def _load(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         try:
-            response.message = self._busy() or self._replace(request.path)
+            response.message = self._busy()
+            if not response.message:
+                self._replace(request.path)
         except DataError as error:
             response.message = str(error)
         response.ok = not response.message
@@ -44,11 +64,7 @@ class ModelService:
             self._node.get_logger().error(f"model not changed: {response.message}")
         return response
 
-    def _replace(self, path: str) -> str:
+    def _replace(self, path: str) -> None:
         bundle, present = load_bundle(path), self._present()
-        for name in ("domain", "observation_shape", "action_low", "action_high"):
-            new, old = getattr(bundle, name), getattr(present, name)
-            if new != old:
-                return f"{path}: {name} is {new}, that of the model in use is {old}"
+        refuse_other_domain(bundle, present.domain, present, path)
         self._use(bundle)
-        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from random_models import random_bundle
 from ros_bench import Bench
 
+from ls3_common.shared import find_shared
 from ls3_models.bundle import Bundle, save_bundle
 
 NODE = "ls3_models.encoder_node"
@@ -97,6 +99,19 @@ def test_unfit_image_is_refused_with_its_reason(
     camera.show(np.zeros(size, np.uint8), encoding, 77, **changes)
     camera.until(lambda: any(complaint in s.message for a in camera.health for s in a.status))
     assert not [m for m in camera.latents if m.header.stamp.sec == 77]
+
+
+def test_a_model_of_another_domain_ends_the_node_with_a_clear_error(
+    bench: Bench, bundle: tuple[Path, Bundle]
+) -> None:
+    file = find_shared("config/pushing.yaml")
+    words = ["--ros-args", "--params-file", str(file), "-p", f"model:={bundle[0]}"]
+    by_size = bench.command(sys.executable, "-m", NODE, *words)
+    by_name = bench.start(NODE, model=str(bundle[0]), trained_for="mine")
+    assert by_size.wait(100) == by_name.wait(100) == 2
+    assert "the model of 'cable_routing' has observation_shape" in by_size.output
+    assert "this is a model of 'cable_routing', not of 'mine'" in by_name.output
+    assert "Traceback" not in by_size.output + by_name.output
 
 
 def test_missing_model_ends_the_node_with_a_clear_error(bench: Bench, tmp_path: Path) -> None:

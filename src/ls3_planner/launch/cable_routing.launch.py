@@ -13,7 +13,8 @@ from launch.actions import DeclareLaunchArgument
 
 from ls3_common import topics
 from ls3_launch import launching
-from ls3_launch.launching import node, number, text
+from ls3_launch.checks import number
+from ls3_launch.launching import node, text
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -71,10 +72,10 @@ def start(given):
     """The nodes, and what their end means."""
     sim = given["sim"] == "true"
     factor = number(given, "real_time_factor", float, low=0.01, high=10.0)
-    model, arm = {"model": launching.model(given)}, {"arm": text(given["arm"])}
+    model, arm = launching.model(given, "cable_routing"), {"arm": text(given["arm"])}
     reset = given["reset"] if given["reset"] != "auto" else "scene" if sim else "operator"
     episode_settings = {"reset": reset, "operator.arm": text(given["arm"])}
-    episodes = text(os.path.join(launching.out(given), "episodes"))
+    episodes = text(os.path.join(given["out"], "episodes"))
     # Only two nodes read a clock. At 100 messages a simulated second it costs each of the others
     # as much as its work, on a computer that has a planner to feed.
     clock = {"use_sim_time": sim}

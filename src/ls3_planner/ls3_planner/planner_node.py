@@ -32,7 +32,10 @@ LEAVE_TIMEOUT_S = 0.5
 class PlannerNodeConfig(PlannerConfig):
     """Section `planner_node` of a domain's YAML, and what a launch adds to it."""
 
-    model: str = parameter(description="directory of the trained models")
+    model: str = parameter(description="directory of the trained models", is_path=True)
+    trained_for: str = parameter(
+        "", description="name of the domain that the model must be trained for; empty: any"
+    )
     seed: int = parameter(0, low=0, description="seed of the candidates' noise")
 
 
@@ -50,11 +53,10 @@ class PlannerNode(Node):
         super().__init__("planner_node")
         self.config = ros.declare(self, PlannerNodeConfig)
         # PyTorch takes seconds: after the parameters were found good, and not at import
-        from ls3_models.bundle import load_bundle
-        from ls3_models.model_service import ModelService
+        from ls3_models.model_service import ModelService, load_for
 
         self._latent: Latent | None = None
-        self._use(load_bundle(self.config.model))
+        self._use(load_for(self, self.config.model, self.config.trained_for))
         self.health = Health(self)
         self._request: StepRequest | None = None  # the newest, until a latent answers it
         self._jobs: deque[Job] = deque(maxlen=1)

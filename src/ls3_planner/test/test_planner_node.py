@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 
 SIZE = 32
@@ -182,8 +184,13 @@ def test_bad_models_and_parameters_end_the_node_with_a_clear_error(
         start(tmp_path / "truncated"): "truncated",
         start(tmp_path / "mismatched"): "differ in domain",
         start(model, horison=3): "unknown key 'horison'",
+        start(model, trained_for="mine"): "a model of 'cable_routing', not of 'mine'",
         start(model, horizon=0): "outside [1, 50]",
     }
+    file = find_shared("config/navigation.yaml")
+    words = ["--ros-args", "--params-file", str(file), "-p", f"model:={model}"]
+    other = bench.command(sys.executable, "-m", "ls3_planner.planner_node", *words)
+    said[other] = "the model of 'cable_routing' has observation_shape (64, 64, 1), the domain has"
     for child, text in said.items():
         assert child.wait(60) == 2
         assert text in child.output

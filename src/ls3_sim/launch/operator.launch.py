@@ -6,8 +6,6 @@ record.launch.py makes the recording, as a person would start it. `ls3 demonstra
 scripts and imports the bags. `--show-args` lists the arguments.
 """
 
-import os
-
 from launch.actions import DeclareLaunchArgument, EmitEvent, ExecuteProcess, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
@@ -15,7 +13,8 @@ from launch_ros.actions import Node
 
 from ls3_common.domain import load_spec
 from ls3_launch import launching
-from ls3_launch.launching import number, text
+from ls3_launch.checks import number
+from ls3_launch.launching import text
 
 DOMAIN = load_spec("cable_routing")
 ARGUMENTS = [
@@ -52,15 +51,12 @@ def start(given):
     """Start simulation, arm and recorder, and the operator, whose end ends everything."""
     factor = number(given, "real_time_factor", float, low=0.01, high=10.0)
     arm = {name: value * factor for name, value in LIMITS_S.items()} | ARM
-    script, out = os.path.abspath(given["script"]), os.path.abspath(given["out"])
-    if not os.path.isfile(script):
-        raise RuntimeError(f"script:={given['script']} is not a file")
-    record = ["ros2", "launch", "dvrk_cable_env", "record.launch.py", f"out:={out}"]
+    record = ["ros2", "launch", "dvrk_cable_env", "record.launch.py", f"out:={given['out']}"]
     record += [f"camera_rate:={RATE_HZ * factor / 2}", f"state_rate:={RATE_HZ * factor}"]
     operator = _node(
         "ls3_sim",
         "operator_node",
-        {"script": text(script), "steps": number(given, "steps", int, low=1)},
+        {"script": text(given["script"]), "steps": number(given, "steps", int, low=1)},
     )
     others = [
         _node("ls3_sim", "sim_node", {"real_time_factor": factor}),

@@ -25,7 +25,7 @@ from ros_bench import until
 
 import ls3_sim  # noqa: F401, registers the environment
 from ls3_common.shared import find_shared
-from ls3_launch import launching
+from ls3_launch import checks
 from ls3_models.episodes import Episode, list_episodes, read_episode
 
 LAUNCH = "cable_routing.launch.py"
@@ -179,15 +179,6 @@ def test_robot_without_simulation_waits_for_the_arm(launch: Callable[..., Launch
     assert "run_node" not in graph.child.output
 
 
-def test_missing_model_stops_the_launch(launch: Callable[..., Launch], tmp_path: Path) -> None:
-    graph = launch(model=str(tmp_path / "nowhere"))
-    assert graph.child.wait(60) == 1
-    assert "nowhere: no model here" in graph.child.output
-    assert "ended with exit code 2" in graph.child.output
-    assert "Traceback" not in graph.child.output
-    assert graph.survivors() == []
-
-
 def test_unknown_parameter_stops_the_launch(
     launch: Callable[..., Launch], config: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +189,8 @@ def test_unknown_parameter_stops_the_launch(
     graph = launch(config=str(wrong))
     assert graph.child.wait(60) == 1
     assert "unknown key 'horizont'" in graph.child.output
+    assert "ended with exit code 2" in graph.child.output
+    assert "Traceback" not in graph.child.output
     assert graph.survivors() == []
 
 
@@ -245,7 +238,7 @@ def description() -> ModuleType:
 def test_argument_that_does_not_exist_is_named(description: ModuleType) -> None:
     # as the real `ros2 launch` would pass it on; the stand-in refuses it earlier
     with pytest.raises(RuntimeError, match=r"unknown launch argument 'episode'.*episodes"):
-        launching.refuse_unknown(description.ARGUMENTS, {"sim": "true", "episode": "3"})
+        checks.refuse_unknown(description.ARGUMENTS, {"sim": "true", "episode": "3"})
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,9 @@ class PreflightConfig:
         "cable_routing", description="domain for which the model must be trained"
     )
     model: str = parameter(
-        "", description="directory of a trained model; empty: the model of encoder and planner"
+        "",
+        description="directory of a trained model; empty: the model of encoder and planner",
+        is_path=True,
     )
     timeout: float = parameter(
         10.0, description="longest wait for all topics", unit="s", low=0.1, high=300.0

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ls3.learning.policy import summarise
 from ls3.runs.domains import Domain
 from ls3.runs.provenance import command_line, git_commit, now
 from ls3_common.errors import DataError
+from ls3_common.model_facts import refuse_other_domain
 from ls3_common.shared import find_shared
 from ls3_models.agent import Agent
 from ls3_models.bundle import Bundle, load_bundle
@@ -42,21 +41,7 @@ def load_bundle_for(path: Path, spec: Spec) -> Bundle:
         DataError: there is no model, or its domain, image shape or action bounds differ.
     """
     bundle = load_bundle(path)
-    if bundle.domain != spec.domain:
-        raise DataError(
-            f"this is a model of '{bundle.domain}', not of '{spec.domain}'",
-            where=str(path),
-            do="give a model of this domain, or the --domain of the model",
-        )
-    for fact in ("observation_shape", "action_low", "action_high"):
-        found, wanted = getattr(bundle, fact), getattr(spec, fact)
-        # actions are float32, but a manifest may hold a bound as it was written in YAML
-        if np.float32(found).tolist() != np.float32(wanted).tolist():
-            raise DataError(
-                f"the model has {fact} {found}, the domain has {wanted}",
-                where=str(path),
-                do="train a model for this domain, or give the domain that it was trained for",
-            )
+    refuse_other_domain(bundle, spec.domain, spec, path)
     return bundle
 
 

@@ -1,0 +1,115 @@
+"""The facts of a domain that a trained model shares, and whether a model is one of this domain.
+
+A model of another domain plans actions of another size, from images that show something else. It
+is refused before any process starts, when a node loads it, and when a command reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ls3_common.errors import DataError
+from ls3_common.files import unreadable
+
+MANIFEST = "manifest.json"
+"""The file in a model's directory that describes the weights."""
+
+
+class Sizes(Protocol):
+    """The images and actions of a domain, of its data or of a model.
+
+    observation_shape: (height, width, channel). action_low, action_high: bounds of an action, in
+    the domain's unit.
+    """
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]: ...
+    @property
+    def action_low(self) -> tuple[float, ...]: ...
+    @property
+    def action_high(self) -> tuple[float, ...]: ...
+
+
+class Trained(Sizes, Protocol):
+    """A model, or what its files say of it. domain: name of the domain that it was trained for."""
+
+    @property
+    def domain(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The fields of `Trained`, without networks."""
+
+    domain: str
+    observation_shape: tuple[int, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+
+
+def read_model_facts(path: str | Path) -> ModelFacts:
+    """Read the facts in a model's manifest; the weights are not read.
+
+    Args:
+        path: directory of the model.
+
+    Raises:
+        DataError: there is no manifest, or it is damaged.
+    """
+    file = Path(path) / MANIFEST
+    try:
+        manifest = json.loads(file.read_bytes())
+        return ModelFacts(
+            str(manifest["domain"]),
+            tuple(map(int, manifest["observation_shape"])),
+            tuple(map(float, manifest["action_low"])),
+            tuple(map(float, manifest["action_high"])),
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"no model here: {MANIFEST} is expected",
+            where=str(path),
+            do="give a directory written by `ls3 train`, or leave the model argument out",
+        ) from None
+    except OSError as error:
+        raise unreadable(file, error) from None
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise DataError(
+            f"no description of a model ({type(error).__name__}: {error})", where=str(file)
+        ) from None
+
+
+def refuse_other_domain(
+    found: Trained, domain: str, sizes: Sizes | None, where: str | Path
+) -> None:
+    """Refuse a model that is not of this domain.
+
+    Args:
+        found: the model.
+        domain: name of the domain; empty: the name is not compared.
+        sizes: images and actions of the domain; None: they are not compared.
+        where: the model's directory, for the error text.
+
+    Raises:
+        DataError: name, images or actions differ; the text names both.
+    """
+    if domain and found.domain != domain:
+        raise DataError(
+            f"this is a model of '{found.domain}', not of '{domain}'",
+            where=str(where),
+            do="give a model of this domain, or the domain of the model",
+        )
+    for fact in ("observation_shape", "action_low", "action_high") if sizes is not None else ():
+        has, needs = getattr(found, fact), getattr(sizes, fact)
+        # actions are float32, but a manifest may hold a bound as it was written in YAML
+        if np.float32(has).tolist() != np.float32(needs).tolist():
+            raise DataError(
+                f"the model of '{found.domain}' has {fact} {has}, the domain has {needs}",
+                where=str(where),
+                do="train a model for this domain, or give the domain that it was trained for",
+            )
