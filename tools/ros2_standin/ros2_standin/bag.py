@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ros2_standin import StandinError
-from ros2_standin.graph import hidden, message_class, own_node, subscription_qos
+from ros2_standin.fields import interface_class
+from ros2_standin.graph import hidden, subscription_qos
+from ros2_standin.node import own_node
 from ros2_standin.packages import package_prefix
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class _Recorder:
                     print(f"not recording '{topic}': {error}", flush=True)
 
     def _record(self, topic: str, msgtype: str) -> None:
-        cls = message_class(msgtype)
+        cls = interface_class(msgtype, "msg")
         self._add_type(msgtype)
         offered = [info.qos_profile for info in self._node.get_publishers_info_by_topic(topic)]
         connection = self._writer.add_connection(

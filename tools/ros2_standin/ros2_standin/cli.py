@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from ros2_standin import NAME, StandinError, __version__, bag, graph, refuse_beside_ros, start
+from ros2_standin import NAME, StandinError, __version__, bag, graph, refuse_beside_ros, send, start
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"{NAME} {__version__} (not ROS)")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (start, graph, bag):
+    for module in (start, graph, send, bag):
         module.add_commands(commands)
     return top
 

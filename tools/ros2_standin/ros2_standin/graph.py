@@ -1,19 +1,16 @@
-"""`ros2 topic list|echo` and `ros2 node list`, each with a node of its own and no daemon."""
+"""`ros2 topic` and `ros2 node list`, each with a node of its own and no daemon."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
-from ros2_standin import StandinError
+from ros2_standin import StandinError, send
+from ros2_standin.fields import document, interface_class
+from ros2_standin.node import own_node
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -40,6 +37,7 @@ def add_commands(commands: Any) -> None:
     echo.add_argument("-l", "--truncate-length", type=int, default=128)
     _add_spin_time(echo)
     echo.set_defaults(command=echo_topic)
+    send.add_publish(verbs)
     node = commands.add_parser("node", help="list nodes").add_subparsers(
         metavar="VERB", required=True
     )
@@ -53,30 +51,6 @@ def _add_spin_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spin-time", type=float, default=4.0, metavar="S", help="longest wait for discovery, s"
     )
-
-
-@contextmanager
-def own_node(name: str) -> Iterator[Node]:
-    """Create a node for the time of a command.
-
-    Raises:
-        StandinError: rclpy cannot be imported, or the graph cannot be joined.
-    """
-    try:
-        import rclpy
-        from rclpy.signals import SignalHandlerOptions
-    except ImportError as error:
-        raise StandinError(f"rclpy cannot be imported: {error}") from None
-    try:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # e.g. an invalid ROS_DOMAIN_ID
-        raise StandinError(f"cannot join the ROS graph: {error}") from error
-    node = rclpy.create_node(name, start_parameter_services=False, enable_rosout=False)
-    try:
-        yield node
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
 
 
 def hidden(name: str) -> bool:
@@ -117,19 +91,6 @@ def list_nodes(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def message_class(name: str) -> Any:
-    """Return the class of a message type ``package/msg/Name`` or ``package/Name``.
-
-    Raises:
-        StandinError: the type is not installed.
-    """
-    package, *_, kind = name.split("/")
-    try:
-        return getattr(importlib.import_module(f"{package}.msg"), kind)
-    except (ImportError, AttributeError, ValueError):
-        raise StandinError(f"message type '{name}' is not installed") from None
-
-
 def subscription_qos(node: Node, topic: str) -> QoSProfile:
     """Return a profile that matches every publisher of the topic.
 
@@ -164,13 +125,13 @@ def echo_topic(arguments: argparse.Namespace) -> int:
         if arguments.type is None and len(types) != 1:
             known = "has several types: " + ", ".join(types) if types else "is not published"
             raise StandinError(f"topic '{topic}' {known}; give its type, or a longer --spin-time")
-        cls = message_class(arguments.type or types[0])
+        cls = interface_class(arguments.type or types[0], "msg")
         done: list[bool] = []
         limit = None if arguments.full_length else arguments.truncate_length
 
         def show(message: Any) -> None:
             if not (done and arguments.once):
-                print(_text(_field(message, arguments.field), limit), flush=True)
+                print(document(_field(message, arguments.field), limit) + "---", flush=True)
                 done.append(True)
 
         node.create_subscription(cls, topic, show, subscription_qos(node, topic))
@@ -185,27 +146,3 @@ def _field(message: Any, path: str | None) -> Any:
             raise StandinError(f"{type(message).__name__} has no field '{name}' (--field {path})")
         message = getattr(message, name)
     return message
-
-
-def _text(value: Any, limit: int | None) -> str:
-    data = plain(value, limit)
-    if not isinstance(data, dict | list):
-        return f"{data}\n---"
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=sys.maxsize) + "---"
-
-
-def plain(value: Any, limit: int | None) -> Any:
-    """Convert a message to dicts, lists and scalars; texts and lists are cut at `limit`."""
-    if hasattr(value, "get_fields_and_field_types"):
-        names = value.get_fields_and_field_types()
-        return {name: plain(getattr(value, name), limit) for name in names}
-    if hasattr(value, "tolist"):  # array.array and NumPy's types
-        value = value.tolist()
-    if isinstance(value, bytes):
-        value = "".join(map(chr, value))
-    cut = limit is not None and isinstance(value, str | list | tuple) and len(value) > limit
-    if isinstance(value, str):
-        return value[:limit] + "..." if cut else value
-    if isinstance(value, list | tuple):
-        return [plain(item, limit) for item in value[:limit]] + ["..."] * cut
-    return value

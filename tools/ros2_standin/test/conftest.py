@@ -58,6 +58,62 @@ print("heard", len(got), flush=True)
 rclpy.shutdown()
 sys.exit(int(sys.argv[1]))
 """,
+    # prints what it is sent, answers a service and performs a goal until it is cancelled
+    "answers": """
+import sys, time
+import rclpy
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+from ls3_interfaces.action import RunEpisode
+
+def answer(request, response):
+    response.success, response.message = request.data, "it was " + str(request.data)
+    return response
+
+def perform(handle):
+    feedback = RunEpisode.Feedback()
+    while True:
+        feedback.step += 1
+        handle.publish_feedback(feedback)
+        if handle.is_cancel_requested:
+            handle.canceled()
+            print("canceled", flush=True)
+            return RunEpisode.Result(reason="cancelled")
+        if feedback.step == handle.request.max_steps:
+            handle.succeed()
+            return RunEpisode.Result(success=True, steps=feedback.step, reason="success")
+        time.sleep(0.05)
+
+rclpy.init(args=sys.argv)
+node = rclpy.create_node("answers")
+group = ReentrantCallbackGroup()
+node.create_subscription(
+    JointState, "told", lambda m: print("told", m.header.stamp.sec, m.name, list(m.position)), 10
+)
+node.create_service(SetBool, "switch", answer)
+clock = node.create_publisher(Clock, "/clock", 10)
+def tick():
+    message = Clock()
+    message.clock.sec = 77
+    clock.publish(message)
+node.create_timer(0.05, tick)
+ActionServer(
+    node, RunEpisode, "perform", perform, callback_group=group,
+    goal_callback=lambda g: GoalResponse.ACCEPT if g.max_steps else GoalResponse.REJECT,
+    cancel_callback=lambda h: CancelResponse.ACCEPT,
+)
+print("answers is ready", flush=True)
+executor = MultiThreadedExecutor()
+executor.add_node(node)
+try:
+    executor.spin()
+except KeyboardInterrupt:
+    pass
+""",
     "polite": """
 import os, signal, sys, time
 def end(number, frame):

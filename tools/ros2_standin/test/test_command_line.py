@@ -19,7 +19,8 @@ def test_it_says_what_it_is(workspace: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["service", "list"], "'service' is not supported by the ROS 2 stand-in"),
+        (["service", "list"], "'list' is not supported by the ROS 2 stand-in"),
+        (["action", "info", "/a"], "'info' is not supported by the ROS 2 stand-in"),
         (["param", "get", "/a", "b"], "'param' is not supported by the ROS 2 stand-in"),
         (["topic", "hz", "/a"], "'hz' is not supported by the ROS 2 stand-in"),
         (["bag", "play", "bag"], "'play' is not supported by the ROS 2 stand-in"),
