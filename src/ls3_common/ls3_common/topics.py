@@ -9,6 +9,7 @@ TASK_STATE = "task_state"  # ls3_interfaces/TaskState
 LATENT = "latent"  # ls3_interfaces/Latent
 STEP_REQUEST = "step_request"  # ls3_interfaces/StepRequest
 PLAN = "plan"  # ls3_interfaces/Plan
+PLAN_INPUT = "plan_input"  # std_msgs/String, JSON: what a plan rests on besides its latent
 ARM_COMMAND = "arm_command"  # ls3_interfaces/ArmCommand
 MOTION_STATE = "motion_state"  # ls3_interfaces/MotionState, latched: the present state
 MOTION_HISTORY = "motion_history"  # ls3_interfaces/MotionState of arm_node: its last changes

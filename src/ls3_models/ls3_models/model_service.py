@@ -32,6 +32,8 @@ def load_for(node: Node, path: str, domain: str) -> Bundle:
 class ModelService:
     """Loads a bundle, checks that it is of the same domain as the one in use, and hands it over.
 
+    path: directory of the newest bundle that was loaded; empty before the first.
+
     Args:
         node: the node that offers the service.
         present: returns the bundle in use.
@@ -47,6 +49,7 @@ class ModelService:
         busy: Callable[[], str] = lambda: "",
     ) -> None:
         self._node, self._present, self._use, self._busy = node, present, use, busy
+        self.path = ""
         node.create_service(LoadModel, "~/load_model", self._load)
 
     def _load(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
@@ -68,3 +71,4 @@ class ModelService:
         bundle, present = load_bundle(path), self._present()
         refuse_other_domain(bundle, present.domain, present, path)
         self._use(bundle)
+        self.path = path

@@ -114,6 +114,24 @@ class CrossEntropyPlanner:
         if seed is not None:
             self.generator.manual_seed(seed)
 
+    def memory(self) -> np.ndarray | None:
+        """See `Planner`: (2, H, A), mean and standard deviation of the last elites."""
+        return None if self._previous is None else torch.stack(self._previous).cpu().numpy()
+
+    def recall(self, memory: np.ndarray | None, seed: int) -> None:
+        """See `Planner`.
+
+        Raises:
+            DataError: the memory has another shape.
+        """
+        shape = (2, self.config.horizon, len(self._low))
+        if memory is not None and np.shape(memory) != shape:
+            raise DataError(f"a memory of shape {np.shape(memory)}, {shape} is due")
+        self.reset(seed)
+        if memory is not None:
+            mean, std = torch.as_tensor(np.asarray(memory, np.float32), device=self.device)
+            self._previous = mean, std
+
     @torch.no_grad()
     def plan(self, mean: np.ndarray, std: np.ndarray) -> Plan:
         """See `Planner`."""

@@ -51,6 +51,17 @@ class Planner(Protocol):
         """Forget the last plan (a new episode); with `seed`, draw from there on anew."""
         ...
 
+    def memory(self) -> np.ndarray | None:
+        """Return what the next plan takes from the last one, float32; None if nothing."""
+        ...
+
+    def recall(self, memory: np.ndarray | None, seed: int) -> None:
+        """Continue from a `memory`, and draw from `seed` on.
+
+        With the same model, latent and parameters the next plan is then the same.
+        """
+        ...
+
 
 def make_planner(
     bundle: Bundle, config: PlannerConfig, seed: int = 0, device: str = "cpu"

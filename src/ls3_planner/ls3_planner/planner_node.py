@@ -6,6 +6,7 @@ one-place hand-offs, so that a slow plan neither delays a message nor lets work 
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
 from collections import deque
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 from rclpy.node import Node
+from std_msgs.msg import String
 
 from ls3_common import qos, ros, topics
 from ls3_common.health import Health
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent, Plan, StepRequest
 from ls3_planner.config import PlannerConfig
+from ls3_planner.plan_input import PlanInput, planner_parameters, seed_of
 
 if TYPE_CHECKING:
     from ls3_models.bundle import Bundle
@@ -56,6 +59,7 @@ class PlannerNode(Node):
         from ls3_models.model_service import ModelService, load_for
 
         self._latent: Latent | None = None
+        self._parameters = planner_parameters(self.config)
         self._use(load_for(self, self.config.model, self.config.trained_for))
         self.health = Health(self)
         self._request: StepRequest | None = None  # the newest, until a latent answers it
@@ -64,9 +68,10 @@ class PlannerNode(Node):
         self._wake = threading.Event()
         self._leaving = False
         self._publisher = self.create_publisher(Plan, topics.PLAN, qos.RELIABLE)
+        self._inputs = self.create_publisher(String, topics.PLAN_INPUT, qos.RELIABLE)
         self.create_subscription(StepRequest, topics.STEP_REQUEST, self._ask, qos.RELIABLE)
         self.create_subscription(Latent, topics.LATENT, self._see, qos.BEST_EFFORT)
-        ModelService(self, lambda: self.bundle, self._use, self._busy)
+        self._models = ModelService(self, lambda: self.bundle, self._use, self._busy)
         self._worker = threading.Thread(target=self._work, name="planner", daemon=True)
         self._worker.start()
         self.get_logger().info(
@@ -132,18 +137,34 @@ class PlannerNode(Node):
             self._wake.clear()
             while self._jobs and not self._leaving:
                 self._solving = True  # before the job is taken: there is no moment between them
-                plan = self._solve(self._jobs.popleft())
+                job = self._jobs.popleft()
+                start = self._input(job)
+                plan = self._solve(job, start)
                 self._solving = False
                 # an answer to a question that is no longer asked would move the arm
                 if not (self._leaving or self._jobs or self._request):
                     self._publisher.publish(plan)
+                    self._inputs.publish(String(data=start.to_json()))
 
-    def _solve(self, job: Job) -> Plan:
+    def _input(self, job: Job) -> PlanInput:
+        """All that the plan of a job depends on, besides the latent."""
+        episode, step = job.request.episode, job.request.step
+        return PlanInput(
+            stamp=ros.nanoseconds(job.latent.header.stamp),
+            episode=episode,
+            step=step,
+            seed=seed_of(self.config.seed, episode, step),
+            memory=self.planner.memory() if step else None,  # a new episode begins with nothing
+            model=os.path.abspath(self._models.path or self.config.model),
+            identity=self.bundle.identity,
+            planner=self._parameters,
+        )
+
+    def _solve(self, job: Job, start: PlanInput) -> Plan:
         """The plan for one frame; infeasible, so that the arm holds, when the solver fails."""
         message = Plan(header=job.latent.header, episode=job.request.episode, step=job.request.step)
         try:
-            if job.request.step == 0:
-                self.planner.reset()
+            self.planner.recall(start.memory, start.seed)
             plan = self.planner.plan(
                 np.asarray(job.latent.mean, np.float32), np.asarray(job.latent.std, np.float32)
             )

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
+from ls3_planner.plan import make_planner
+from ls3_planner.plan_input import PlanInput
 
 SIZE = 32
 
@@ -163,6 +166,32 @@ def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
         assert list(questions.plans[0].action) == [0.0, 0.0]
     assert "no luck" in child.output
     assert child.process.poll() is None
+
+
+def test_a_plan_is_made_again_from_what_the_node_says_it_rests_on(
+    questions: Questions, model: Path
+) -> None:
+    """Also one in the middle of an episode, which continues the plan before."""
+    from std_msgs.msg import String
+
+    inputs = questions.bench.collect(String, "plan_input")
+    questions.plans.clear()
+    for step in (0, 1, 2):
+        questions.ask(step, seconds=900 + step, episode=8)
+        questions.show_until_planned(900 + step)
+        questions.until(lambda step=step: len(questions.plans) > step)
+    questions.until(lambda: len(inputs) >= 3)
+    last, start = questions.plans[-1], PlanInput.from_json(inputs[-1].data)
+    assert (start.episode, start.step, start.stamp) == (8, 2, 902 * 10**9)
+    assert start.memory is not None
+    assert start.identity == questions.identity
+    planner = make_planner(load_bundle(start.model), start.config)
+    planner.recall(start.memory, start.seed)
+    again = planner.plan(np.full(SIZE, 0.1, np.float32), np.full(SIZE, 0.1, np.float32))
+    assert again.action_sequence.ravel().tolist() == list(last.action_sequence)
+    planner.recall(start.memory, start.seed + 1)
+    other = planner.plan(np.full(SIZE, 0.1, np.float32), np.full(SIZE, 0.1, np.float32))
+    assert other.action_sequence.ravel().tolist() != list(last.action_sequence)
 
 
 def test_bad_models_and_parameters_end_the_node_with_a_clear_error(
