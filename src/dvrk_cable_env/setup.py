@@ -43,6 +43,7 @@ setup(
             "teleop_node = dvrk_cable_env.nodes:teleop_node",
             "record_monitor = dvrk_cable_env.nodes:record_monitor",
             "preflight = dvrk_cable_env.nodes:preflight",
+            "black_box = dvrk_cable_env.nodes:black_box",
             "calibrate = dvrk_cable_env.nodes:calibrate",
         ]
     },

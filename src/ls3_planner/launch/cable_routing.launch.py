@@ -43,6 +43,13 @@ ARGUMENTS = [
         "ends in /compressed",
     ),
     DeclareLaunchArgument(
+        "black_box",
+        default_value="auto",
+        choices=["auto", "true", "false"],
+        description="keep the last minute before each latch of arm_node as a bag in "
+        "<out>/black_box; auto: with a robot",
+    ),
+    DeclareLaunchArgument(
         "reset",
         default_value="auto",
         choices=["auto", "scene", "operator"],
@@ -106,6 +113,12 @@ def start(given):
         node(given, "ls3_episodes", "episode_node", clock, episode_settings | {"record": episodes}),
         *driver,
     ]
+    if given["black_box"] == "true" or (given["black_box"] == "auto" and not sim):
+        box = {
+            "camera": text(given["camera"]),
+            "out": text(os.path.join(given["out"], "black_box")),
+        }
+        nodes.append(node(given, "dvrk_cable_env", "black_box", arm | box))
     if sim:
         nodes.insert(
             0, node(given, "ls3_sim", "sim_node", arm | {"real_time_factor": factor}, **camera)

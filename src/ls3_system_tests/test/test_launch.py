@@ -258,6 +258,7 @@ def test_argument_out_of_range_is_named(description: ModuleType, name: str, valu
     given |= {"model": "m", "out": "o", "video": "true", "config": "c", "profile": "paper"}
     given |= {"arm": "PSM1", "mode": "run", "updates": "0", "learning_seed": "0"}
     given |= {"backend": "crtk", "camera": "camera/image_raw", "reset": "auto"}
+    given |= {"black_box": "auto"}
     given[name] = value
     with pytest.raises(RuntimeError, match=f"{name}:={value} is not a"):
         description.start(given)

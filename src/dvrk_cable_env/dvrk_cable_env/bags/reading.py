@@ -128,7 +128,7 @@ class Bag:
         """Register a type: known to the library, defined in the bag, or installed."""
         if kind in self._types.fielddefs:
             return
-        is_idl, text = self._definitions.get(kind) or (False, _installed(kind))
+        is_idl, text = self._definitions.get(kind) or (False, installed_definition(kind))
         found = get_types_from_idl(text) if is_idl else get_types_from_msg(text, kind)
         known = self._types.fielddefs
         self._types.register({name: fields for name, fields in found.items() if name not in known})
@@ -144,7 +144,7 @@ def sample(digest: Any, file: Path) -> None:
         digest.update(stream.read())
 
 
-def _installed(kind: str) -> str:
+def installed_definition(kind: str) -> str:
     """The definition of a type in the sourced workspace: bags of Humble and older have none.
 
     The library must know the types of the fields.

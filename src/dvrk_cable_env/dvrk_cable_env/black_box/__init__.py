@@ -1,0 +1,1 @@
+"""Keeps the last minute before the arm was latched."""
