@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import tyro
 
-from ls3.cli import data_commands, demonstrations
+from ls3.cli import data_commands, demonstrations, replay_command
 from ls3.cli import study_commands as studies
 from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
 from ls3_common.errors import UserError
@@ -250,6 +250,7 @@ COMMANDS: dict[str, Any] = {
     "report": studies.Report,
     "sweep": studies.Sweep,
     "data": data_commands.Data,
+    "replay": replay_command.Replay,
     "demonstrations": demonstrations.Demonstrations,
 }
 
