@@ -208,14 +208,33 @@ def test_a_tip_that_is_too_fast_in_a_motion_is_held_and_latches(rig: Rig) -> Non
 )
 def test_speed_is_measured_at_every_rate(period_ms: int, jitter_ms: float) -> None:
     speed = Speed()
-    for i in range(40):
+    for i in range(150):
         stamp = SECOND + int(MS * (i * period_ms + jitter_ms * (i % 2)))
         speed.add(stamp, (0.0, 0.03 * i * period_ms * 1e-3, -0.1))
         speed.add(0, (9.0, 9.0, 9.0))  # invalid
-        if i > 8:
+        if i * period_ms > 60:
             assert speed.value == pytest.approx(0.03, rel=0.1)
     speed.add(SECOND // 2, (0.0, 0.5, -0.1))
     assert speed.value == 0.0, "the clock was set back: another time"
+
+
+def test_poses_that_are_stamped_late_are_no_fast_tip() -> None:
+    """As a busy simulator stamps them: 20 ms apart, by turns in time and 15 ms late."""
+    speed, fastest = Speed(), 0.0
+    for i in range(100):
+        stamp = SECOND + MS * (20 * i + 15 * (i % 2))
+        speed.add(stamp, (0.03 * i * 20e-3, 0.0, -0.1))
+        fastest = max(fastest, speed.value)
+    assert 0.03 <= fastest < 0.06
+
+
+def test_a_short_motion_that_is_too_fast_is_seen() -> None:
+    """15 mm in 25 ms."""
+    speed, fastest = Speed(), 0.0
+    for ms in range(0, 300, 5):
+        speed.add(SECOND + MS * ms, (min(max(ms - 100, 0) * 0.6e-3, 0.015), 0.0, -0.1))
+        fastest = max(fastest, speed.value)
+    assert fastest > 0.2
 
 
 @pytest.mark.parametrize("level", ["error", "warning"])
