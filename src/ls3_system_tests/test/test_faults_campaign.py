@@ -24,6 +24,7 @@ from ls3_system_tests.faults.__main__ import check_settings, plan
 MODULE = [sys.executable, "-m", "ls3_system_tests.faults"]
 SHARE = ["none", "kill_segmentation", "stop_arm", "camera_lost"]
 SHARE += ["latent_nan", "plan_outward", "robot_fault", "robot_lost", "deactivated"]
+SHARE += ["hangup_arm", "ecm_moved"]
 BUSY_MS = 1000.0
 
 

@@ -58,6 +58,8 @@ def test_good_steps_are_no_violation() -> None:
         (point(2.1, math.nan), "not finite"),
         (point(2.1, 0.01, math.inf), "not finite"),
         (point(1.22, 0.014), "after the last"),
+        (point(2.1, 0.02)._replace(z=0.0021), "above the tip"),
+        (point(2.1, 0.02)._replace(z=math.nan), "not finite"),
     ],
 )
 def test_each_limit_of_a_recorded_goal_is_noticed(move: Point, what: str) -> None:
@@ -93,6 +95,19 @@ def test_a_step_on_a_frame_of_the_wrong_time_is_noticed(age_s: float) -> None:
     assert check.violations(Heard(answers=[ArmMove(100 * S, 0)]), LIMITS) != []
 
 
+def test_a_stop_that_was_claimed_of_an_arm_that_goes_on_is_noticed() -> None:
+    claim = "the operator called ~/stop; at rest after 1.2 mm"
+    seen = Heard(
+        setpoints=[point(t, x) for t, x in ((0.9, 0.0), (1.0, 0.001), (1.1, 0.0011), (1.9, 0.01))],
+        states=[Ready(1 * S, False, claim), Ready(2 * S, False, claim)],
+    )
+    assert check.violations(seen, LIMITS) == []
+    seen.setpoints.append(point(1.3, 0.0013))
+    assert "the arm went on by" in check.violations(seen, LIMITS)[0]
+    seen.states = [Ready(1 * S, False, "NOT STOPPED: the arm still moves")]
+    assert check.violations(seen, LIMITS) == []
+
+
 def test_hold_is_when_arm_node_sent_it() -> None:
     onsets = [Onset(HOLD, 10 * S)]
     seen = Heard(holds=[9 * S, 10 * S + 150 * MS], states=[Ready(5 * S, True, "")])
@@ -112,6 +127,9 @@ def test_a_hold_that_never_came_is_infinite_and_fails_the_row() -> None:
 def test_an_arm_that_was_held_already_or_is_gone_sends_none() -> None:
     held = Heard(states=[Ready(5 * S, False, "stopped")])
     assert check.hold_ms(held, [Onset(HOLD, 10 * S)], 11 * S, arm_lives=True) is None
+    assert [check.arm_lives(one) for one in singles(0) if one.name.endswith("_arm")] == [
+        *(False, False, True)
+    ], "a node that is hung up holds before it leaves"
     gone = Heard(states=[Ready(5 * S, True, "")])
     assert check.hold_ms(gone, [Onset(HOLD, 10 * S)], 11 * S, arm_lives=False) == 0.0
     gone.moves = [point(10.9, 0.0)]
@@ -235,5 +253,5 @@ def test_what_is_drawn_depends_on_the_seed_only() -> None:
 def test_alone_every_fault_comes_once_after_none() -> None:
     names = [one.name for one in singles(0)]
     assert names[0] == "none" and len(set(names)) == len(names) == len(FAULTS) + 1
-    assert {f"{how}_{node}" for how in ("kill", "stop") for node in NODES} <= set(names)
+    assert {f"{how}_{node}" for how in ("kill", "stop", "hangup") for node in NODES} <= set(names)
     assert set(INJECTIONS) <= set(names)

@@ -5,6 +5,7 @@ The last test asks a running injector.
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -13,8 +14,10 @@ from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
+from std_msgs.msg import Empty, String
 
 from crtk_msgs.msg import OperatingState, StringStamped
+from dvrk_cable_env.arm.limits import ArmLimits
 from ls3_common import qos
 from ls3_common.images import to_array
 from ls3_common.ros import nanoseconds, to_time
@@ -50,20 +53,26 @@ def passed(name: str) -> dict[str, list[Any]]:
         "latent": spoil.latent(active, Latent(mean=[0.0] * 32, std=[1.0] * 32)),
         "plan": spoil.plan(active, plan),
         "state": spoil.operating_state(active, OperatingState(state="DISABLED")),
-        "pose": spoil.pose(active, pose),
+        "pose": spoil.pose(active, copy.deepcopy(pose)),
+        "local": spoil.local_pose(active, copy.deepcopy(pose)),
         "move": spoil.move(active, PoseStamped()),
+        "hold": spoil.hold(active, Empty()),
     }
 
 
-@pytest.mark.parametrize("name", sorted(set(INJECTIONS) - set(spoil.CURES) - {"camera_frozen"}))
+ELSEWHERE = {"camera_frozen", "hold_unheard", *spoil.CURES}
+"""Faults that no single message shows."""
+
+
+@pytest.mark.parametrize("name", sorted(set(INJECTIONS) - ELSEWHERE))
 def test_every_fault_changes_the_messages_of_its_own_kind_only(name: str) -> None:
     good, bad = passed("none"), passed(name)
     changed = {kind for kind in good if repr(good[kind]) != repr(bad[kind])}
-    prefixes = {"camera": "frame", "frames": "frame", "robot": ""}
+    robot = {"state", "pose", "local", "move"}
+    of = {"camera": {"frame"}, "frames": {"frame"}, "robot": robot, "ecm": {"pose"}}
     kind = name.partition("_")[0]
-    expected = prefixes.get(kind, kind)
     assert changed
-    assert changed <= ({expected} if expected else {"state", "pose", "move"})
+    assert changed <= of.get(kind, {kind})
 
 
 def test_without_a_fault_all_passes_at_once_and_once() -> None:
@@ -99,6 +108,17 @@ def test_stamps_jump(name: str, sign: int) -> None:
     assert nanoseconds(shifted.header.stamp) == NOW + sign * spoil.FAR_NS
     ((_, pose),) = spoil.pose({f"robot_{name}"}, stamped(PoseStamped()))
     assert nanoseconds(pose.header.stamp) == NOW + sign * spoil.FAR_NS
+
+
+def test_a_camera_arm_moves_a_pose_but_not_the_pose_in_the_arm_base() -> None:
+    def heights(*active: str) -> list[float]:
+        messages = (make(active, stamped(PoseStamped())) for make in (spoil.pose, spoil.local_pose))
+        return [message.pose.position.z for ((_, message),) in messages]
+
+    limits = ArmLimits()
+    assert heights("ecm_moved") == [spoil.ECM_M, 0.0]
+    assert heights("robot_drifts") == [spoil.DRIFT_M] * 2
+    assert limits.max_base_shift < spoil.ECM_M < limits.max_height_change < spoil.DRIFT_M
 
 
 def test_plans() -> None:
@@ -140,5 +160,19 @@ def test_a_running_injector_passes_on_spoils_and_refuses_what_it_does_not_know(b
     bench.until(lambda: plans[-1].step == 2)
     assert math.isnan(plans[-1].action[0])
     assert not inject("plan_of_my_own")
+
+    holds, goals = (
+        bench.collect(Empty, "sim/PSM1/hold"),
+        bench.publisher(PoseStamped, "PSM1/move_cp"),
+    )
+    errors, arm = bench.collect(String, "PSM1/error"), bench.publisher(Empty, "PSM1/hold")
+    assert inject("hold_unheard")
+    bench.until(lambda: arm.get_subscription_count() == 0)
+    assert inject()
+    bench.until(lambda: arm.publish(Empty()) or holds)
+    assert inject("hold_ignored", "robot_rejects_moves")
+    heard = len(holds)
+    bench.until(lambda: goals.publish(PoseStamped()) or arm.publish(Empty()) or errors)
+    assert errors[-1].data == spoil.REJECTION and len(holds) == heard
     assert inject()
     bench.until(lambda: states[-1].state == "DISABLED"), "what was changed is told as it is"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ls3.runs.provenance import git_commit
+from ls3_common import ending
 from ls3_common.errors import DataError
 from ls3_models.episodes import list_episodes, read_episode
 from ls3_system_tests.faults import check
@@ -27,6 +28,8 @@ WINDOW_S = 0.8
 """Time from the beginning of the last fault to the end of all."""
 ANSWER_S, START_S = 15.0, 90.0
 """Longest times until a process answers: a running process, and one that starts."""
+LEAVE_S = ending.DEADLINE_S + 2.0
+"""Longest time until a process that was hung up has left."""
 RECOVER_S = 45.0
 """Longest time until the arm moves again."""
 EPISODE_STEPS = 50
@@ -128,15 +131,15 @@ class Campaign:
         row.violations += notes
         time.sleep(WINDOW_S)
         end = time.time_ns()
-        crashed = set(self.processes.ended()) - set(combination.killed)
-        self._mend(combination)
+        crashed = set(self.processes.ended()) - set(combination.ended)
+        row.hangs += self._mend(combination)
         row.hangs += [f"{name} ended by itself" for name in sorted(crashed)]
         for name in sorted(crashed):
             self.processes.start(name)
-        patience = START_S if combination.killed or crashed else ANSWER_S
+        patience = START_S if combination.ended or crashed else ANSWER_S
         row.hangs += [f"{name} is silent" for name in self._observer.silent(patience)]
         try:
-            if "episode" in combination.killed:
+            if "episode" in combination.ended:
                 self._observer.forget_episode()
             else:
                 self._observer.end_episode(ANSWER_S)
@@ -177,6 +180,8 @@ class Campaign:
             self.processes.signal(fault.node, signal.SIGKILL)
         elif fault.how == "stop":
             self.processes.signal(fault.node, signal.SIGSTOP)
+        elif fault.how == "hangup":
+            self.processes.signal(fault.node, signal.SIGHUP)
         elif fault.how == "inject":
             active.append(fault.name)
             self._observer.inject(active)
@@ -190,13 +195,18 @@ class Campaign:
             ]
         return []
 
-    def _mend(self, combination: Combination) -> None:
+    def _mend(self, combination: Combination) -> list[str]:
+        """End all faults, and return which of the hung up processes did not leave."""
         self._observer.inject([])
+        hangs = []
         for fault in combination.faults:
             if fault.how == "stop":
                 self.processes.signal(fault.node, signal.SIGCONT)
-            elif fault.how == "kill":
-                self.processes.start(fault.node)
+            elif fault.how == "hangup" and not self.processes.has_left(fault.node, LEAVE_S):
+                hangs.append(f"{fault.node} does not leave")
+        for node in combination.ended:
+            self.processes.start(node)
+        return hangs
 
     def _moves_again(self) -> bool:
         """Arm and run an episode, as an operator would, until the arm gets a goal and moves."""

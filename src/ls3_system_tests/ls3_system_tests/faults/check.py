@@ -1,7 +1,7 @@
 """Judges what was observed on DDS. The arithmetic is independent of the filter under test. No ROS.
 
 `sent` is the wall time (ns) at which a sender's middleware sent a message. `stamp` is the stamp in
-the message's header (ns of the graph's clock). Positions are the tip's (x, y) in metres.
+the message's header (ns of the graph's clock). Positions are the tip's (x, y, z) in metres.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ TOLERANCE_S = 0.03
 """The clock, which ticks every 10 ms, may tick between a decision and its message."""
 STILL_M = 1e-6
 """A setpoint that changes by no more than this is at rest."""
+AT_REST, CLAIM_S, CLAIM_M = "at rest after", 0.5, 2e-4
+"""Words of arm_node about a stop that it saw. For this time after them, the setpoint of the robot
+may not move farther than this."""
 
 
 class Point(NamedTuple):
@@ -29,6 +32,7 @@ class Point(NamedTuple):
     stamp: int
     x: float
     y: float
+    z: float = 0.0
 
 
 class Ready(NamedTuple):
@@ -70,8 +74,8 @@ class Onset(NamedTuple):
 
 
 def violations(seen: Heard, limits: ArmLimits) -> list[str]:
-    """Describe every goal sent to the robot, and every decision to move, that breaks a limit."""
-    return [*_of_moves(seen, limits), *_of_answers(seen, limits)]
+    """Describe every goal and every decision to move that breaks a limit, and every false claim."""
+    return [*_of_moves(seen, limits), *_of_answers(seen, limits), *_of_claims(seen)]
 
 
 def _of_moves(seen: Heard, limits: ArmLimits) -> Iterator[str]:
@@ -79,8 +83,8 @@ def _of_moves(seen: Heard, limits: ArmLimits) -> Iterator[str]:
     setpoints = sorted(seen.setpoints)
     for move in sorted(seen.moves):
         goal = (move.x, move.y)
-        if not all(map(math.isfinite, goal)):
-            yield f"a goal that is not finite: {goal}"
+        if not all(map(math.isfinite, (*goal, move.z))):
+            yield f"a goal that is not finite: {(*goal, move.z)}"
             continue
         for value, low, high in zip(goal, limits.low, limits.high, strict=True):
             if not low - TOLERANCE_M <= value <= high + TOLERANCE_M:
@@ -89,6 +93,8 @@ def _of_moves(seen: Heard, limits: ArmLimits) -> Iterator[str]:
         if begin is None:
             yield "a goal before any setpoint was known"
         else:
+            if abs(move.z - begin.z) > limits.max_height_change:
+                yield f"a goal {move.z - begin.z:.6f} m above the tip"
             step = (move.x - begin.x, move.y - begin.y)
             if max(map(abs, step)) > limits.max_step + TOLERANCE_M:
                 yield f"a step of {step[0]:.6f}, {step[1]:.6f} m, allowed {limits.max_step:g} m"
@@ -107,6 +113,21 @@ def _of_answers(seen: Heard, limits: ArmLimits) -> Iterator[str]:
         age = (answer.stamp - answer.image_stamp) * 1e-9
         if answer.image_stamp <= 0 or not -limits.max_clock_skew <= age <= limits.max_image_age:
             yield f"a step on a frame {age:.3f} s old, allowed {limits.max_image_age:g} s"
+
+
+def _of_claims(seen: Heard) -> Iterator[str]:
+    """Describe each stop that arm_node called a stop although the arm went on."""
+    told = set[str]()
+    for state in sorted(seen.states):
+        if AT_REST not in state.reason or state.reason in told:
+            continue
+        told.add(state.reason)
+        until = state.sent + CLAIM_S * 1e9
+        after = [p for p in sorted(seen.setpoints) if state.sent <= p.sent <= until]
+        if after and not any(state.sent <= move.sent <= until for move in seen.moves):
+            gone = max(math.dist(point[2:], after[0][2:]) for point in after)
+            if gone > CLAIM_M:
+                yield f"'{state.reason}' was said, but the arm went on by {gone:.4f} m"
 
 
 def hold_ms(seen: Heard, onsets: Sequence[Onset], end: int, arm_lives: bool) -> float | None:
@@ -179,5 +200,5 @@ def rest_ms(seen: Heard, onsets: Sequence[Onset], end: int) -> float | None:
 
 
 def arm_lives(combination: Combination) -> bool:
-    """Return whether no fault of a combination kills or stops arm_node."""
-    return not any(fault.node == "arm" for fault in combination.faults)
+    """Return whether arm_node can send a hold: no fault of a combination kills or stops it."""
+    return not any(fault.node == "arm" and fault.how != "hangup" for fault in combination.faults)

@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
+from std_msgs.msg import Empty, String
 
 from crtk_msgs.msg import OperatingState, StringStamped
 from ls3_common import qos, topics
@@ -54,7 +55,11 @@ class Injector(Node):
         self._state = self._relay(
             OperatingState, out("operating_state"), spoil.operating_state, SIM, qos.LATCHED
         )
-        self._relay(PoseStamped, out("move_cp"), spoil.move, "", target=f"{SIM}/{out('move_cp')}")
+        self._relay(PoseStamped, out("local/setpoint_cp"), spoil.local_pose, SIM)
+        self._errors = self.create_publisher(String, out("error"), qos.RELIABLE)
+        self._relay(PoseStamped, out("move_cp"), self._move, "", target=f"{SIM}/{out('move_cp')}")
+        self._robot_holds = self.create_publisher(Empty, f"{SIM}/{out('hold')}", qos.RELIABLE)
+        self._hear_holds()
 
     def _relay(
         self,
@@ -84,6 +89,21 @@ class Injector(Node):
         self.create_subscription(kind, origin, take, profile, raw=True)
         return take
 
+    def _move(self, active: frozenset[str], message: Any) -> spoil.Passed:
+        if "robot_rejects_moves" in active:
+            self._errors.publish(String(data=spoil.REJECTION))
+        return spoil.move(active, message)
+
+    def _hear_holds(self) -> None:
+        """Subscribe to `hold` on behalf of the robot."""
+
+        def take(message: Empty) -> None:
+            for _delay, kept in spoil.hold(self._active, message):
+                self._robot_holds.publish(kept)
+
+        topic = topics.arm(ARM, "hold")
+        self._holds = self.create_subscription(Empty, topic, take, qos.RELIABLE)
+
     def _later(self, delay: float, act: Callable[[], None]) -> None:
         def once() -> None:
             timer.cancel()
@@ -110,6 +130,10 @@ class Injector(Node):
         commands += [spoil.CURES[name] for name in sorted(ended & spoil.CURES.keys())]
         for command in commands:
             self._commands.publish(StringStamped(string=command))
+        if "hold_unheard" in begun:
+            self.destroy_subscription(self._holds)
+        if "hold_unheard" in ended:
+            self._hear_holds()
         if ended and self._newest_state is not None:
             self._state(self._newest_state)  # the true state, which a fault may have hidden
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 NODES = ("sim", "segmentation", "encoder", "planner", "arm", "episode")
-"""The graph's processes that are killed and stopped; `sim` is camera and robot in one."""
+"""The graph's processes that are killed, stopped and hung up; `sim` is camera and robot in one."""
 LATEST_S, WAIT_S = 0.4, 0.7
 """All faults of a combination begin within LATEST_S. The first one begins at most WAIT_S after a
 motion was seen; a step takes about 0.6 s."""
@@ -25,9 +25,10 @@ class Fault:
 
     Attributes:
         name: a unique name.
-        how: kill or stop a process, inject into messages, load a damaged model, or deactivate.
+        how: kill, stop or hang up a process, inject into messages, load a damaged model, or
+            deactivate.
         demands: the reaction that must follow: NOTHING, NO_MOVE or HOLD.
-        node: the process that is killed or stopped, one of NODES; else empty.
+        node: the process that is killed, stopped or hung up, one of NODES; else empty.
     """
 
     name: str
@@ -58,14 +59,16 @@ class Combination:
         return " + ".join(fault.name for fault in self.faults)
 
     @property
-    def killed(self) -> list[str]:
-        """The processes that are killed."""
-        return [fault.node for fault in self.faults if fault.how == "kill"]
+    def ended(self) -> list[str]:
+        """The processes that end: those that are killed or hung up."""
+        return [fault.node for fault in self.faults if fault.how in ("kill", "hangup")]
 
 
 def _processes() -> Iterator[Fault]:
-    for how, node in itertools.product(("kill", "stop"), NODES):
-        yield Fault(f"{how}_{node}", how, HOLD if node == "sim" else NO_MOVE, node)
+    for how, node in itertools.product(("kill", "stop", "hangup"), NODES):
+        # hung up, arm_node itself must hold before it leaves
+        hold = node == "sim" or (how, node) == ("hangup", "arm")
+        yield Fault(f"{how}_{node}", how, HOLD if hold else NO_MOVE, node)
 
 
 INJECTIONS = {
@@ -103,6 +106,11 @@ INJECTIONS = {
     "robot_nan": NO_MOVE,
     "robot_frame": NO_MOVE,
     "robot_drops_moves": NOTHING,
+    "robot_rejects_moves": NOTHING,
+    "robot_drifts": HOLD,
+    "ecm_moved": HOLD,
+    "hold_unheard": NO_MOVE,
+    "hold_ignored": NOTHING,
 }
 """The faults that the injector can make, with the reaction that each demands."""
 FAULTS = (
@@ -143,6 +151,6 @@ def _draw(index: int, rng: random.Random) -> Combination:
 
 
 def _possible(faults: Sequence[Fault]) -> bool:
-    """Return whether no process is both killed and stopped."""
+    """Return whether no process is broken in two ways at once."""
     nodes = [fault.node for fault in faults if fault.node]
     return len(set(nodes)) == len(nodes)

@@ -243,4 +243,5 @@ class Observer:
 
 def _point(message: PoseStamped, info: Any) -> Point:
     position = message.pose.position
-    return Point(info[SENT], nanoseconds(message.header.stamp), position.x, position.y)
+    stamp = nanoseconds(message.header.stamp)
+    return Point(info[SENT], stamp, position.x, position.y, position.z)

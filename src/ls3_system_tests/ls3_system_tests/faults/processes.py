@@ -1,10 +1,11 @@
-"""The graph's processes, each of which can be killed, stopped and restarted."""
+"""The graph's processes, each of which can be killed, stopped, hung up and restarted."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from dvrk_cable_env.arm.limits import ArmLimits
 from ls3_common import topics, transport
 from ls3_common.errors import UserError
-from ls3_common.processes import Child
+from ls3_common.processes import POLL_S, Child
 from ls3_common.shared import find_shared
 from ls3_system_tests.faults.injector import ARM, BEFORE, NAME, SIM
 from ls3_system_tests.latency import PROFILE
@@ -78,10 +79,7 @@ class Processes:
             "sim": {
                 "__ns": f"/{SIM}",
                 **{name: f"/{name}" for name in (topics.TASK_STATE, topics.RESET_SCENE)},
-                **{
-                    topics.arm(ARM, name): f"/{topics.arm(ARM, name)}"
-                    for name in ("hold", "state_command")
-                },
+                topics.arm(ARM, "state_command"): f"/{topics.arm(ARM, 'state_command')}",
             },
             "encoder": {topics.LATENT: f"{BEFORE}/{topics.LATENT}"},
             "planner": {topics.PLAN: f"{BEFORE}/{topics.PLAN}"},
@@ -111,6 +109,15 @@ class Processes:
         self._children[name].signal(number)
         if number == signal.SIGKILL:
             self._children[name].end(0.0)
+
+    def has_left(self, name: str, patience: float) -> bool:
+        """Return whether a process ends within `patience` seconds."""
+        deadline = time.monotonic() + patience
+        while self._children[name].alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+        return True
 
     def ended(self) -> list[str]:
         """Return the names of the processes that have ended."""

@@ -21,6 +21,10 @@ Passed = list[tuple[float, Any]]
 FAR_NS = 60_000_000_000
 """How far a stamp is shifted into the past or the future."""
 OUTWARD_M = load_spec("cable_routing").largest_action
+DRIFT_M, ECM_M = 0.003, 0.0015
+"""How far the tip of a drifting arm climbs, and the frame of its poses if the camera arm moves.
+The first is more than `max_height_change`; the second is less, but more than `max_base_shift`."""
+REJECTION = "move_cp: no inverse kinematics for this goal"
 LATE_S = 1.4
 """Delay of a late plan, longer than `max_image_age` of the campaign's limits."""
 
@@ -110,8 +114,17 @@ def operating_state(active: Collection[str], message: Any) -> Passed:
 
 def pose(active: Collection[str], message: Any) -> Passed:
     """Spoil a pose from the robot."""
+    if "ecm_moved" in active:
+        message.pose.position.z += ECM_M
+    return local_pose(active, message)
+
+
+def local_pose(active: Collection[str], message: Any) -> Passed:
+    """Spoil a pose that the robot gives relative to its own base, which no camera arm moves."""
     if LOST & set(active):
         return []
+    if "robot_drifts" in active:
+        message.pose.position.z += DRIFT_M
     _shift(message.header, ("robot_future" in active) - ("robot_past" in active))
     if "robot_no_stamp" in active:
         message.header.stamp = to_time(0)
@@ -124,7 +137,12 @@ def pose(active: Collection[str], message: Any) -> Passed:
 
 def move(active: Collection[str], message: Any) -> Passed:
     """Spoil a goal sent to the robot."""
-    return [] if "robot_drops_moves" in active else [(0.0, message)]
+    return [] if {"robot_drops_moves", "robot_rejects_moves"} & set(active) else [(0.0, message)]
+
+
+def hold(active: Collection[str], message: Any) -> Passed:
+    """Spoil a hold sent to the robot."""
+    return [] if "hold_ignored" in active else [(0.0, message)]
 
 
 LOST = {"robot_lost", "robot_reconnects"}
