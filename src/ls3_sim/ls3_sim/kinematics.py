@@ -171,7 +171,8 @@ def matrix(quaternion: tuple[float, ...]) -> Vector:
 
 def _frames(joints: Sequence[float] | Vector) -> list[tuple[Vector, Vector]]:
     """Return orientation (3, 3) and origin (3,), m, of each joint's frame, z along the joint."""
-    rotation, origin = np.eye(3), np.zeros(3)
+    rotation: Vector = np.eye(3)
+    origin: Vector = np.zeros(3)
     frames = []
     for (twist, shift, angle), name, value in zip(_TABLE, JOINTS, joints, strict=False):
         slides = name == "insertion"
