@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from arm_rig import HOME, MS, SECOND, Rig
 
+from dvrk_cable_env.arm.base import Base
 from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.arm.pose import IDENTITY, Pose, angle, base_of
 from dvrk_cable_env.arm.speed import Speed
@@ -235,6 +236,31 @@ def test_a_short_motion_that_is_too_fast_is_seen() -> None:
         speed.add(SECOND + MS * ms, (min(max(ms - 100, 0) * 0.6e-3, 0.015), 0.0, -0.1))
         fastest = max(fastest, speed.value)
     assert fastest > 0.2
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("jitter", [0, MS])
+def test_a_tip_that_moves_does_not_look_like_a_base_that_moves(
+    order: tuple[int, int], jitter: int
+) -> None:
+    """Topics come one after the other, some are lost, and a clock may stand still meanwhile."""
+    found = Base()
+    for step in range(60):
+        stamp = SECOND + MS * 10 * min(step, 40)  # 10 mm at each step, and the clock stops
+        place = Pose((0.01 * step, 0.0, -0.1))
+        for topic in order:
+            if step < 40 and step % (3 + topic) == 0:
+                continue  # lost
+            if topic == 0:
+                found.add_setpoint(stamp, place)
+            else:
+                found.add_local(stamp + jitter, place)
+            assert found.pose is None or found.pose.position == pytest.approx((0.0, 0.0, 0.0))
+    assert found.pose is not None and found.stamp >= SECOND + 400 * MS
+    newest = found.stamp
+    found.add_setpoint(SECOND // 2, place)
+    found.add_local(SECOND // 2 + 3 * MS, Pose((0.0, 0.0, 0.0)))
+    assert found.stamp == newest, "not of one instant"
 
 
 @pytest.mark.parametrize("level", ["error", "warning"])

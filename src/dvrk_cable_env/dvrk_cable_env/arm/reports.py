@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,19 +14,15 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from crtk_msgs.msg import StringStamped
+from dvrk_cable_env.arm.base import Base
 from dvrk_cable_env.arm.limits import ArmState
 from dvrk_cable_env.arm.messages import is_rotation, to_pose
-from dvrk_cable_env.arm.pose import base_of
 from dvrk_cable_env.arm.speed import Speed
 from ls3_common import qos, topics
 from ls3_common.ros import nanoseconds
 
 LOOK_PERIOD = 0.25
 """Wall seconds between two looks at the types of the complaints' topics."""
-SIMULTANEOUS = 2_000_000
-"""Nanoseconds between the stamps of two poses of one instant; a robot stamps each topic itself."""
-KEPT = 10
-"""Number of poses of each topic among which those of one instant are found."""
 LONGEST_TEXT = 200
 """Characters of a complaint that are quoted."""
 COMPLAINTS = ("error", "warning")
@@ -74,17 +69,12 @@ class ArmReports:
             on_complaint: called with ``error`` or ``warning`` and the text that the arm sent.
         """
         self._node, self._on_change, self._on_complaint = node, on_change, on_complaint
-        self._poses = {topic: deque[PoseStamped](maxlen=KEPT) for topic in ("setpoint", "local")}
-        self._pair: tuple[PoseStamped, PoseStamped] | None = None
+        self._base, self._speed = Base(), Speed()
         self._joints: JointState | None = None
-        self._speed = Speed()
         self._listening: dict[str, tuple[str, Any]] = {}  # topic: type, subscription
         self._complaints = {topics.arm(name, level): level for level in COMPLAINTS}
         node.create_subscription(
-            PoseStamped,
-            topics.arm(name, "local/setpoint_cp"),
-            lambda pose: self._take("local", pose),
-            qos.RELIABLE,
+            PoseStamped, topics.arm(name, "local/setpoint_cp"), self._take_local, qos.RELIABLE
         )
         if efforts:
             node.create_subscription(
@@ -95,21 +85,20 @@ class ArmReports:
 
     def take(self, topic: str, pose: PoseStamped) -> None:
         """Take a pose of the topic ``setpoint_cp`` or ``measured_cp``."""
-        if topic == "setpoint_cp":
-            self._take("setpoint", pose)
-        else:
-            self._speed.add(nanoseconds(pose.header.stamp), to_pose(pose).position)
+        stamp = nanoseconds(pose.header.stamp)
+        if topic == "measured_cp":
+            self._speed.add(stamp, to_pose(pose).position)
+        elif is_rotation(pose):
+            self._base.add_setpoint(stamp, to_pose(pose))
 
     def complete(self, state: ArmState) -> ArmState:
         """Return the state with speed, base and efforts."""
-        # the last pair stays: its age shows that one of the topics has fallen silent
-        pair = self._pair = self._simultaneous() or self._pair
         joints = self._joints
         return dataclasses.replace(
             state,
             speed=self._speed.value,
-            base=base_of(*map(to_pose, pair)) if pair else None,
-            base_stamp=nanoseconds(pair[1].header.stamp) if pair else 0,
+            base=self._base.pose,
+            base_stamp=self._base.stamp,
             effort=tuple(joints.effort) if joints else (),
             effort_stamp=nanoseconds(joints.header.stamp) if joints else 0,
         )
@@ -141,20 +130,11 @@ class ArmReports:
 
         return self._node.create_subscription(kind, topic, take, qos.RELIABLE)
 
-    def _take(self, topic: str, pose: PoseStamped) -> None:
-        if nanoseconds(pose.header.stamp) > 0 and is_rotation(pose):
-            self._poses[topic].append(pose)
+    def _take_local(self, pose: PoseStamped) -> None:
+        if is_rotation(pose):
+            self._base.add_local(nanoseconds(pose.header.stamp), to_pose(pose))
             self._on_change()
 
     def _take_joints(self, joints: JointState) -> None:
         self._joints = joints
         self._on_change()
-
-    def _simultaneous(self) -> tuple[PoseStamped, PoseStamped] | None:
-        """The newest setpoint and local setpoint of one instant."""
-        for local in reversed(self._poses["local"]):
-            stamp = nanoseconds(local.header.stamp)
-            for setpoint in reversed(self._poses["setpoint"]):
-                if abs(nanoseconds(setpoint.header.stamp) - stamp) <= SIMULTANEOUS:
-                    return setpoint, local
-        return None
