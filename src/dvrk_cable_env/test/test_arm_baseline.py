@@ -263,6 +263,15 @@ def test_a_tip_that_moves_does_not_look_like_a_base_that_moves(
     assert found.stamp == newest, "not of one instant"
 
 
+def test_topics_that_are_read_one_after_the_other_while_the_clock_stands_still() -> None:
+    found, places = Base(), [Pose((0.01 * step, 0.0, -0.1)) for step in range(3)]
+    for place in places:
+        found.add_setpoint(SECOND, place)
+    for place in places:
+        found.add_local(SECOND, place)
+        assert found.pose == Pose((0.0, 0.0, 0.0))
+
+
 @pytest.mark.parametrize("level", ["error", "warning"])
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_motion_that_the_arm_complains_about_has_ended(rig: Rig, level: str, busy: bool) -> None:
