@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from dvrk_cable_env.arm.pose import Pose, base_of
@@ -48,9 +49,9 @@ class Base:
 
 
 def _append(poses: deque[tuple[int, Pose]], stamp: int, pose: Pose) -> bool:
-    """Keep a pose, and of several with one stamp the first: a clock may stand still."""
+    """Keep a finite pose, and of several with one stamp the first: a clock may stand still."""
     last = poses[-1][0] if poses else 0
-    if stamp <= 0 or stamp == last:
+    if stamp <= 0 or stamp == last or not all(map(math.isfinite, pose.position)):
         return False
     if stamp < last:  # the clock was set back
         poses.clear()

@@ -215,7 +215,7 @@ class ArmController:
             self._enabling.begin(self._now)
         elif reason or (objection and objection.latches):
             return reason or (objection.reason if objection else "")
-        if moved := self._supervision.baseline.unseen_move(arm):
+        elif moved := self._supervision.baseline.unseen_move(arm):
             return moved
         self._fault = ""
         self._was_ready = False
