@@ -72,3 +72,5 @@ def test_rows_of_other_settings_are_not_gone_on_with(tmp_path: Path) -> None:
     check_settings(path, {"seed": 0, "limits": (1.0, 2.0)})
     with pytest.raises(UserError, match="another seed"):
         check_settings(path, {"seed": 1, "limits": (1.0, 2.0)})
+    with pytest.raises(UserError, match="list of faults"):
+        check_settings(path, {"seed": 0, "limits": (1.0, 2.0), "faults": ["kill_arm"]})

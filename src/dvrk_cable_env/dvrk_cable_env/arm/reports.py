@@ -74,7 +74,7 @@ class ArmReports:
         self._listening: dict[str, tuple[str, Any]] = {}  # topic: type, subscription
         self._complaints = {topics.arm(name, level): level for level in COMPLAINTS}
         node.create_subscription(
-            PoseStamped, topics.arm(name, "local/setpoint_cp"), self._take_local, qos.RELIABLE
+            PoseStamped, topics.arm(name, "local/setpoint_cp"), self._take_local, qos.NEWEST
         )
         if efforts:
             node.create_subscription(

@@ -19,7 +19,7 @@ from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 from ls3_system_tests.faults import report
 from ls3_system_tests.faults.campaign import Campaign, as_dict
-from ls3_system_tests.faults.kinds import FAULTS, Combination, combinations, singles
+from ls3_system_tests.faults.kinds import BY_NAME, FAULTS, Combination, combinations, singles
 from ls3_system_tests.faults.processes import LIMITS, isolate
 
 MODULE = "ls3_system_tests.faults"
@@ -63,9 +63,9 @@ def run(given: argparse.Namespace) -> int:
         raise UserError("models/cable_routing is not installed", do="run `make build`")
     identity = load_bundle(model).identity
     work = (given.work or Path("out/faults") / f"seed_{given.seed}").absolute()
-    check_settings(
-        work / "campaign.json", {"seed": given.seed, "model": identity, "limits": LIMITS}
-    )
+    # rows are numbered by the list of faults, so a campaign before another list cannot go on
+    settings = {"seed": given.seed, "model": identity, "limits": LIMITS, "faults": list(BY_NAME)}
+    check_settings(work / "campaign.json", settings)
     isolate(work, random.SystemRandom().randint(1, 101))
     path = work / "rows.jsonl"
     rows = report.read_rows(path)
@@ -159,7 +159,7 @@ def check_settings(path: Path, settings: dict[str, Any]) -> None:
     settings = json.loads(json.dumps(settings))
     if path.exists() and read_json(path) != settings:
         raise UserError(
-            "the folder holds a campaign with another seed, model or limits",
+            "the folder holds a campaign with another seed, model, limits or list of faults",
             where=str(path.parent),
             do="delete the folder, or name another one with --work",
         )
