@@ -257,10 +257,26 @@ def test_a_tip_that_moves_does_not_look_like_a_base_that_moves(
                 found.add_local(stamp + jitter, place)
             assert found.pose is None or found.pose.position == pytest.approx((0.0, 0.0, 0.0))
     assert found.pose is not None and found.stamp >= SECOND + 400 * MS
-    newest = found.stamp
     found.add_setpoint(SECOND // 2, place)
     found.add_local(SECOND // 2 + 3 * MS, Pose((0.0, 0.0, 0.0)))
-    assert found.stamp == newest, "not of one instant"
+    assert found.pose.position == pytest.approx((0.0, 0.0, 0.0)), "not of one instant"
+
+
+@pytest.mark.parametrize("late", [3, 7, 15])
+def test_a_base_is_seen_at_rest_though_each_topic_has_stamps_of_its_own(late: int) -> None:
+    """As a busy simulator stamps its poses: a tip moves, rests, and then its base moves."""
+    found, shift = Base(), Pose((0.0, 0.002, 0.0))
+    for step in range(40):
+        tip, stamp = 0.01 * min(step, 20), SECOND + 20 * MS * step
+        moved = step >= 30
+        found.add_setpoint(stamp, Pose((tip, 0.002 * moved, -0.1)))
+        found.add_local(stamp + late * MS, Pose((tip, 0.0, -0.1)))
+        if step > 22:
+            assert found.pose in (Pose((0.0, 0.0, 0.0)), *[shift] * moved), "never in between"
+            assert found.stamp == stamp + late * MS
+        else:
+            assert found.pose in (None, Pose((0.0, 0.0, 0.0))), "unknown in a motion"
+    assert found.pose == shift
 
 
 def test_topics_that_are_read_one_after_the_other_while_the_clock_stands_still() -> None:
