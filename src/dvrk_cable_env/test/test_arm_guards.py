@@ -98,6 +98,9 @@ def test_the_arm_must_confirm_the_speed_ratio_that_it_was_sent() -> None:
     ratio.receive(1.0)
     changed = ratio.objection()
     assert changed and changed.latches and "was changed from 0.2" in changed.reason
+    ratio.receive(0.2)
+    assert ratio.objection() == changed, "nobody knows what moved meanwhile"
+    ratio.receive(1.0)
     ratio.ask()
     assert ratio.objection() == waiting, "~/arm sends the ratio again"
 

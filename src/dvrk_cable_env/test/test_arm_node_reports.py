@@ -37,7 +37,7 @@ def running(arm: Any, bench: Any, patient: dict) -> Iterator[Any]:
         assert asked == [], "nothing is sent before ~/arm"
         rig.arm_it()
         assert set(asked) == {0.2}
-        rig.ratios = ratios
+        rig.ratios, rig.asked = ratios, asked
         yield rig
 
 
@@ -72,6 +72,9 @@ def test_an_arm_that_presses_on_the_table_latches(rig: Any) -> None:
 
 
 def test_a_speed_ratio_that_somebody_changes_latches(rig: Any) -> None:
+    rig.asked.clear()
+    rig.arm_it()
+    rig.bench.until(lambda: rig.asked)  # and answered
     rig.ratios.publish(Float64(data=1.0))
     rig.not_ready("the speed ratio of the arm was changed from 0.2")
 

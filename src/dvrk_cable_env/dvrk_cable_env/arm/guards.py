@@ -173,17 +173,18 @@ class SpeedRatio:
         """Guard that the arm's trajectories run at `ratio` (0 to 1) of their full speed."""
         self._ratio = ratio
         self._reported: float | None = None
-        self._confirmed = False
+        self._confirmed = self._changed = False
         self.present = False
 
     def ask(self) -> None:
-        """Forget that the share was confirmed; it is sent anew."""
-        self._confirmed = False
+        """Forget that the share was confirmed or changed; it is sent anew."""
+        self._confirmed = self._changed = False
 
     def receive(self, ratio: float) -> None:
         """Take the share that the arm reports."""
         self._reported = ratio
-        self._confirmed = self._confirmed or self._is_met()
+        self._changed |= self._confirmed and not self._is_met()
+        self._confirmed |= self._is_met()
 
     def _is_met(self) -> bool:
         return self._reported is not None and abs(self._reported - self._ratio) < 1e-3
@@ -193,11 +194,11 @@ class SpeedRatio:
         if not self.present:
             reason = "the arm takes no trajectory_j/set_ratio: set guards.speed_ratio to 0"
             return Objection(reason, latches=True)
-        if self._is_met():
-            return None
-        if self._confirmed:
+        if self._changed:  # also if changed back: the arm may have moved at another speed
             reason = f"the speed ratio of the arm was changed from {self._ratio:g}"
             return Objection(f"{reason}: ~/arm sends it again", latches=True)
+        if self._is_met():
+            return None
         reason = f"the arm has not confirmed the speed ratio {self._ratio:g}"
         return Objection(f"{reason}, which ~/arm sends")
 
