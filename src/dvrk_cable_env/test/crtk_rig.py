@@ -24,8 +24,7 @@ with other things for a second."""
 class FakeCrtkArm:
     """Speaks CRTK on PSM1/*: 100 Hz poses, operating_state latched and on change only.
 
-    A move takes `duration` seconds and jumps at its end. Tests break it through attributes. The
-    arm takes its goals in the frame of `base`, so a test moves the base while the arm is at rest.
+    A move takes `duration` seconds and jumps at its end. Tests break it through attributes.
     """
 
     def __init__(self, bench: Bench) -> None:
@@ -109,7 +108,8 @@ class FakeCrtkArm:
     def _tick(self) -> None:
         if self._arrival and time.monotonic() >= self._arrival[0]:
             goal, self._arrival = self._arrival[1], None
-            self.position[:] = [goal.x, goal.y, goal.z + self.climb]
+            place = (goal.x, goal.y, goal.z + self.climb)
+            self.position[:] = [a - b for a, b in zip(place, self.base, strict=True)]
             self._publish_poses()
             self.become(is_busy=False)
         if self.publishes_poses:

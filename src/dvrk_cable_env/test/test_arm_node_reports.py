@@ -35,9 +35,16 @@ def running(arm: Any, bench: Any, patient: dict) -> Iterator[Any]:
         rig = Rig(arm, child)
         rig.not_ready("not confirmed the speed ratio 0.2")
         assert asked == [], "nothing is sent before ~/arm"
+        arm_it, rig.ratios = rig.arm_it, ratios
+
+        def answered() -> None:
+            before = len(asked)
+            arm_it()
+            bench.until(lambda: len(asked) > before)
+
+        rig.arm_it = answered
         rig.arm_it()
         assert set(asked) == {0.2}
-        rig.ratios, rig.asked = ratios, asked
         yield rig
 
 
@@ -61,8 +68,10 @@ def test_a_camera_arm_that_moves_the_base_latches(rig: Any) -> None:
     rig.arm.base = [0.0, 0.0011, 0.0]
     rig.not_ready("has moved against the arm's base by more than 1 mm or 0.5 degrees")
     rig.bench.until(lambda: rig.arm.holds > holds)
-    rig.arm.base = [0.0, 0.0, 0.0]
     assert "against the arm's base" in rig.plan(0.001, 0.0).reason, "latched"
+    rig.arm_it()
+    assert rig.plan(0.001, 0.0).outcome == "sent", "the operator knows where the base is now"
+    rig.ready()
 
 
 def test_an_arm_that_presses_on_the_table_latches(rig: Any) -> None:
@@ -72,9 +81,6 @@ def test_an_arm_that_presses_on_the_table_latches(rig: Any) -> None:
 
 
 def test_a_speed_ratio_that_somebody_changes_latches(rig: Any) -> None:
-    rig.asked.clear()
-    rig.arm_it()
-    rig.bench.until(lambda: rig.asked)  # and answered
     rig.ratios.publish(Float64(data=1.0))
     rig.not_ready("the speed ratio of the arm was changed from 0.2")
 

@@ -177,8 +177,8 @@ class SpeedRatio:
         self.present = False
 
     def ask(self) -> None:
-        """Forget that the share was confirmed or changed; it is sent anew."""
-        self._confirmed = self._changed = False
+        """Forget that the share was changed; it is sent anew."""
+        self._confirmed, self._changed = self._is_met(), False
 
     def receive(self, ratio: float) -> None:
         """Take the share that the arm reports."""
