@@ -113,7 +113,7 @@ def start(given):
         executable="record_monitor",
         name="record_monitor",
         output="screen",
-        parameters=[{name: text(value) for name, value in names.items()} | rates],
+        parameters=[{name: text(value) for name, value in (names | {"bag": out}).items()} | rates],
     )
     return launching.watched([recorder, monitor, *_teleop(given)])
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
+from mcap.writer import Writer as McapWriter
 from rcl_interfaces.msg import Log
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
@@ -75,6 +78,54 @@ def test_what_is_missing_slow_or_of_another_kind_is_named_until_it_is_cured(
         marks.publish(String(data="start random"))
         bench.until(lambda: said("episode 1 runs, last mark 'start random'"))
     bench.destroy(shots, frames, wrong, marks)
+
+
+def test_what_arrives_but_does_not_reach_the_recording_is_named(bench: Any, tmp_path: Path) -> None:
+    """The class: the monitor watches the topic instead of the recording.
+
+    Its members: a driver that begins anew with best effort, one that begins anew without latching,
+    and a recorder that subscribes but writes no message of a topic.
+    """
+    diagnoses = bench.collect(DiagnosticArray, "/diagnostics")
+    camera = bench.node.create_publisher(Image, "camera/image_raw", qos.BEST_EFFORT)
+    poses = bench.node.create_publisher(PoseStamped, "PSM1/setpoint_cp", qos.RELIABLE)
+    lost = bench.node.create_publisher(PoseStamped, "PSM1/measured_cp", qos.RELIABLE)
+    kept = bench.node.create_publisher(PoseStamped, "PSM1/local/measured_cp", qos.RELIABLE)
+    recorder = rclpy.create_node("rosbag2_recorder", context=bench.node.context)
+    for kind, topic, profile in (
+        (String, "episode_mark", qos.RELIABLE),
+        (Image, "camera/image_raw", qos.RELIABLE),
+        (PoseStamped, "PSM1/setpoint_cp", qos.LATCHED),
+        (PoseStamped, "PSM1/measured_cp", qos.RELIABLE),
+        (PoseStamped, "PSM1/local/measured_cp", qos.RELIABLE),
+    ):
+        recorder.create_subscription(kind, topic, lambda _message: None, profile)
+    bag = (tmp_path / "bag.mcap").open("wb")
+    writer = McapWriter(bag, use_chunking=False)
+    writer.start()
+    channel = writer.register_channel("/PSM1/local/measured_cp", "cdr", 0)
+
+    def send() -> None:
+        pose = PoseStamped()
+        pose.header.stamp = bench.stamp()
+        for publisher in (poses, lost, kept):
+            publisher.publish(pose)
+        writer.add_message(channel, time.time_ns(), b"", time.time_ns())
+        bag.flush()
+
+    timer = bench.node.create_timer(0.02, send)
+
+    def newest() -> str:
+        found = [s.message for a in diagnoses for s in a.status if s.name == "record_monitor"]
+        return found[-1] if found else ""
+
+    with bench.start(NODE, bag=str(tmp_path)):
+        bench.until(lambda: "/camera/image_raw: what" in newest())
+        bench.until(lambda: "/PSM1/setpoint_cp: what" in newest())
+        bench.until(lambda: "PSM1/measured_cp: messages arrive, but not in the" in newest())
+        assert "PSM1/local/measured_cp" not in newest()
+    recorder.destroy_node()
+    bench.destroy(timer, camera, poses, lost, kept)
 
 
 @pytest.mark.usefixtures("arm")

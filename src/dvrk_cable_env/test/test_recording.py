@@ -60,6 +60,44 @@ def test_a_stream_with_stamps_of_0_is_named() -> None:
     assert events.warning(60.0) == "", "an event need not come"
 
 
+@pytest.mark.parametrize(
+    ("kept", "horizon", "lost"),
+    [
+        (None, 20.0, True),
+        (None, 7.0, False),  # the recorder may take DISCOVERY s to find the publisher
+        (9.5, 20.0, True),
+        (19.9, 20.0, False),
+        (9.5, 9.5, False),  # what came later may be in the recorder's memory
+        (15.0, 30.0, True),
+    ],
+)
+def test_what_arrives_must_be_in_the_bag(kept: float | None, horizon: float, lost: bool) -> None:
+    meter = Meter(POSES, 0.0)
+    assert meter.lost(kept, horizon) == "", "nothing has arrived"
+    feed(meter, 20.0, 20.0)
+    said = "PSM1/setpoint_cp: messages arrive, but not in the recording"
+    assert meter.lost(kept, horizon) == (said if lost else "")
+
+
+def test_one_command_that_is_lost_is_named() -> None:
+    events = Meter(RecordedTopic("arm_command", "ls3_interfaces/msg/ArmCommand"), 0.0)
+    for moment in (1.0, 2.0, 3.0, 13.0):
+        events.receive(moment)
+    assert events.lost(3.0, 20.0)
+    assert not events.lost(13.0, 20.0)
+
+
+def test_the_clutch_has_the_names_that_laboratories_use() -> None:
+    found = {stream.topic: stream for stream in streams(RecordingConfig(clutch="arms/pedal"))}
+    clutches = {topic for topic, stream in found.items() if stream.pauses}
+    assert clutches == {
+        *("console/clutch", "console1/clutch", "console2/clutch", "footpedals/clutch"),
+        *("arms/pedal", "MTMR_PSM1/following"),
+    }
+    one = streams(RecordingConfig(pedals="lab/pedals"))
+    assert "lab/pedals/clutch" in {stream.topic for stream in one}
+
+
 def test_the_stamp_of_serialised_messages() -> None:
     body = struct.pack("<iI", 5, 7) + b"\0" * 8
     assert header_stamp(b"\0\1\0\0" + body) == 5_000_000_007

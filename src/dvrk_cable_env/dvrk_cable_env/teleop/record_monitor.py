@@ -1,7 +1,8 @@
 """record_monitor: reports which topics of a recording arrive, how fast, and what is missing.
 
-Reports go to the log and to /diagnostics. record.launch.py starts record_monitor beside `ros2 bag
-record`.
+record_monitor also watches the bag itself, because a topic that arrives here need not reach the
+recorder. Reports go to the log and to /diagnostics. record.launch.py starts record_monitor beside
+`ros2 bag record`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, qos_check_compatible
 from std_msgs.msg import String
 
+from dvrk_cable_env.bags.growing import GrowingBag
 from dvrk_cable_env.teleop.recording import (
+    DISCOVERY,
     LATE,
     RECORDER,
     Meter,
@@ -29,6 +34,8 @@ from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.ros import declare, run
 
+UNWRITTEN = 4 << 20
+"""Bytes that a recorder may keep in memory: it writes whole chunks, of 768 KiB by default."""
 CHECK_PERIOD = 0.5
 """Wall seconds between two checks of the graph and of the rates."""
 
@@ -43,6 +50,8 @@ class RecordMonitor(Node):
         super().__init__("record_monitor")
         self._config = config = declare(self, RecordingConfig)
         self._began = time.monotonic()
+        self._bag = GrowingBag(Path(config.bag)) if config.bag else None
+        self._grown, self._size, self._received = self._began, 0, 0
         self._meters = {stream.topic: Meter(stream, self._began) for stream in streams(config)}
         self._heard: set[str] = set()
         self._faults: dict[str, str] = {}
@@ -95,6 +104,7 @@ class RecordMonitor(Node):
             return
 
         def receive(data: bytes) -> None:
+            self._received += len(data)
             meter.receive(time.monotonic(), header_stamp(data) if stream.stamped else None)
 
         # raw: only the arrival and the stamp matter
@@ -110,6 +120,9 @@ class RecordMonitor(Node):
         listeners = {info.node_name for info in self.get_subscriptions_info_by_topic(topic)}
         if RECORDER not in listeners and now - self._began > LATE:
             warnings.append("nothing records: no rosbag2_recorder subscribes to the marks")
+        elif RECORDER in listeners:
+            warnings += self._refused()
+            warnings += self._lost(now)
         for warning in warnings:
             if warning not in self._warned:
                 self.get_logger().warning(warning)
@@ -118,14 +131,58 @@ class RecordMonitor(Node):
         self._warned = set(warnings)
         self._health.stand("; ".join(warnings))
 
+    def _refused(self) -> list[str]:
+        """Publishers whose messages the recorder cannot receive.
+
+        The recorder has asked for what the publishers offered when it found the topic. A publisher
+        that begins later, such as a driver that is started again, may offer less.
+        """
+        found = []
+        for name in sorted(self._heard):
+            readers = [
+                info.qos_profile
+                for info in self.get_subscriptions_info_by_topic(name)
+                if info.node_name == RECORDER
+            ]
+            for info in self.get_publishers_info_by_topic(name) if readers else ():
+                fits = (qos_check_compatible(info.qos_profile, reader)[0] for reader in readers)
+                if all(fit == QoSCompatibility.ERROR for fit in fits):
+                    found.append(
+                        f"{name}: what {info.node_name} publishes does not reach the recording, "
+                        "because it offers another quality of service than the publishers before: "
+                        "start the recording again"
+                    )
+        return found
+
+    def _lost(self, now: float) -> list[str]:
+        """Topics of which the bag itself lacks what has arrived here."""
+        if self._bag is None:
+            return []
+        self._bag.look()
+        if self._bag.size != self._size:
+            self._grown, self._size, self._received = now, self._bag.size, 0
+        if self._received > UNWRITTEN and now - self._grown > 2 * DISCOVERY:
+            return [f"{self._config.bag}: the recording does not grow; is the disk full?"]
+        if not self._bag.newest:
+            return []
+        ahead = time.time() - now  # the recorder's clock is that of the system
+        kept = {topic: log / 1e9 - ahead for topic, log in self._bag.newest.items()}
+        horizon = max(kept.values())
+        meters = self._meters.values()
+        faults = (
+            m.lost(kept.get(self.resolve_topic_name(m.stream.topic)), horizon) for m in meters
+        )
+        return [fault for fault in faults if fault]
+
     def _unknown_pauses(self, now: float) -> str:
         """Why the time in which the operator is clutched may be unknown; empty if it is known.
 
         arm_node's commands are the steps themselves, so that no clutch is needed beside them.
         """
         pauses = [stream.topic for stream in streams(self._config) if stream.pauses]
-        told = (*pauses, topics.ARM_COMMAND)
-        if now - self._began < LATE or any(self.resolve_topic_name(t) in self._heard for t in told):
+        heard = {t for t in self._meters if self.resolve_topic_name(t) in self._heard}
+        moves = topics.arm(self._config.arm, "setpoint_cp") in heard
+        if now - self._began < LATE or not moves or heard & {*pauses, topics.ARM_COMMAND}:
             return ""
         return (
             f"no clutch: nothing publishes {', '.join(pauses)}; the import cannot cut out the time "

@@ -16,6 +16,10 @@ PEDALS = ("clutch", "camera", "operator_present", "coag", "bicoag")
 """Topics of the dVRK's pedals and head sensor in each of their namespaces."""
 LATE = 3.0
 """Seconds without a message after which a stream counts as missing."""
+SLACK = 1.0
+"""Seconds by which the recorder may note another time of arrival than the monitor."""
+DISCOVERY = 5.0
+"""Seconds that the recorder may take, after the monitor, to find the publisher of a topic."""
 WINDOW = 3.0
 """Seconds over which a rate is measured."""
 
@@ -44,6 +48,7 @@ class RecordingConfig:
     report: float = parameter(
         5.0, description="time between two reports", unit="s", low=0.5, high=3600.0
     )
+    bag: str = parameter("", description="directory of the recording; empty: it is not watched")
     mark_topic: str = parameter(topics.EPISODE_MARK, description="topic of the operator's marks")
 
 
@@ -160,6 +165,22 @@ class Meter:
         if stream.stamped and 2 * self._within(self._invalid, now) > arrived > 0:
             return f"{stream.topic}: most messages have stamp 0, which means invalid"
         return ""
+
+    def lost(self, kept: float | None, horizon: float) -> str:
+        """Return that messages arrive here but not in the recording; empty if they do.
+
+        Args:
+            kept: when the newest message of the topic in the bag was recorded; None: there is none.
+            horizon: when the newest message of all in the bag was recorded. What was recorded
+                later may still be in the recorder's memory.
+        """
+        if not self._arrivals:
+            return ""
+        since = self._arrivals[0] + DISCOVERY if kept is None else kept
+        gone = any(since + SLACK < time < horizon - SLACK for time in self._arrivals)
+        if horizon - since <= LATE or not gone:
+            return ""
+        return f"{self.stream.topic}: messages arrive, but not in the recording"
 
     @staticmethod
     def _within(times: deque[float], now: float) -> int:
