@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ls3.cli.commands import guarded
+from ls3.cli.guard import guarded
 from ls3_models.agent import NonFiniteLoss
 
 pytestmark = [pytest.mark.background, pytest.mark.timeout(300)]  # two dozen Pythons start

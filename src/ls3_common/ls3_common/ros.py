@@ -21,6 +21,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from ls3_common import ending, executors, transport
 from ls3_common.errors import ConfigError, UserError
+from ls3_common.files import refused_by_system
 from ls3_common.ros_parameters import declare, facts
 
 
@@ -75,6 +76,11 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
         )
         print(refused, file=sys.stderr, flush=True)
         code = refused.exit_code
+    except OSError as error:  # a full disk, a file of someone else
+        if error.errno is None:
+            raise  # a library's own error, not one of the system
+        print(refused_by_system(error), file=sys.stderr, flush=True)
+        code = UserError.exit_code
     except ExternalShutdownException:
         pass
     except SystemExit as exit_request:
@@ -87,6 +93,9 @@ def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:
             close = getattr(node, "close", None)
             if close is not None:
                 close()
+        except OSError as error:
+            print(refused_by_system(error), file=sys.stderr, flush=True)
+            code = code or UserError.exit_code
         finally:
             ending.end_within(ending.DEADLINE_S)
         if node is not None:

@@ -123,8 +123,9 @@ def test_a_disk_that_fills_up_leaves_the_old_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         write_text(tmp_path / "a.txt", "new")
+    assert caught.value.filename == str(tmp_path / "a.txt")
     assert (tmp_path / "a.txt").read_text() == "old"
     assert not leftovers(tmp_path)
 

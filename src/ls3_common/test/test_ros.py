@@ -56,6 +56,8 @@ class Probe(Node):
         self.ticks += 1
         if os.environ.get("MISTAKE") == "callback":
             raise UserError("the cable is gone", do="look under the table")
+        if os.environ.get("MISTAKE") == "disk":
+            raise OSError(28, "No space left on device", "/data/lab.h5")
         if os.environ.get("MISTAKE") == "defect":
             raise ZeroDivisionError("a defect")
         if os.environ.get("MISTAKE") == "exit":
@@ -245,6 +247,11 @@ def test_user_error_in_a_callback_is_told_without_traceback(start: Start) -> Non
     process = start(MISTAKE="callback")
     errors = refused(process)
     assert "the cable is gone\n  -> look under the table" in errors
+
+
+def test_a_full_disk_is_told_without_traceback(start: Start) -> None:
+    errors = refused(start(MISTAKE="disk"))
+    assert "/data/lab.h5: No space left on device\n  -> make room" in errors
 
 
 def test_defect_in_a_callback_shows_its_traceback_and_still_closes(start: Start) -> None:

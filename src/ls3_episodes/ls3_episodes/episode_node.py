@@ -83,9 +83,11 @@ class EpisodeNode(Node):
 
     def close(self) -> None:
         """Write the file of an episode that was interrupted."""
-        if self._record is not None:
-            self._record.write(self.config.record, "interrupted")
-        self._server.destroy()
+        try:
+            if self._record is not None:
+                self._record.write(self.config.record, "interrupted")
+        finally:
+            self._server.destroy()
 
     def _admit(self, _request: RunEpisode.Goal) -> GoalResponse:
         if self._accepted:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -69,6 +70,24 @@ def test_video_without_a_picture_leaves_no_file(tmp_path: Path) -> None:
     video = VideoWriter(tmp_path / "a.mp4", SIZE, 20)
     video.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_at_the_end_costs_no_more_than_seeking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file in fragments can be played; the second copy, which can be seeked, does not fit."""
+    video = VideoWriter(tmp_path / "a.mp4", SIZE, 20)
+    for number in range(3):
+        video.write(picture(number))
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(VideoError, match=r"No space left on device: .*a\.mp4"):
+        video.close()
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_encoder_that_dies_is_reported(tmp_path: Path) -> None:

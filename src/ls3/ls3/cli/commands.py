@@ -7,10 +7,6 @@ executed: PyTorch alone takes seconds.
 from __future__ import annotations
 
 import json
-import os
-import signal
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -19,10 +15,9 @@ import tyro
 
 from ls3.cli import data_commands, demonstrations, replay_command
 from ls3.cli import study_commands as studies
+from ls3.cli.guard import guarded
 from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
 from ls3_common.errors import UserError
-from ls3_common.files import refused_by_system
-from ls3_common.progress import Interrupted
 
 if TYPE_CHECKING:
     from ls3.learning.algorithm import Source
@@ -266,29 +261,3 @@ def run(arguments: list[str] | None = None) -> int:
         command.execute()
 
     return guarded(work)
-
-
-def guarded(work: Callable[[], None]) -> int:
-    """Call `work` and return the exit code; a user's mistake or an interrupt prints no traceback.
-
-    So does everything that the operating system refuses: a full disk, a file of someone else.
-    """
-    try:
-        work()
-        sys.stdout.flush()  # a full disk shows here at the latest
-    except UserError as error:
-        print(f"ls3: {error}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:  # the reader of the output, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        if error.errno is None:
-            raise  # a library's own error, not one of the system
-        refused = refused_by_system(error)
-        print(f"ls3: {refused}", file=sys.stderr)
-        return refused.exit_code
-    except (Interrupted, KeyboardInterrupt):
-        print("ls3: stopped; run the same command again to continue from here", file=sys.stderr)
-        return 130
-    return 0

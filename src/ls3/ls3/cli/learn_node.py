@@ -78,7 +78,7 @@ def learn(node: LearnNode) -> None:
 
 def main() -> NoReturn:
     """Entry point of the process."""
-    from ls3.cli.commands import guarded
+    from ls3.cli.guard import guarded
 
     def work() -> None:
         with ros.beside(LearnNode) as node:

@@ -93,9 +93,15 @@ class VideoWriter:
         if self._empty:
             self.path.unlink()
             return
-        with replacing(self.path) as part:
-            arguments = ("-i", self.path, "-c", "copy", "-movflags", "+faststart", part)
-            subprocess.run([*_ffmpeg(), *map(str, arguments)], check=True)
+        try:
+            with replacing(self.path) as part:
+                arguments = ("-i", self.path, "-c", "copy", "-movflags", "+faststart", part)
+                words = [*_ffmpeg(), *map(str, arguments)]
+                subprocess.run(words, check=True, capture_output=True, text=True)
+        except subprocess.CalledProcessError as error:
+            raise VideoError(error.stderr.strip() or str(error)) from None
+        except OSError as error:
+            raise VideoError(str(error)) from None
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
