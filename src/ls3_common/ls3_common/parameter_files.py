@@ -38,6 +38,22 @@ def of_middleware(name: str) -> bool:
 
 
 def read_section(path: str | Path, section: str, namespace: str = "") -> dict[str, Any]:
+    """Read the section of a node, or of another part of the stack, which the file must have.
+
+    Returns:
+        As `read_node`.
+
+    Raises:
+        ConfigError: as `read_node`, or the file has no such section.
+    """
+    found = _sections(path)
+    if not any(name.rpartition("/")[2] == section for name in found):
+        names = ", ".join(name.rpartition("/")[2] for name in found)
+        raise ConfigError(f"no section '{section}'", where=str(path), do=f"sections: {names}")
+    return read_node(path, section, namespace)
+
+
+def read_node(path: str | Path, node: str, namespace: str = "") -> dict[str, Any]:
     """Read what a node reads of a ROS parameter file, with what ``/**`` gives to all nodes.
 
     The rules are those of ROS: the keys of nested namespaces are joined, ``*`` stands for one name,
@@ -45,7 +61,7 @@ def read_section(path: str | Path, section: str, namespace: str = "") -> dict[st
 
     Args:
         path: the file.
-        section: name of the node, or of another part that has its own section.
+        node: name of the node.
         namespace: of the node. Empty: the only one of which the file has a section for the node.
 
     Returns:
@@ -53,30 +69,24 @@ def read_section(path: str | Path, section: str, namespace: str = "") -> dict[st
         out.
 
     Raises:
-        ConfigError: the file is missing or is not YAML. Or the file has no section for the node, or
-            sections for nodes of this name in several namespaces.
+        ConfigError: the file is missing or is not YAML, or has parameters for nodes of this name in
+            several namespaces.
     """
-    found = _sections(path)
     merged: dict[str, Any] = {}
     places: set[str] = set()
-    present = False
-    for name, values in found.items():
+    for name, values in _sections(path).items():
         parent, _, last = name.rpartition("/")
-        fits = last in (section, "*", "**")
-        if namespace and not _matches(name, f"/{namespace.strip('/')}/{section}"):
-            fits = False
+        fits = last in (node, "*", "**")
+        if namespace:
+            fits = fits and _matches(name, f"/{namespace.strip('/')}/{node}")
         if not fits:
             continue
         merged |= _flat(name, values, path)
-        present = present or last == section
         if "*" not in parent and name != SHARED:
             places.add(parent or "/")
-    if not present:
-        names = ", ".join(name.rpartition("/")[2] for name in found)
-        raise ConfigError(f"no section '{section}'", where=str(path), do=f"sections: {names}")
     if len(places) > 1 and not namespace:
         raise ConfigError(
-            f"parameters of '{section}' in several namespaces: {', '.join(sorted(places))}",
+            f"parameters of '{node}' in several namespaces: {', '.join(sorted(places))}",
             where=str(path),
             do="give the namespace, or keep the parameters of one of them in the file",
         )

@@ -10,7 +10,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from ls3_common.errors import ConfigError
-from ls3_common.parameter_files import read_facts, read_section
+from ls3_common.parameter_files import read_facts, read_node, read_section
 
 pytestmark = pytest.mark.background
 
@@ -24,6 +24,8 @@ FORMS = {
     "one name": "/*/probe: {ros__parameters: {gain: 1.0}}",
     "all of a namespace": "/**/probe: {ros__parameters: {}}\n"
     "/lab/*: {ros__parameters: {gain: 1.0}}",
+    "for all nodes only": "/**: {ros__parameters: {gain: 1.0}}",
+    "for no node": "/other: {ros__parameters: {gain: 1.0}}",
     "later wins": "/lab/probe: {ros__parameters: {gain: 1.0}}\n"
     "/**/probe: {ros__parameters: {gain: 2.0}}",
     "first all, then one": "/**:\n  ros__parameters: {gain: 2.0}\n"
@@ -53,9 +55,9 @@ def test_a_section_is_what_ros_gives_to_the_node(tmp_path: Path, form: str) -> N
     expected = {name: given.value for name, given in node._parameter_overrides.items()}
     node.destroy_node()
     rclpy.shutdown(context=context)
-    assert read_section(path, "probe", "/lab") == expected
+    assert read_node(path, "probe", "/lab") == expected
     if form != "another namespace":
-        assert read_section(path, "probe") == expected
+        assert read_node(path, "probe") == expected
 
 
 def test_parameters_of_several_namespaces_need_a_choice(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from dvrk_cable_env.bags.frames import CameraFrame
 from dvrk_cable_env.bags.reading import sample
 from dvrk_cable_env.camera.segmentation import Image
 from ls3_common.errors import DataError
+from ls3_common.files import refuse_pointer, unreadable
 
 TYPE = "dvrk_data:video_sidecar@1.0.0"
 EYES = ("left", "right")
@@ -80,9 +81,11 @@ def read_video(path: Path, eye: str) -> RecordedVideo:
     sidecar = path.with_suffix(".json")
     try:
         document = json.loads(sidecar.read_text())
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         do = "give the .json file or the .mp4 beside it; a recorder that was killed writes none"
         raise DataError(f"no side-car: {error.strerror}", where=str(sidecar), do=do) from None
+    except OSError as error:
+        raise unreadable(sidecar, error) from None
     except ValueError as error:
         raise DataError(f"not JSON ({error})", where=str(sidecar)) from None
     kind = document.get("type") if isinstance(document, dict) else None
@@ -124,8 +127,17 @@ def _decoded(video: RecordedVideo) -> Iterator[CameraFrame | Gap]:
     def gap(reason: str, index: int = 0) -> Gap:
         return Gap(video.logs[index], video.logs[-1], f"{video.file.name}: {reason}")
 
-    if not video.file.is_file():
+    try:
+        with video.file.open("rb") as stream:
+            refuse_pointer(stream.read(1024), video.file)
+    except FileNotFoundError:
         yield gap("there is no such video beside its side-car")
+        return
+    except OSError as error:
+        yield gap(unreadable(video.file, error).what)
+        return
+    except DataError as error:
+        yield gap(f"{error.what}: {error.do}")
         return
     capture = cv2.VideoCapture(str(video.file), cv2.CAP_FFMPEG)
     try:

@@ -12,8 +12,8 @@ import numpy as np
 
 from dvrk_cable_env.camera.lens import Lens, LensError, read_calibration
 from dvrk_cable_env.camera.segmentation import Image, NodeConfig
-from ls3_common.errors import ConfigError, UserError
-from ls3_common.parameter_files import read_section
+from ls3_common.errors import UserError
+from ls3_common.parameter_files import read_node
 from ls3_common.parameters import to_dict
 
 SECTION = "segmentation_node"
@@ -30,13 +30,7 @@ def file_parameters(path: Path) -> Values:
     """
     if not path.exists():
         return {}
-    try:
-        given = read_section(path, SECTION)
-    except ConfigError as error:
-        if error.what.startswith("no section"):
-            return {}
-        raise
-    return given
+    return read_node(path, SECTION)
 
 
 def wants_undistortion(arguments: argparse.Namespace, given: Values) -> bool:

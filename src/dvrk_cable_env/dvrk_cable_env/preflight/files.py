@@ -11,8 +11,8 @@ from typing import Any
 
 from dvrk_cable_env.preflight.findings import Model
 from ls3_common.domain import DomainSpec, taken
-from ls3_common.errors import ConfigError, DataError
-from ls3_common.parameter_files import read_facts, read_section
+from ls3_common.errors import DataError
+from ls3_common.parameter_files import read_facts, read_node
 from ls3_common.parameters import build, to_dict
 
 SIM_TIME = "use_sim_time"
@@ -78,11 +78,7 @@ def node_parameters(files: Sequence[str], name: str, kind: type) -> dict[str, An
     where = " and ".join(files)
     for file in files:
         facts |= read_facts(file)
-        try:
-            given |= read_section(file, name)
-        except ConfigError as error:
-            if not error.what.startswith("no section"):
-                raise
+        given |= read_node(file, name)
     if facts:
         given |= taken(kind, given, build(DomainSpec, facts, f"{where}, domain"), where)
     checked = to_dict(build(kind, given, where)) if given else {}

@@ -12,8 +12,7 @@ from dvrk_cable_env.bags.rules import Rules
 from dvrk_cable_env.camera.segmentation import SegmentationConfig
 from ls3_common import parameters
 from ls3_common.domain import DomainSpec, taken
-from ls3_common.errors import ConfigError
-from ls3_common.parameter_files import read_section
+from ls3_common.parameter_files import read_node
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,11 @@ def read_rules(
 def _section(
     config: Path, namespace: str, spec: DomainSpec, name: str, cls: type[Any], prefix: str = ""
 ) -> Any:
-    """Fill `cls` from the section of node `name`; without the section, with defaults.
+    """Fill `cls` with what the file gives to node `name`; the rest are defaults, as in the node.
 
     prefix: what the section's keys begin with where they name fields of `cls`.
     """
-    try:
-        values = read_section(config, name, namespace)
-    except ConfigError as error:
-        if error.what != f"no section '{name}'":
-            raise
-        values = {}
+    values = read_node(config, name, namespace)
     known = {leaf.name for leaf in parameters.leaves(cls)}
     own = {key.removeprefix(prefix): value for key, value in values.items()}
     own = {key: value for key, value in own.items() if key in known}
