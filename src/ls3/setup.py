@@ -36,7 +36,8 @@ setup(
         "PyYAML",
     ],
     extras_require={
-        "export": ["minari[hdf5]", "pandas", "pyarrow"],  # ls3 data export
+        # other libraries' formats, ls3 data import and export
+        "export": ["imageio-ffmpeg", "minari[hdf5]", "pandas", "pyarrow"],
         "report": ["matplotlib"],  # ls3 report
         "sweep": ["ray>=2.40"],  # ls3 sweep
     },

@@ -5,6 +5,8 @@ Neither library is among this repository's own: ``pip install 'ls3[export]'``, a
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import numpy as np
 import pytest
 
 from ls3.cli.commands import run
-from ls3.data import data_export
+from ls3.data import registry
+from ls3.data.registry import Format
 from ls3_models.episodes import Episode, write_episode
 
 pytestmark = pytest.mark.background
@@ -106,8 +109,9 @@ def test_lerobot_reads_it(episodes: list[Episode], tmp_path: Path) -> None:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the formats needed no library: what is refused comes before they are used."""
-    monkeypatch.setattr(data_export, "NEEDS", {"lerobot": (), "minari": ()})
+    """As if Minari needed no library: what is refused comes before it is used."""
+    minari = importlib.import_module("ls3.data.formats.minari")
+    monkeypatch.setattr(minari, "FORMAT", dataclasses.replace(minari.FORMAT, needs=()))
 
 
 def test_what_is_refused(
@@ -138,7 +142,8 @@ def test_an_export_that_ends_midway_leaves_nothing(
         (out / "data" / "part").write_text("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ls3.data.export_minari.export", export_a_part)
+    half = Format("half a format", export=export_a_part)
+    monkeypatch.setattr("ls3.data.formats.minari.FORMAT", half)
     assert export("minari", tmp_path) == 130
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -152,17 +157,17 @@ def test_a_library_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    real: Any = data_export.importlib.import_module
+    real: Any = importlib.import_module
 
     def absent(name: str) -> Any:
         if name == module:
             raise ModuleNotFoundError(f"No module named '{name}'", name=name)
         return real(name)
 
-    monkeypatch.setattr(data_export.importlib, "import_module", absent)
+    monkeypatch.setattr(registry.importlib, "import_module", absent)
     assert export(kind, tmp_path) == 2
     error = capsys.readouterr().err
-    assert f"--format {kind} needs {module}" in error
+    assert f"the format {kind} needs {module}" in error
     assert "pip install 'ls3[export]'" in error
 
 

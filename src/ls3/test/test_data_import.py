@@ -194,7 +194,7 @@ def test_labels_file_has_the_last_word(
     assert data_import(bag, out) == 0
     labels.write_text("lab/0: {success_from: never}\nlab/1: {discard: true}\nlab/7: {}\n")
     assert data_import(bag, out, "--labels", str(labels)) == 0
-    assert "no such episode in these bags: lab/7" in capsys.readouterr().out
+    assert "no such episode in these recordings: lab/7" in capsys.readouterr().out
     (path,) = list_episodes(out)  # the other, imported before, is gone
     assert not read_episode(path).success.any()
     assert read_episode(path).source == "random"

@@ -86,6 +86,19 @@ def read_episodes(
     else:
         yield from (BagEpisode(segment, streams.camera_fault) for segment in segments)
         return
+    yield from collect_episodes(frames, segments, streams, rules)
+
+
+def collect_episodes(
+    frames: Iterator[CameraFrame | Gap],
+    segments: Sequence[Segment],
+    streams: Streams,
+    rules: Rules,
+) -> Iterator[BagEpisode]:
+    """Yield the episode of each segment, made of `frames` in the order of recording.
+
+    The other arguments are those of `read_episodes`.
+    """
     labeller = Labeller(rules.segmentation)
     waiting = [_Collector(segment, streams, rules, labeller) for segment in segments]
     last = 0

@@ -1,7 +1,8 @@
-"""`ls3 data`: imports bags, inspects data sets, and exports them to other libraries."""
+"""`ls3 data`: imports recordings, inspects data sets, and exports them to other libraries."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,100 +14,62 @@ from ls3_common.errors import DataError, UserError
 from ls3_common.files import replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dvrk_cable_env.bags.video import RecordedVideo
     from ls3.data.import_report import ImportRow
+    from ls3.data.recording import Recording
+    from ls3.data.registry import ImportOptions
+    from ls3.runs.domains import Domain
 
 
 @dataclass(kw_only=True)
-class Import:
-    """Turn bags (MCAP or sqlite3) into episodes. Bags are only read. Episodes that were imported
-    before with the same settings and labels are kept.
-    """
+class Reading:
+    """Options of all commands that read recordings."""
 
-    bags: tyro.conf.Positional[tuple[Path, ...]]
-    """Directories made by `ros2 bag record`, or single .mcap or .db3 files."""
     out: Path
-    """Directory of the data set."""
+    """Directory to write: of the data set, or of the export, which must be new or empty."""
     domain: str = "cable_routing"
-    """Name of the task that the bags show."""
+    """Name of the task that the data belong to."""
     config: Path | None = None
     """Configuration file of the robot, for crop, colours and limits; by default the domain's."""
-    labels: Path | None = None
-    """YAML file of corrections: BAG/INDEX: {discard, source, success_from, violation_from}."""
-    source: Literal["auto", "demonstration", "random", "constraint", "online"] = "auto"
-    """Kind of the episodes; auto: as the start marks say or, without marks, online if a planner
-    commanded the arm and a demonstration otherwise. A demonstration that fails becomes random, one
-    that violates becomes constraint."""
-    actions: Literal["auto", "commands", "setpoints"] = "auto"
-    """Source of the actions: the topic arm_command, or differences of the arm's setpoint; auto:
-    arm_command if the bag holds any."""
-    period: float = 0.5
-    """Seconds between two states, if actions come from setpoints."""
     camera: str = ""
-    """Topic of the camera, if it is not camera/image_raw[/compressed]."""
+    """Camera's topic, if it is not camera/image_raw[/compressed]; or name of the camera's video, or
+    its feature in a LeRobot data set, if there are several."""
     namespace: str = ""
     """Namespace of the graph's topics, if the bag holds several."""
     arm: str = ""
-    """CRTK name of the arm, if the bag holds several."""
+    """CRTK name of the arm, if the recording holds several."""
     clutch: tuple[str, ...] = ()
     """Topics of the operator's clutch (Joy or Bool); by default all whose names end in /clutch."""
     video: tuple[Path, ...] = ()
-    """Videos of the dVRK's recorder (side-car or MP4 files), to use instead of the camera's
-    topic."""
+    """Videos of dvrk_data (side-car or MP4 files), to use instead of a bag's camera topic."""
     eye: Literal["left", "right"] = "left"
     """Which half of a stereo video to use."""
-    dry_run: bool = False
-    """Print what would be imported, and write nothing."""
+    stereo: bool = False
+    """Videos of data_collection show two eyes side by side."""
 
-    def execute(self) -> None:
-        """Import the bags, print one line per episode and a total."""
+    def options(
+        self, domain: Domain, actions: Literal["auto", "commands", "setpoints"], period: float
+    ) -> ImportOptions:
+        """Return what the formats need to know to read recordings."""
         from dvrk_cable_env.bags.records import TopicNames
-        from ls3.data.data_import import Importer
-        from ls3.data.data_labels import read_corrections
         from ls3.data.import_rules import read_rules
-        from ls3.runs import dataset
-        from ls3.runs.domains import load_domain
+        from ls3.data.registry import ImportOptions
         from ls3_common.shared import find_shared
 
-        domain = load_domain(self.domain, self.config)
-        if domain.spec.joints:
-            raise UserError(
-                "bags are imported for a domain with an arm, and this domain has joints only",
-                where=f"domain '{self.domain}'",
-                do="give another --domain",
-            )
-        if not self.period > 0:
-            raise UserError(f"--period is {self.period}", do="give more than 0 seconds")
-        corrections = read_corrections(self.labels) if self.labels else {}
-        if not self.dry_run:
-            dataset.claim(self.out, domain)
-        videos, fault = self._videos()
         path = self.config or find_shared(f"config/{domain.name}.yaml")
         assert path is not None  # load_domain has read this file
         names = TopicNames(self.namespace, self.camera, self.arm, self.clutch)
-        importer = Importer(
-            self.out,
-            read_rules(path, domain.spec, names=names, actions=self.actions, period=self.period),
-            corrections,
-            self.source,
-            self.dry_run,
-            _show,
-            videos,
-            fault,
+        videos, fault = self._videos()
+        return ImportOptions(
+            rules=read_rules(path, domain.spec, names=names, actions=actions, period=period),
+            observation_shape=domain.spec.observation_shape,
+            videos=videos,
+            video_fault=fault,
+            eye=self.eye,
+            stereo=self.stereo,
         )
-        rows = [row for path in self.bags for row in importer.run(path)]
-        unused = sorted(set(corrections) - {row.episode for row in rows})
-        if unused:
-            print(f"{self.labels}: no such episode in these bags: {', '.join(unused)}")
-        counts = Counter(row.verdict for row in rows)
-        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-        print(f"{self.out}: {verdicts}{' (dry run: nothing written)' if self.dry_run else ''}")
-        if not counts["imported"] + counts["present"]:
-            raise UserError(
-                "no episode could be imported",
-                where=str(self.out),
-                do="see the reasons above, one per episode",
-            )
 
     def _videos(self) -> tuple[list[RecordedVideo], str]:
         """The videos that can be read, and what is wrong with the others."""
@@ -120,6 +83,76 @@ class Import:
                 faults.append(f"{path.name}: {error.what}")
                 print(f"--video {path}: {error.what}")
         return found, "; ".join(faults)
+
+
+@dataclass(kw_only=True)
+class Import(Reading):
+    """Turn recordings into episodes. Recordings are only read. Episodes that were imported before
+    with the same settings and labels are kept.
+    """
+
+    recordings: tyro.conf.Positional[tuple[Path, ...]]
+    """Bags (directories of `ros2 bag record`, or single .mcap or .db3 files), sessions of
+    data_collection or directories of them, or LeRobot data sets."""
+    from_format: Annotated[str, tyro.conf.arg(name="from")] = "auto"
+    """Format of the recordings: bag, data_collection, lerobot, or any other file in
+    ls3/data/formats; auto: as their files show."""
+    labels: Path | None = None
+    """YAML file of corrections: NAME/INDEX: {discard, source, success_from, violation_from}."""
+    source: Literal["auto", "demonstration", "random", "constraint", "online"] = "auto"
+    """Kind of the episodes; auto: as the start marks say or, without marks, online if a planner
+    commanded the arm and a demonstration otherwise. A demonstration that fails becomes random, one
+    that violates becomes constraint."""
+    actions: Literal["auto", "commands", "setpoints"] = "auto"
+    """Source of the actions: the topic arm_command, or differences of the arm's setpoint; auto:
+    arm_command if the bag holds any."""
+    period: float = 0.5
+    """Seconds between two states, if actions come from setpoints."""
+    stages: tuple[str, ...] = ()
+    """Stages of data_collection to import; by default all."""
+    dry_run: bool = False
+    """Print what would be imported, and write nothing."""
+
+    def execute(self) -> None:
+        """Import the recordings, print one line per episode and a total."""
+        from ls3.data.data_import import Importer
+        from ls3.data.data_labels import read_corrections
+        from ls3.runs import dataset
+        from ls3.runs.domains import load_domain
+
+        domain = load_domain(self.domain, self.config)
+        if domain.spec.joints:
+            raise UserError(
+                "recordings are imported for a domain with an arm, and this domain has joints only",
+                where=f"domain '{self.domain}'",
+                do="give another --domain",
+            )
+        if not self.period > 0:
+            raise UserError(f"--period is {self.period}", do="give more than 0 seconds")
+        corrections = read_corrections(self.labels) if self.labels else {}
+        options = self.options(domain, self.actions, self.period)
+        options = dataclasses.replace(options, stages=self.stages)
+        found = [
+            recording
+            for path in self.recordings
+            for recording in find_recordings(path, self.from_format, options)
+        ]
+        if not self.dry_run:
+            dataset.claim(self.out, domain)
+        importer = Importer(self.out, options.rules, corrections, self.source, self.dry_run, _show)
+        rows = [row for path, open_recording in found for row in importer.run(path, open_recording)]
+        unused = sorted(set(corrections) - {row.episode for row in rows})
+        if unused:
+            print(f"{self.labels}: no such episode in these recordings: {', '.join(unused)}")
+        counts = Counter(row.verdict for row in rows)
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        print(f"{self.out}: {verdicts}{' (dry run: nothing written)' if self.dry_run else ''}")
+        if not counts["imported"] + counts["present"]:
+            raise UserError(
+                "no episode could be imported",
+                where=str(self.out),
+                do="see the reasons above, one per episode",
+            )
 
 
 @dataclass(kw_only=True)
@@ -159,22 +192,19 @@ class Inspect:
 
 
 @dataclass(kw_only=True)
-class Export:
+class Export(Reading):
     """Write a data set in the format of another library."""
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Directories of episodes, or single .h5 files."""
-    format: Literal["lerobot", "minari"]
-    """lerobot: LeRobot v3.0; minari: Minari with HDF5 files."""
-    out: Path
-    """Directory to write, new or empty."""
-    domain: str = "cable_routing"
-    """Name of the task that the data belong to."""
-    config: Path | None = None
-    """Configuration file to read instead of the domain's."""
+    format: str
+    """lerobot: LeRobot v3.0; open_h: LeRobot v2.1 by the rules of Open-H-Embodiment; minari: Minari
+    with HDF5 files; or any other file in ls3/data/formats."""
     fps: int = 2
     """Nominal number of steps per second. LeRobot wants a regular clock; an arm's steps vary a
     little."""
+    recordings: tuple[Path, ...] = ()
+    """Recordings that the episodes were imported from; open_h then holds every recorded frame."""
 
     def execute(self) -> None:
         """Write all episodes to the new data set."""
@@ -183,9 +213,20 @@ class Export:
 
         if self.fps < 1:
             raise UserError(f"--fps is {self.fps}", do="give 1 or more")
-        facts = data_export.data_facts(load_domain(self.domain, self.config), self.fps)
+        domain = load_domain(self.domain, self.config)
+        facts = data_export.data_facts(domain, self.fps)
+        if self.recordings:
+            facts = dataclasses.replace(facts, recordings=self._opened(domain))
         count = data_export.export(self.format, self.files, facts, self.out)
         print(f"{self.out}: {count} episodes for {self.format}")
+
+    def _opened(self, domain: Domain) -> list[Recording]:
+        options = self.options(domain, "auto", 0.5)
+        return [
+            open_recording(path)
+            for given in self.recordings
+            for path, open_recording in find_recordings(given, "auto", options)
+        ]
 
 
 Verb = (
@@ -197,13 +238,37 @@ Verb = (
 
 @dataclass(kw_only=True)
 class Data:
-    """Import bags, inspect a data set, or export it for another library."""
+    """Import recordings, inspect a data set, or export it for another library."""
 
     verb: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Verb]]
 
     def execute(self) -> None:
         """Execute the chosen verb."""
         self.verb.execute()
+
+
+def find_recordings(
+    path: Path, name: str, options: ImportOptions
+) -> list[tuple[Path, Callable[[Path], Recording]]]:
+    """Return the recordings at `path`, each with what opens it.
+
+    name: of the format; `auto`: as the files show.
+
+    Raises:
+        UserError: there is no such format, it needs a module that is not installed, or `path` holds
+            no recording of this format.
+    """
+    from ls3.data.registry import find_format, recognised
+
+    name = recognised(path, options) if name == "auto" else name
+    found = find_format(name, "import")
+    opener = found.open
+    assert opener is not None
+    paths = found.find(path, options)
+    if not paths:
+        do = "choose other --stages" if options.stages else "leave --from out, or give another"
+        raise UserError(f"no recording of the format {name}", where=str(path), do=do)
+    return [(one, lambda one: opener(one, options)) for one in paths]
 
 
 def _show(row: ImportRow) -> None:

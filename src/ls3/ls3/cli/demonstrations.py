@@ -98,7 +98,7 @@ class Demonstrations:
 
     def _import(self, bag: Path) -> None:
         try:
-            Import(bags=(bag,), out=self._data, domain=DOMAIN).execute()
+            Import(recordings=(bag,), out=self._data, domain=DOMAIN).execute()
         except UserError as error:
             print(f"{bag}: {error}", flush=True)  # the missing episodes are recorded again
 

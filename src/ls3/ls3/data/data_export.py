@@ -1,43 +1,18 @@
-"""Exports data sets to the formats of LeRobot and Minari, which are optional dependencies."""
+"""Exports data sets to the formats of other libraries, which are optional dependencies."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
+from ls3.data.registry import DataFacts, find_format
 from ls3.runs.domains import Domain
 from ls3_common.errors import DataError, UserError
 from ls3_common.files import replacing
 from ls3_models.episodes import Episode, list_episodes, read_episode
-
-NEEDS = {"lerobot": ("pyarrow", "pandas"), "minari": ("minari",)}
-"""Modules that each format needs. `pip install 'ls3[export]'` installs all of them."""
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """Facts about a whole data set that the formats record.
-
-    environment: name of the Gymnasium environment. robot: type of the robot; empty if there is
-    none. description: the task in words. observation_shape: (height, width, channel).
-    channels: number of channels of one frame; an observation may stack several frames.
-    action_low, action_high: bounds of each action component, in the domain's unit. rate: nominal
-    number of steps per second.
-    """
-
-    domain: str
-    environment: str
-    robot: str
-    description: str
-    observation_shape: tuple[int, int, int]
-    channels: int
-    action_low: tuple[float, ...]
-    action_high: tuple[float, ...]
-    rate: int
 
 
 def find_episodes(paths: Sequence[Path]) -> list[Path]:
@@ -59,24 +34,17 @@ def export(format_name: str, paths: Sequence[Path], facts: DataFacts, out: Path)
     Only one episode at a time is in memory. `out` has the complete data set or does not exist.
 
     Args:
-        format_name: a key of `NEEDS`.
+        format_name: name of a format that can be written, see `ls3.data.registry`.
         paths: episode files, or directories of them.
         facts: facts about the data set.
         out: directory to write, new or empty.
 
     Raises:
-        UserError: a library is missing, or `out` is not empty.
+        UserError: there is no such format, a library is missing, or `out` is not empty.
         DataError: an episode is damaged or does not fit the domain.
     """
-    for library in NEEDS[format_name]:
-        try:
-            importlib.import_module(library)
-        except ModuleNotFoundError as error:
-            if error.name != library:
-                raise
-            raise UserError(
-                f"--format {format_name} needs {library}", do="pip install 'ls3[export]'"
-            ) from None
+    write = find_format(format_name, "export").export
+    assert write is not None
     files = find_episodes(paths)
     if out.exists() and any(out.iterdir()):
         raise UserError("is not empty", where=str(out), do="give another --out")
@@ -84,14 +52,31 @@ def export(format_name: str, paths: Sequence[Path], facts: DataFacts, out: Path)
         _check(file, read_episode(file), facts)
     with replacing(out) as part:
         part.mkdir()
-        writer = importlib.import_module(f"ls3.data.export_{format_name}")
-        writer.export(_read(files), facts, part)
+        write(EpisodeFiles(files), facts, part)
     return len(files)
 
 
-def _read(files: Sequence[Path]) -> Iterator[Episode]:
-    for file in files:
-        yield read_episode(file)
+class EpisodeFiles(Sequence[Episode]):
+    """Episodes on disk as a sequence, each of which is read whenever it is asked for."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """The episodes in these files."""
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, index: int) -> Episode: ...
+    @overload
+    def __getitem__(self, index: slice) -> EpisodeFiles: ...
+    def __getitem__(self, index: int | slice) -> Episode | EpisodeFiles:
+        if isinstance(index, slice):
+            return EpisodeFiles(self._files[index])
+        return read_episode(self._files[index])
+
+    def __iter__(self) -> Iterator[Episode]:
+        return map(read_episode, self._files)
 
 
 def _check(file: Path, episode: Episode, facts: DataFacts) -> None:
@@ -118,5 +103,6 @@ def data_facts(domain: Domain, rate: int) -> DataFacts:
         channels=spec.channels,
         action_low=spec.action_low,
         action_high=spec.action_high,
+        action_unit=spec.action_unit,
         rate=rate,
     )

@@ -6,14 +6,14 @@ row of `infos` per observation, so s_0 gets a row of zeros.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from ls3.data.data_export import DataFacts
+from ls3.data.registry import DataFacts, Format
 from ls3_models.episodes import Episode
 from ls3_sim.registration import find_environment
 
@@ -21,7 +21,7 @@ DATA_FOLDER = "data"
 """Name of the folder with the episodes in Minari's layout."""
 
 
-def export(episodes: Iterable[Episode], facts: DataFacts, out: Path) -> None:
+def _export(episodes: Sequence[Episode], facts: DataFacts, out: Path) -> None:
     """Write the episodes into `out`, a new and empty directory, one episode at a time."""
     import minari
     from minari.data_collector import EpisodeBuffer
@@ -70,3 +70,6 @@ def export(episodes: Iterable[Episode], facts: DataFacts, out: Path) -> None:
 
     storage.update_episodes(buffers())
     storage.update_episode_metadata(sources)
+
+
+FORMAT = Format("Minari data sets with HDF5 files", needs=("minari",), export=_export)

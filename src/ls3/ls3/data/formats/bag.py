@@ -1,0 +1,21 @@
+"""Bags of ROS 2 (MCAP or sqlite3), and videos that the dVRK's recorder wrote beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dvrk_cable_env.bags.reading import Bag
+from ls3.data.recording import BagRecording, Recording
+from ls3.data.registry import Format, ImportOptions
+
+
+def _find(path: Path, _options: ImportOptions) -> Sequence[Path]:
+    return [path]
+
+
+def _open(path: Path, options: ImportOptions) -> Recording:
+    return BagRecording(Bag(path), options.rules, options.videos, options.video_fault)
+
+
+FORMAT = Format("bags of ros2 bag record, with --video files of dvrk_data", find=_find, open=_open)

@@ -1,0 +1,137 @@
+"""The registry of formats: what `ls3 data import` can read and `ls3 data export` can write.
+
+A format is one module of `ls3.data.formats` with a constant ``FORMAT``, and the module's name is
+the format's name. A new format is a new file there, and nothing else has to know of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from dvrk_cable_env.bags.rules import Rules
+from dvrk_cable_env.bags.video import RecordedVideo
+from ls3.data.recording import Recording
+from ls3_common.errors import UserError
+from ls3_models.episodes import Episode
+
+Direction = Literal["import", "export"]
+_PACKAGE = "ls3.data.formats"
+FALLBACK = "bag"
+"""Format of an import whose files no other format recognises."""
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Facts about a whole data set that the formats record.
+
+    environment: name of the Gymnasium environment. robot: type of the robot; empty if there is
+    none. description: the task in words. observation_shape: (height, width, channel).
+    channels: number of channels of one frame; an observation may stack several frames.
+    action_low, action_high: bounds of each action component. action_unit: unit of the actions.
+    rate: nominal number of steps per second. recordings: recordings of the episodes, for formats
+    that hold every recorded frame; without any, a data set holds one frame per step.
+    report: is called with each remark for the user.
+    """
+
+    domain: str
+    environment: str
+    robot: str
+    description: str
+    observation_shape: tuple[int, int, int]
+    channels: int
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    action_unit: str
+    rate: int
+    recordings: Sequence[Recording] = ()
+    report: Callable[[str], None] = print
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a format may need to know of an import.
+
+    rules: how recordings become episodes. observation_shape: (height, width, channel) of the
+    domain. videos, video_fault: of `--video`. eye: half of a stereo video to use, `left` or
+    `right`. stereo: whether videos that do not say so show two eyes side by side. stages: names of
+    the stages to import; empty: all.
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    observation_shape: tuple[int, int, int] = (64, 64, 1)
+    videos: Sequence[RecordedVideo] = ()
+    video_fault: str = ""
+    eye: str = "left"
+    stereo: bool = False
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one format is read and written. A format that is only written has no `open`.
+
+    description: the format in a few words. needs: Python modules of the extra ``ls3[export]`` that
+    the format needs. find: returns the recordings of this format at a path, none if the path holds
+    another format. open: opens one of them; raises DataError if it cannot be read. export: writes
+    episodes into a new and empty directory, with only one episode in memory.
+    """
+
+    description: str
+    needs: tuple[str, ...] = ()
+    find: Callable[[Path, ImportOptions], Sequence[Path]] = lambda path, options: ()
+    open: Callable[[Path, ImportOptions], Recording] | None = None
+    export: Callable[[Sequence[Episode], DataFacts, Path], None] | None = None
+
+
+def format_names() -> list[str]:
+    """Return the names of all formats, without loading any."""
+    folders = importlib.import_module(_PACKAGE).__path__
+    return sorted(module.name for module in pkgutil.iter_modules(folders))
+
+
+def find_format(name: str, direction: Direction) -> Format:
+    """Return the format called `name`.
+
+    Raises:
+        UserError: there is no such format for this direction, or a module that the format needs is
+            not installed.
+    """
+    known = {each: found for each in format_names() if _can(found := _load(each), direction)}
+    if name not in known:
+        option = "--from" if direction == "import" else "--format"
+        lines = [f"{each}: {found.description}" for each, found in known.items()]
+        raise UserError(f"{option} {name}: no such format", do="\n     ".join(lines))
+    for module in known[name].needs:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            raise UserError(
+                f"the format {name} needs {module}", do="pip install 'ls3[export]'"
+            ) from None
+    return known[name]
+
+
+def recognised(path: Path, options: ImportOptions) -> str:
+    """Return the name of the format of the files at `path`; `FALLBACK` if none knows them."""
+    all_stages = replace(options, stages=())
+    for name in format_names():
+        if name != FALLBACK and _load(name).find(path, all_stages):
+            return name
+    return FALLBACK
+
+
+def _load(name: str) -> Format:
+    found = importlib.import_module(f"{_PACKAGE}.{name}").FORMAT
+    assert isinstance(found, Format)
+    return found
+
+
+def _can(found: Format, direction: Direction) -> bool:
+    return (found.open if direction == "import" else found.export) is not None
