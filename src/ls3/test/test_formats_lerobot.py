@@ -193,10 +193,10 @@ def _not_finite(root: Path) -> None:
 
 
 DAMAGED: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a pointer": (_lfs, "a Git LFS pointer"),
+    "a pointer": (_lfs, "a pointer of Git LFS"),
     "half a table": (_cut("data/*/*.parquet"), "cannot be read"),
     "half a video": (_cut("videos/**/*.mp4"), ""),
-    "no video": (lambda root: sorted(root.glob("videos/**/*.mp4"))[0].unlink(), "no such file"),
+    "no video": (lambda root: sorted(root.glob("videos/**/*.mp4"))[0].unlink(), "No such file"),
     "a way out": (
         lambda root: edit_info(root, lambda i: i.update(data_path="../../x.parquet")),
         "leads out of the data set",

@@ -17,12 +17,12 @@ import numpy as np
 from PIL import Image
 
 from ls3_common.errors import DataError
-from ls3_common.files import read_bytes, read_json
+from ls3_common.files import read_bytes, read_json, refuse_pointer, unreadable
 
 INFO = "meta/info.json"
 VERSIONS = ("v2.0", "v2.1", "v3.0")
-POINTER = b"version https://git-lfs"
-"""What a file begins with that Git LFS has not fetched yet."""
+POINTER_BYTES = 64
+"""Bytes of a file in which the mark of a pointer would stand, see `refuse_pointer`."""
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,12 @@ def _episodes_v3(root: Path) -> list[dict[str, Any]]:
 
 
 def _fetched(path: Path) -> Path:
-    """Return `path` if it is a file, and not what Git LFS leaves in place of one."""
-    if not path.is_file():
-        raise DataError("there is no such file", where=str(path), do="copy the whole data set")
-    with path.open("rb") as stream:
-        if stream.read(len(POINTER)) == POINTER:
-            do = "run `git lfs pull` in the data set"
-            raise DataError("a Git LFS pointer, not the file itself", where=str(path), do=do)
+    """Return `path` if it is a file, and not a pointer to one that was never fetched."""
+    try:
+        with path.open("rb") as stream:
+            refuse_pointer(stream.read(POINTER_BYTES), path)
+    except OSError as error:
+        raise unreadable(path, error) from None
     return path
 
 

@@ -86,9 +86,9 @@ class LeRobotRecording:
                 read = self._poses if self._positions else self._steps
                 yield read(segment, columns)
             except DataError as error:
-                yield BagEpisode(segment, error.what)
+                yield BagEpisode(segment, _one_line(error))
             except (KeyError, TypeError, ValueError, IndexError) as error:
-                yield BagEpisode(segment, f"damaged rows ({' '.join(str(error).split())[:120]})")
+                yield BagEpisode(segment, f"damaged rows ({_one_line(error)})")
 
     def _poses(self, segment: Segment, columns: Mapping[str, np.ndarray]) -> BagEpisode:
         stamps = _stamps(columns)
@@ -214,6 +214,10 @@ class LeRobotRecording:
             labeller.offer_reference(_frame(pictures[0]))
             labels = np.array([labeller.label(_frame(one)) for one in pictures[1:]])
             found.success, found.constraint = labels[:, 0], labels[:, 1]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _frame(picture: np.ndarray) -> CameraFrame:
