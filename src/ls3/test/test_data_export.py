@@ -16,7 +16,7 @@ import pytest
 
 from ls3.cli.commands import run
 from ls3.data import registry
-from ls3.data.registry import Format
+from ls3.data.registry import DataFormat
 from ls3_models.episodes import Episode, write_episode
 
 pytestmark = pytest.mark.background
@@ -142,7 +142,7 @@ def test_an_export_that_ends_midway_leaves_nothing(
         (out / "data" / "part").write_text("half")
         raise KeyboardInterrupt
 
-    half = Format("half a format", export=export_a_part)
+    half = DataFormat("half a format", export=export_a_part)
     monkeypatch.setattr("ls3.data.formats.minari.FORMAT", half)
     assert export("minari", tmp_path) == 130
     assert [path.name for path in tmp_path.iterdir()] == ["data"]

@@ -23,7 +23,7 @@ import numpy as np
 
 from dvrk_cable_env.bags.episodes import BagEpisode
 from dvrk_cable_env.bags.segments import Segment
-from ls3.data.registry import Format
+from ls3.data.registry import DataFormat
 
 
 class Rows:
@@ -54,7 +54,7 @@ def find(path, options):
     return [path] if path.suffix == ".rows" else []
 
 
-FORMAT = Format("rows of numbers", find=find, open=Rows, export=export)
+FORMAT = DataFormat("rows of numbers", find=find, open=Rows, export=export)
 '''
 
 

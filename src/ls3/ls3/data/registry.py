@@ -72,7 +72,7 @@ class ImportOptions:
 
 
 @dataclass(frozen=True)
-class Format:
+class DataFormat:
     """How one format is read and written. A format that is only written has no `open`.
 
     description: the format in a few words. needs: Python modules of the extra ``ls3[export]`` that
@@ -94,7 +94,7 @@ def format_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(folders))
 
 
-def find_format(name: str, direction: Direction) -> Format:
+def find_format(name: str, direction: Direction) -> DataFormat:
     """Return the format called `name`.
 
     Raises:
@@ -127,11 +127,11 @@ def recognised(path: Path, options: ImportOptions) -> str:
     return FALLBACK
 
 
-def _load(name: str) -> Format:
+def _load(name: str) -> DataFormat:
     found = importlib.import_module(f"{_PACKAGE}.{name}").FORMAT
-    assert isinstance(found, Format)
+    assert isinstance(found, DataFormat)
     return found
 
 
-def _can(found: Format, direction: Direction) -> bool:
+def _can(found: DataFormat, direction: Direction) -> bool:
     return (found.open if direction == "import" else found.export) is not None

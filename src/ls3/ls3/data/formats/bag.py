@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dvrk_cable_env.bags.reading import Bag
 from ls3.data.recording import BagRecording, Recording
-from ls3.data.registry import Format, ImportOptions
+from ls3.data.registry import DataFormat, ImportOptions
 
 
 def _find(path: Path, _options: ImportOptions) -> Sequence[Path]:
@@ -18,4 +18,6 @@ def _open(path: Path, options: ImportOptions) -> Recording:
     return BagRecording(Bag(path), options.rules, options.videos, options.video_fault)
 
 
-FORMAT = Format("bags of ros2 bag record, with --video files of dvrk_data", find=_find, open=_open)
+FORMAT = DataFormat(
+    "bags of ros2 bag record, with --video files of dvrk_data", find=_find, open=_open
+)

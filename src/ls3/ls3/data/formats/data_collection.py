@@ -20,7 +20,7 @@ from dvrk_cable_env.bags.records import MARKS, Mark
 from dvrk_cable_env.bags.segments import find_segments
 from dvrk_cable_env.bags.video import RecordedVideo
 from ls3.data.recording import BagRecording, Recording
-from ls3.data.registry import Format, ImportOptions
+from ls3.data.registry import DataFormat, ImportOptions
 from ls3_common.errors import DataError
 from ls3_common.files import read_json
 
@@ -154,4 +154,4 @@ def _tag_marks(video: RecordedVideo, options: ImportOptions) -> list[Mark]:
     return sorted(found, key=lambda mark: (mark.log, mark.word != "stop"))
 
 
-FORMAT = Format("sessions of jhu-dvrk/data_collection", find=_find, open=_open)
+FORMAT = DataFormat("sessions of jhu-dvrk/data_collection", find=_find, open=_open)

@@ -33,7 +33,7 @@ from ls3.data.lerobot_rows import (
     table,
     vector,
 )
-from ls3.data.registry import DataFacts, Format, ImportOptions
+from ls3.data.registry import DataFacts, DataFormat, ImportOptions
 from ls3_common.files import write_json
 from ls3_models.episodes import Episode
 
@@ -111,7 +111,7 @@ def _export(episodes: Sequence[Episode], facts: DataFacts, out: Path) -> None:
     write_json(out / INFO, info)
 
 
-FORMAT = Format(
+FORMAT = DataFormat(
     "LeRobot data sets, v2.1 (as of Open-H-Embodiment) and v3.0; written as v3.0",
     needs=("pyarrow", "pandas", "imageio_ffmpeg"),
     find=_find,

@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ls3.data.registry import DataFacts, Format
+from ls3.data.registry import DataFacts, DataFormat
 from ls3_models.episodes import Episode
 from ls3_sim.registration import find_environment
 
@@ -72,4 +72,4 @@ def _export(episodes: Sequence[Episode], facts: DataFacts, out: Path) -> None:
     storage.update_episode_metadata(sources)
 
 
-FORMAT = Format("Minari data sets with HDF5 files", needs=("minari",), export=_export)
+FORMAT = DataFormat("Minari data sets with HDF5 files", needs=("minari",), export=_export)

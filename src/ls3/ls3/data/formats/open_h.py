@@ -34,7 +34,7 @@ from ls3.data.lerobot_rows import (
 from ls3.data.lerobot_video import video_info, write_videos
 from ls3.data.open_h_card import card, splits
 from ls3.data.recorded_rows import RecordedRows
-from ls3.data.registry import DataFacts, Format
+from ls3.data.registry import DataFacts, DataFormat
 from ls3_common.files import write_json, write_rows, write_text
 from ls3_models.episodes import Episode
 
@@ -194,7 +194,7 @@ def _remark(
         )
 
 
-FORMAT = Format(
+FORMAT = DataFormat(
     "LeRobot v2.1 by the rules of Open-H-Embodiment, with the frames of --recordings",
     needs=("pyarrow", "imageio_ffmpeg"),
     export=_export,
