@@ -164,6 +164,18 @@ def test_at_rest_what_was_lost_or_taken_latches(word: Objection) -> None:
     assert rig.tick().ready
 
 
+@pytest.mark.parametrize("latches", [False, True])
+def test_homing_does_not_wait_for_what_only_arming_sends(latches: bool) -> None:
+    """`~/arm` refuses an arm that is not homed: else neither could ever come first."""
+    rig, guard = watched()
+    rig.tick(state="DISABLED", is_homed=False)
+    guard.word = Objection("the speed ratio", latches=latches, ends_with_arming=True)
+    assert rig.controller.home() == ""
+    guard.word = RELEASED
+    rig.controller.stop("stopped")
+    assert rig.controller.home() == "released"
+
+
 def test_an_arm_that_somebody_else_has_is_not_even_held() -> None:
     rig, guard = watched()
     guard.word = FOREIGN

@@ -183,7 +183,7 @@ class ArmController:
         Returns:
             Why homing was refused; empty if it was not.
         """
-        arm, objection = self._state(), self._supervision.objection()
+        arm, objection = self._state(), self._supervision.objection(homing=True)
         if not self._active:
             return INACTIVE
         if self._motion or arm.is_busy:

@@ -64,11 +64,13 @@ class Objection:
     reason: one line for people.
     latches: the arm stays held, even after the reason has gone, until an operator arms again.
     foreign: somebody else commands the arm, so the arm must not be held either.
+    ends_with_arming: ~/arm itself removes the reason, so that ~/home need not wait for that.
     """
 
     reason: str
     latches: bool = False
     foreign: bool = False
+    ends_with_arming: bool = False
 
 
 class Guard(Protocol):
@@ -196,11 +198,12 @@ class SpeedRatio:
             return Objection(reason, latches=True)
         if self._changed:  # also if changed back: the arm may have moved at another speed
             reason = f"the speed ratio of the arm was changed from {self._ratio:g}"
-            return Objection(f"{reason}: ~/arm sends it again", latches=True)
+            again = f"{reason}: ~/arm sends it again"
+            return Objection(again, latches=True, ends_with_arming=True)
         if self._is_met():
             return None
         reason = f"the arm has not confirmed the speed ratio {self._ratio:g}"
-        return Objection(f"{reason}, which ~/arm sends")
+        return Objection(f"{reason}, which ~/arm sends", ends_with_arming=True)
 
 
 class HoldHeard:

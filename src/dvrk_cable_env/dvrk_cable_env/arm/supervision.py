@@ -28,9 +28,14 @@ class Supervision:
         silent = arm.silence > self._limits.max_silence
         return dataclasses.replace(arm, is_busy=False) if silent else arm
 
-    def objection(self) -> Objection | None:
-        """The most serious objection: first those under which the arm must not even be held."""
+    def objection(self, *, homing: bool = False) -> Objection | None:
+        """The most serious objection: first those under which the arm must not even be held.
+
+        homing: leave out what ~/arm, which follows homing, removes by itself.
+        """
         found = [objection for guard in self._guards if (objection := guard.objection())]
+        if homing:
+            found = [one for one in found if not one.ends_with_arming]
         return max(found, key=lambda one: (one.foreign, one.latches), default=None)
 
     def unarmable(self, arm: ArmState, now: int) -> str:
