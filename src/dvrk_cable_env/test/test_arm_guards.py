@@ -171,6 +171,10 @@ def test_homing_does_not_wait_for_what_only_arming_sends(latches: bool) -> None:
     rig.tick(state="DISABLED", is_homed=False)
     guard.word = Objection("the speed ratio", latches=latches, ends_with_arming=True)
     assert rig.controller.home() == ""
+    rig.tick()
+    rig.tick(state="ENABLED")
+    rig.tick()
+    assert rig.arm.sent[-2:] == ["enable", "home"]
     guard.word = RELEASED
     rig.controller.stop("stopped")
     assert rig.controller.home() == "released"

@@ -59,7 +59,7 @@ class ArmController:
         if now < before - self._config.limits.max_clock_skew * 1e9:
             self._clock_jumped_back()
         if self._active and self._enabling.active and now > 0:
-            objection = self._supervision.objection()
+            objection = self._supervision.objection(homing=True)
             if failed := self._enabling.step(arm, now, objection, self._arm.command):
                 self._fail(failed)
         if failed := self.stopping.update(now, arm):
