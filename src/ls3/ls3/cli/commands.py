@@ -245,7 +245,7 @@ COMMANDS: dict[str, Any] = {
     "report": studies.Report,
     "sweep": studies.Sweep,
     "data": data_commands.Data,
-    "replay": replay_command.Replay,
+    "replay": replay_command.ReplayBag,
     "demonstrations": demonstrations.Demonstrations,
 }
 

@@ -18,7 +18,7 @@ class Differs(UserError):
 
 
 @dataclass(kw_only=True)
-class Replay:
+class ReplayBag:
     """Make the plans in a bag of the black box again, from its frames, and compare them.
 
     The exit code is 1 if a plan differs.
