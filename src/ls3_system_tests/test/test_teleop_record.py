@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,8 @@ def test_what_a_gamepad_drives_is_recorded_and_imported(
         bench.until(lambda: session.states and session.states[-1].ready)
         bench.until(lambda: "Subscribed to topic '/camera/image_raw'" in launch.output)
         bench.until(lambda: "Subscribed to topic '/arm_command'" in launch.output)
+        bench.until(lambda: bench.node.count_publishers("plan"))
+        time.sleep(1.0)  # teleop_node sees the stick released
         session.drive(0.0, 1.0, steps=2)  # outside any episode
         session.mark(START, "start")
         session.drive(1.0, 0.5, steps=3)
