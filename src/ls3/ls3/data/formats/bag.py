@@ -18,6 +18,4 @@ def _open(path: Path, options: ImportOptions) -> Recording:
     return BagRecording(Bag(path), options.rules, options.videos, options.video_fault)
 
 
-FORMAT = DataFormat(
-    "bags of ros2 bag record, with --video files of dvrk_data", find=_find, open=_open
-)
+FORMAT = DataFormat("bags of ros2 bag record, with --video of dvrk_data", find=_find, open=_open)
