@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -26,6 +29,7 @@ from lerobot_sets import (
     to_v3,
 )
 from pyarrow import parquet
+from recorded import Recording
 from test_data_import import data_import, reasons, rows
 from test_data_video import decoded
 
@@ -84,8 +88,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def exported(lab: Path, tmp_path: Path) -> Path:
     """A copy that the test may spoil."""
-    import shutil
-
     return Path(shutil.copytree(lab / "export", tmp_path / "export"))
 
 
@@ -109,11 +111,23 @@ def test_every_recorded_frame_is_a_row(lab: Path) -> None:
     assert len(decoded(lab / "export" / video)) == 17
 
 
-@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def _as_av1(root: Path) -> None:
+    """As lerobot itself encodes."""
+    for path in root.glob("videos/**/*.mp4"):
+        old = path.rename(path.with_suffix(".old.mp4"))
+        words = ["-loglevel", "error", "-i", str(old), "-c:v", "libsvtav1", "-crf", "20", str(path)]
+        subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *words], check=True, capture_output=True)
+        old.unlink()
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v2.1 in AV1", "v3.0"])
 def test_poses_become_the_actions_of_a_recording(lab: Path, tmp_path: Path, version: str) -> None:
     """The same as from the bag itself, by the arm's setpoints; labels are those of the rows."""
     source = lab / "export"
-    if version == "v3.0":
+    if version.endswith("AV1"):
+        source = Path(shutil.copytree(source, tmp_path / "av1"))
+        _as_av1(source)
+    elif version == "v3.0":
         to_v3(lab / "export", tmp_path / "v3")
         source = tmp_path / "v3"
     assert data_import(source, tmp_path / "back", *PERIOD) == 0
@@ -270,4 +284,27 @@ def test_recordings_of_other_episodes_are_refused(
     words = ["--recordings", str(lab / "bag")]
     assert export("open_h", tmp_path / "collected", tmp_path / "out", *words) == 2
     assert "the recording of episode number 0" in capsys.readouterr().err
+    assert export("lerobot", lab / "data", tmp_path / "out", *words) == 2
+    assert "the format lerobot holds one frame per step" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_frames_without_poses_are_not_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bag without setpoints, and one in which they end too early."""
+
+    def silence(recording: Recording, number: int, step: int) -> None:
+        if (number, step) == (1, 2):
+            recording.without = frozenset({"PSM1/setpoint_cp"})
+
+    for name, settings, reason in (
+        ("never", {"without": frozenset({"PSM1/setpoint_cp"})}, "no setpoint_cp"),
+        ("early", {"spoil": silence}, "no pose of the arm within 0.1 s of a frame"),
+    ):
+        record(tmp_path / name, **settings)
+        assert data_import(tmp_path / name, tmp_path / f"{name}_data") == 0
+        words = ["--recordings", str(tmp_path / name)]
+        assert export("open_h", tmp_path / f"{name}_data", tmp_path / "out", *words) == 2
+        assert reason in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()

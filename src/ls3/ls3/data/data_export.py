@@ -40,11 +40,18 @@ def export(format_name: str, paths: Sequence[Path], facts: DataFacts, out: Path)
         out: directory to write, new or empty.
 
     Raises:
-        UserError: there is no such format, a library is missing, or `out` is not empty.
+        UserError: there is no such format, it has no use for recordings, a library is missing, or
+            `out` is not empty.
         DataError: an episode is damaged or does not fit the domain.
     """
-    write = find_format(format_name, "export").export
+    found = find_format(format_name, "export")
+    write = found.export
     assert write is not None
+    if facts.recordings and not found.frames:
+        raise UserError(
+            f"the format {format_name} holds one frame per step",
+            do="leave --recordings out, or give --format open_h",
+        )
     files = find_episodes(paths)
     if out.exists() and any(out.iterdir()):
         raise UserError("is not empty", where=str(out), do="give another --out")

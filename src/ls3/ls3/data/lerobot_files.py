@@ -99,8 +99,8 @@ class LeRobotFiles:
     def _path(self, key: str, index: int, place: str, camera: str = "") -> Path:
         """The file with an episode's table or video; `place` names its numbers in v3.0."""
         episode = self.episodes[index]
-        size = int(self.info.get("chunks_size", 1000))
         try:
+            size = max(1, int(self.info.get("chunks_size", 1000)))
             name = str(self.info[key]).format(
                 episode_chunk=index // size,
                 episode_index=index,
@@ -150,10 +150,11 @@ def decoded(picture: Any) -> np.ndarray:
         ValueError: it cannot be decoded.
     """
     content = picture["bytes"] if isinstance(picture, Mapping) else picture
-    if not content:
-        raise ValueError("a picture without bytes")
-    with Image.open(io.BytesIO(content)) as found:
-        return np.asarray(found.convert("RGB"))
+    try:
+        with Image.open(io.BytesIO(content)) as found:
+            return np.asarray(found.convert("RGB"))
+    except Exception as error:  # damaged bytes make Pillow raise almost any exception
+        raise ValueError(f"a picture that cannot be decoded ({error})") from None
 
 
 def _episodes_v2(root: Path) -> list[dict[str, Any]]:

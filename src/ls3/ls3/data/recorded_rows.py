@@ -20,6 +20,8 @@ MEASURED, SETPOINT = "measured_cp", "setpoint_cp"
 POSE = "geometry_msgs/msg/PoseStamped"
 PARTS = (*(f"position.{axis}" for axis in "xyz"), *(f"orientation.{part}" for part in "xyzw"))
 """Components of a pose: position in m and unit quaternion, in the frame of the arm's base."""
+MAX_SKEW = 0.1
+"""Longest time from a frame to the nearest pose, s, as in the import of setpoints."""
 ROUNDING = 10**6
 """Nanoseconds to which the import rounds the times of states."""
 
@@ -199,6 +201,10 @@ def _poses(bag: Bag, ending: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _interpolated(stamps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Poses at the times `at` (R,), ns: float32 (R, 7) with unit quaternions."""
+    after = np.searchsorted(stamps, at).clip(0, len(stamps) - 1)
+    near = np.minimum(abs(stamps[after] - at), abs(stamps[(after - 1).clip(0)] - at))
+    if near.max() > 1e9 * MAX_SKEW:
+        raise DataError(f"no pose of the arm within {MAX_SKEW:g} s of a frame")
     origin = at[0]
     found = np.stack(
         [np.interp((at - origin) / 1e9, (stamps - origin) / 1e9, column) for column in values.T], 1

@@ -44,8 +44,10 @@ def _find(path: Path, options: ImportOptions) -> Sequence[Path]:
 
 
 def _is_session(path: Path) -> bool:
-    bags = any(bag.is_dir() for bag in path.glob("rosbag_*")) if path.is_dir() else False
-    return bags or (path.is_dir() and "videos" in _index(path))
+    if not path.is_dir():
+        return False
+    without_index = any(path.glob("rosbag_*")) and any(path.glob("*.mp4"))
+    return without_index or "videos" in _index(path)
 
 
 def _index(path: Path) -> dict[str, Any]:

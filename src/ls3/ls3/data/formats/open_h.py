@@ -197,5 +197,6 @@ def _remark(
 FORMAT = DataFormat(
     "LeRobot v2.1 by the rules of Open-H-Embodiment, with the frames of --recordings",
     needs=("pyarrow", "imageio_ffmpeg"),
+    frames=True,
     export=_export,
 )
