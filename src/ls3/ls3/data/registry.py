@@ -76,9 +76,10 @@ class DataFormat:
     """How one format is read and written. A format that is only written has no `open`.
 
     description: the format in a few words. needs: Python modules of the extra ``ls3[export]`` that
-    the format needs. frames: whether `export` writes every frame of `DataFacts.recordings`. find: returns the recordings of this format at a path, none if the path holds
-    another format. open: opens one of them; raises DataError if it cannot be read. export: writes
-    episodes into a new and empty directory, with only one episode in memory.
+    the format needs. frames: whether `export` writes every frame of `DataFacts.recordings`. find:
+    returns the recordings of this format at a path, none if the path holds another format. open:
+    opens one of them; raises DataError if it cannot be read. export: writes episodes into a new and
+    empty directory, with only one episode in memory.
     """
 
     description: str
