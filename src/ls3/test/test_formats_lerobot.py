@@ -32,6 +32,7 @@ from recorded import Recording
 from test_data_import import data_import, rows
 from test_data_video import decoded
 
+from ls3.data.open_h_card import splits
 from ls3_models.episodes import list_episodes, read_episode
 
 pytestmark = pytest.mark.background
@@ -71,6 +72,14 @@ def test_open_h_says_where_the_data_fall_short(
     assert np.allclose(state[0], 0) and np.allclose(np.diff(state, axis=0), action[:-1])
     readme = (tmp_path / "out/meta/README.md").read_text()
     assert "## Data Synchronization Approach" in readme
+
+
+def test_splits_of_open_h() -> None:
+    """Those of many episodes, of few, and of failures alone."""
+    many = {"train": "0:16", "val": "16:18", "test": "18:20", "success": "0:20", "failure": "20:25"}
+    assert splits(20, 25) == many
+    assert splits(3, 3) == {"train": "0:3", "success": "0:3"}
+    assert splits(0, 2) == {"failure": "0:2"}
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,12 @@ def splits(good: int, total: int) -> dict[str, str]:
     failures: they missed the goal or violated a constraint.
     """
     tenth = good // 10
-    found = {"train": f"0:{good - 2 * tenth}"}
+    found = {"train": f"0:{good - 2 * tenth}"} if good else {}
     if tenth:
         found["val"] = f"{good - 2 * tenth}:{good - tenth}"
         found["test"] = f"{good - tenth}:{good}"
-    found["success"] = f"0:{good}"
+    if good:
+        found["success"] = f"0:{good}"
     if good < total:
         found["failure"] = f"{good}:{total}"
     return found

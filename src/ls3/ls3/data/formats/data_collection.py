@@ -19,6 +19,7 @@ from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import MARKS, Mark
 from dvrk_cable_env.bags.segments import find_segments
 from dvrk_cable_env.bags.video import RecordedVideo
+from ls3.data.data_import import SOURCES
 from ls3.data.recording import BagRecording, Recording
 from ls3.data.registry import DataFormat, ImportOptions
 from ls3_common.errors import DataError
@@ -27,8 +28,6 @@ from ls3_common.files import read_json
 INDEX = "index.json"
 NAME = re.compile(r"\d{8}_\d{6}(?:_(?P<stage>.+))?")
 """Name of a session's directory."""
-SOURCES = ("demonstration", "random", "constraint", "online")
-"""Stages with these names say of which kind the episode is."""
 
 
 def _find(path: Path, options: ImportOptions) -> Sequence[Path]:
@@ -72,7 +71,7 @@ def _open(path: Path, options: ImportOptions) -> Recording:
     if marks:
         found.streams.marks = marks
         found.segments = find_segments(found.streams, bag.cut)
-    stage = _stage(path)
+    stage = _stage(path)  # one with the name of a source says of which kind the episode is
     for segment in found.segments:
         segment.source = segment.source or (stage if stage in SOURCES else "")
     return found
