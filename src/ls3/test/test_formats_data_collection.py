@@ -180,6 +180,10 @@ def _edit_stamps(folder: Path, stamps: Any) -> None:
 SPOILED = {
     "two cameras": (_two_cameras, "several cameras (endoscope, room): choose with --camera"),
     "no side-car": (lambda folder: sidecar_of(folder).unlink(), "has no side-car"),
+    "half a side-car": (
+        lambda folder: sidecar_of(folder).write_text('{"timestamps_ns": ['),
+        "copy the session again",
+    ),
     "two clocks": (
         lambda folder: _edit_stamps(folder, [1_700_000_000_000_000_000, *range(33, 49)]),
         "are not in order: they are of two clocks",
@@ -211,7 +215,9 @@ def test_what_cannot_be_imported_has_a_reason(
     folder, _, _ = session(tmp_path / "lab", "throw_needle")
     spoil(folder)
     assert data_import(folder, tmp_path / "out", *PERIOD) == 2
-    assert reason in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert reason in said
+    assert "delete" not in said
     if case == "two cameras":
         words = [*PERIOD, "--camera", CAMERA]
         assert data_import(folder, tmp_path / "out", *words) == 0

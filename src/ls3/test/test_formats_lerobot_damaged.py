@@ -96,6 +96,10 @@ UNKNOWN: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda root: (root / "meta/episodes.jsonl").write_text("{"),
         "cannot be read",
     ),
+    "half a description": (
+        lambda root: (root / "meta/info.json").write_text('{"fps": '),
+        "copy the data set again",
+    ),
     "two cameras": (
         lambda root: edit_info(
             root,
@@ -120,4 +124,6 @@ def test_a_data_set_that_cannot_be_opened_says_why(
     spoil, reason = UNKNOWN[case]
     spoil(exported)
     assert data_import(exported, tmp_path / "out", *PERIOD) == 2
-    assert reason in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert reason in said
+    assert "delete" not in said

@@ -122,7 +122,11 @@ def open_files(root: Path) -> LeRobotFiles:
     Raises:
         DataError: the metadata are missing, damaged or of an unknown version.
     """
-    info = read_json(_fetched(root / INFO))
+    path = _fetched(root / INFO)
+    try:
+        info = read_json(path)
+    except DataError as error:
+        raise _damaged(path, ValueError(error.what)) from None
     version = info.get("codebase_version")
     if version not in VERSIONS:
         what = f"LeRobot's format {version}, of which {', '.join(VERSIONS)} are known"

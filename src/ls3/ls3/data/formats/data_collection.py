@@ -103,7 +103,7 @@ def _video(path: Path, index: dict[str, Any], options: ImportOptions) -> Recorde
     sidecar = file.with_suffix(".json")
     if not sidecar.is_file():
         raise DataError(f"{file.name} has no side-car {sidecar.name} with the stamps of its frames")
-    stamps = read_json(sidecar).get("timestamps_ns")
+    stamps = _recorded(sidecar).get("timestamps_ns")
     if not isinstance(stamps, list) or not all(type(one) is int and one > 0 for one in stamps):
         raise DataError(f"{sidecar.name} holds no list 'timestamps_ns' of nanoseconds")
     if not stamps:
@@ -113,6 +113,14 @@ def _video(path: Path, index: dict[str, Any], options: ImportOptions) -> Recorde
         raise DataError(f"the stamps in {sidecar.name} are not in order: they are of two clocks")
     half = ("first" if options.eye == "left" else "second") if options.stereo else ""
     return RecordedVideo(sidecar, file, tuple(stamps), tuple(stamps), half)
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of the recorder, which nobody may be advised to delete."""
+    try:
+        return read_json(path)
+    except DataError as error:
+        raise DataError(error.what, where=error.where, do="copy the session again") from None
 
 
 def _camera(session: Path, file: Path) -> str:
@@ -133,7 +141,7 @@ def _tag_marks(video: RecordedVideo, options: ImportOptions) -> list[Mark]:
     path = video.file.with_name(f"{video.file.stem}_tags.json")
     if not path.is_file():
         return []
-    document = read_json(path)
+    document = _recorded(path)
     last = len(video.logs) - 1
     found: list[Mark] = []
     try:
