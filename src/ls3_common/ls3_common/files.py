@@ -195,15 +195,15 @@ def refused_by_system(error: OSError) -> DataError:
     )
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a JSON object.
+def read_json(path: str | Path, *, do: str = "delete it") -> dict[str, Any]:
+    """Read a JSON object; `do` is what a user can do about a damaged file.
 
     Raises:
         DataError: the file cannot be read or holds no JSON object; the text names the file.
     """
-    document = _parsed(path)
+    document = _parsed(path, do)
     if not isinstance(document, dict):
-        raise DataError("not a JSON object", where=str(path), do="delete it")
+        raise DataError("not a JSON object", where=str(path), do=do)
     return document
 
 
@@ -213,7 +213,7 @@ def read_list(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         DataError: the file cannot be read or holds no such list; the text names the file.
     """
-    document = _parsed(path)
+    document = _parsed(path, "delete it")
     if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
         raise DataError("not a JSON list of objects", where=str(path), do="delete it")
     return document
@@ -237,12 +237,12 @@ def read_rows(path: str | Path, *, do: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _parsed(path: str | Path) -> Any:
+def _parsed(path: str | Path, do: str) -> Any:
     content = read_bytes(path)
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON ({error})", where=str(path), do="delete it") from None
+        raise DataError(f"not JSON ({error})", where=str(path), do=do) from None
 
 
 def _delete(path: Path) -> None:

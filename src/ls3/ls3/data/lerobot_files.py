@@ -20,6 +20,7 @@ from ls3_common.errors import DataError
 from ls3_common.files import read_bytes, read_json, refuse_pointer, unreadable
 
 INFO = "meta/info.json"
+AGAIN = "copy the data set again"
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 POINTER_BYTES = 64
 """Bytes of a file in which the mark of a pointer would stand, see `refuse_pointer`."""
@@ -122,11 +123,7 @@ def open_files(root: Path) -> LeRobotFiles:
     Raises:
         DataError: the metadata are missing, damaged or of an unknown version.
     """
-    path = _fetched(root / INFO)
-    try:
-        info = read_json(path)
-    except DataError as error:
-        raise _damaged(path, ValueError(error.what)) from None
+    info = read_json(_fetched(root / INFO), do=AGAIN)
     version = info.get("codebase_version")
     if version not in VERSIONS:
         what = f"LeRobot's format {version}, of which {', '.join(VERSIONS)} are known"
@@ -214,4 +211,4 @@ def _flat(names: Any) -> list[str]:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     text = " ".join(str(error).split())[:120] or type(error).__name__
-    return DataError(f"cannot be read ({text})", where=str(path), do="copy the data set again")
+    return DataError(f"cannot be read ({text})", where=str(path), do=AGAIN)

@@ -26,6 +26,7 @@ from ls3_common.errors import DataError
 from ls3_common.files import read_json
 
 INDEX = "index.json"
+AGAIN = "copy the session again"
 NAME = re.compile(r"\d{8}_\d{6}(?:_(?P<stage>.+))?")
 """Name of a session's directory."""
 
@@ -103,7 +104,7 @@ def _video(path: Path, index: dict[str, Any], options: ImportOptions) -> Recorde
     sidecar = file.with_suffix(".json")
     if not sidecar.is_file():
         raise DataError(f"{file.name} has no side-car {sidecar.name} with the stamps of its frames")
-    stamps = _recorded(sidecar).get("timestamps_ns")
+    stamps = read_json(sidecar, do=AGAIN).get("timestamps_ns")
     if not isinstance(stamps, list) or not all(type(one) is int and one > 0 for one in stamps):
         raise DataError(f"{sidecar.name} holds no list 'timestamps_ns' of nanoseconds")
     if not stamps:
@@ -113,14 +114,6 @@ def _video(path: Path, index: dict[str, Any], options: ImportOptions) -> Recorde
         raise DataError(f"the stamps in {sidecar.name} are not in order: they are of two clocks")
     half = ("first" if options.eye == "left" else "second") if options.stereo else ""
     return RecordedVideo(sidecar, file, tuple(stamps), tuple(stamps), half)
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of the recorder, which nobody may be advised to delete."""
-    try:
-        return read_json(path)
-    except DataError as error:
-        raise DataError(error.what, where=error.where, do="copy the session again") from None
 
 
 def _camera(session: Path, file: Path) -> str:
@@ -141,7 +134,7 @@ def _tag_marks(video: RecordedVideo, options: ImportOptions) -> list[Mark]:
     path = video.file.with_name(f"{video.file.stem}_tags.json")
     if not path.is_file():
         return []
-    document = _recorded(path)
+    document = read_json(path, do=AGAIN)
     last = len(video.logs) - 1
     found: list[Mark] = []
     try:
