@@ -110,6 +110,8 @@ class FakeCrtkArm:
             goal, self._arrival = self._arrival[1], None
             place = (goal.x, goal.y, goal.z + self.climb)
             self.position[:] = [a - b for a, b in zip(place, self.base, strict=True)]
+            if self.simulated_time is not None:
+                self.simulated_time += 20_000_000  # no robot is in two places at one time
             self._publish_poses()
             self.become(is_busy=False)
         if self.publishes_poses:
