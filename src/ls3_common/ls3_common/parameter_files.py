@@ -201,10 +201,10 @@ def _named(loader: _Loader, root: yaml.Node | None) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for name, values in walk(root, ""):
         old = found.get(name)
-        both = isinstance(old, dict) and isinstance(values, dict)
-        found[name] = (
-            flatten(old) | flatten(values) if both else (old if values is None else values)
-        )
+        if isinstance(old, dict) and isinstance(values, dict):
+            found[name] = flatten(old) | flatten(values)
+        elif values is not None or name not in found:
+            found[name] = values
     return found
 
 

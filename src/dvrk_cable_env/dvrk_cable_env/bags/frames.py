@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from dvrk_cable_env.bags.reading import Bag, Raw
+from dvrk_cable_env.bags.bag_files import Raw
+from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import BagFault
 from dvrk_cable_env.camera.compressed import decompressed
 from dvrk_cable_env.camera.lens import Calibration, Lens, LensError, calibration_of

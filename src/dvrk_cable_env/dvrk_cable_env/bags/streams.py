@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from dvrk_cable_env.bags.reading import Bag, Raw
+from dvrk_cable_env.bags.bag_files import Raw
+from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import (
     MARKS,
     Mark,
@@ -102,7 +103,9 @@ class _FirstPass:
 
     def _find_pauses(self, arm: str) -> None:
         """Route the topics that tell whether the operator is clutched, and note what is missing."""
-        faults, clutches, following = self._out.pause_faults, [], []
+        faults = self._out.pause_faults
+        clutches: list[str] = []
+        following: list[str] = []
         for name in self._names.clutch:
             clutches += filter(None, [self._find(name, CLUTCH)])
             faults += filter(None, [self._out.faults.pop(name, "")])
