@@ -85,6 +85,11 @@ def missing(path: Path) -> list[str]:
         return []  # the files themselves are read in any case
 
 
+def plain_stem(file: Path) -> str:
+    """Return the name of a file without its suffixes."""
+    return Path(file.name.removesuffix(PACKED)).stem
+
+
 def is_packed(file: Path) -> bool:
     """Whether the whole file is compressed."""
     return file.suffix == PACKED
@@ -96,7 +101,7 @@ def in_order(files: Sequence[Path]) -> list[Path]:
     Names that differ in numbers only, as the recorder gives them, are in the order of the numbers.
     Otherwise somebody has renamed the files, and the time of the first message decides.
     """
-    if len({re.sub(r"\d+", "", _stem(file)) for file in files}) <= 1:
+    if len({re.sub(r"\d+", "", plain_stem(file)) for file in files}) <= 1:
         return sorted(files, key=_by_number)
     return sorted(files, key=lambda file: (_first_log(file), _by_number(file)))
 
@@ -205,11 +210,7 @@ def _is_storage(name: str) -> bool:
     return not name.startswith(".") and name.removesuffix(PACKED).endswith(SUFFIXES)
 
 
-def _stem(file: Path) -> str:
-    return file.name.removesuffix(PACKED)
-
-
 def _by_number(file: Path) -> list[tuple[bool, int, str]]:
     """A key by which lab_2 comes before lab_10."""
-    parts = re.split(r"(\d+)", _stem(file))
+    parts = re.split(r"(\d+)", plain_stem(file))
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]

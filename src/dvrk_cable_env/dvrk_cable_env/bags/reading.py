@@ -41,8 +41,8 @@ class Bag:
             DataError: there is no bag at `path`, or nothing in the bag can be read.
         """
         self.path = path
-        self.name = path.stem if path.is_file() else path.resolve().name
         self.files = bag_files.find(path)
+        self.name = bag_files.plain_stem(path) if path.is_file() else path.resolve().name
         self.topics: dict[str, str] = {}
         self.cut = ""
         self._types = get_typestore(Stores.ROS2_KILTED)
