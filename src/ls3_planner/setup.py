@@ -32,6 +32,8 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", sorted(glob("launch/*.launch.py"))),
+        # the file that ls3_common installs, where users of this package's launch file look for it
+        *tree("config"),
         *tree("models"),
     ],
     install_requires=[
