@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from ls3_common import qos
 from ls3_common.ros import nanoseconds
 from ls3_interfaces.msg import MotionState
 
 MS = 1_000_000
-EVERYTHING = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PLANNER = """
 import rclpy, time
 from ls3_interfaces.msg import Plan
@@ -60,7 +59,7 @@ def test_who_comes_late_hears_the_present_alone_and_the_past_elsewhere(rig: Any)
     rig.bench.call("/arm_node/stop")
     rig.not_ready("stopped by the operator")
     present, past = (
-        rig.bench.collect(MotionState, topic, EVERYTHING)
+        rig.bench.collect(MotionState, topic, qos.CHANGES)
         for topic in ("motion_state", "motion_history")
     )
     rig.bench.until(lambda: present and len(past) > 6)

@@ -7,6 +7,8 @@ publishers only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -40,3 +42,20 @@ order. No present state is published like this: `ros2 topic echo --once` would p
 OBSERVER = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 """For an observer that must not disturb the graph: its subscriptions match every publisher, delay
 none, and keep 1000 messages while the observer is busy."""
+
+
+def matching(offered: Iterable[QoSProfile], depth: int) -> QoSProfile:
+    """Return the most reliable profile that matches every publisher of a topic.
+
+    Args:
+        offered: the profiles of the publishers.
+        depth: messages that wait while the subscriber is busy.
+    """
+    profiles = list(offered)
+    reliable = all(one.reliability == ReliabilityPolicy.RELIABLE for one in profiles)
+    latched = all(one.durability == DurabilityPolicy.TRANSIENT_LOCAL for one in profiles)
+    return QoSProfile(
+        depth=depth,
+        reliability=ReliabilityPolicy["RELIABLE" if reliable else "BEST_EFFORT"],
+        durability=DurabilityPolicy["TRANSIENT_LOCAL" if latched else "VOLATILE"],
+    )

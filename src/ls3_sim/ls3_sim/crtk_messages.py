@@ -10,13 +10,13 @@ from geometry_msgs.msg import Twist
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
-from ls3_sim.kinematics import JOINTS, Pose, Vector
+from ls3_sim.kinematics import JOINTS, TipPose, Vector
 
 JAW = ("jaw",)
 """Name of the jaw's joint in CRTK."""
 
 
-def to_pose_message(pose: Pose) -> PoseMessage:
+def to_pose_message(pose: TipPose) -> PoseMessage:
     """Convert a pose (m, quaternion) to geometry_msgs/Pose."""
     message = PoseMessage()
     place, turn = message.position, message.orientation
@@ -25,10 +25,10 @@ def to_pose_message(pose: Pose) -> PoseMessage:
     return message
 
 
-def from_pose_message(message: PoseMessage) -> Pose:
+def from_pose_message(message: PoseMessage) -> TipPose:
     """Convert geometry_msgs/Pose to a pose (m, quaternion)."""
     place, turn = message.position, message.orientation
-    return Pose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
+    return TipPose((place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w))
 
 
 def to_joint_state(

@@ -42,7 +42,7 @@ from ls3_sim.crtk_messages import (
 )
 from ls3_sim.kinematics import (
     JOINTS,
-    Pose,
+    TipPose,
     Vector,
     body_jacobian,
     inverse,
@@ -175,7 +175,7 @@ class CrtkServer:
             self._states.publish(message)
         self._events.clear()
 
-    def _to_pose(self, message: PoseStamped, command: Callable[[Pose], str]) -> str:
+    def _to_pose(self, message: PoseStamped, command: Callable[[TipPose], str]) -> str:
         frame = message.header.frame_id
         if frame not in ("", self._frame_id):
             return f"its frame is '{frame}', not '{self._frame_id}'"
@@ -215,7 +215,7 @@ class CrtkServer:
         message.header.stamp, message.header.frame_id = stamp, self._frame_id
         return message
 
-    def _pose(self, stamp: Time, pose: Pose) -> PoseStamped:
+    def _pose(self, stamp: Time, pose: TipPose) -> PoseStamped:
         return self._framed(PoseStamped(pose=to_pose_message(pose)), stamp)
 
     def _matrix(self, jacobian: Callable[[Vector], Vector]) -> Float64MultiArray:

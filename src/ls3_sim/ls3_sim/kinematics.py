@@ -41,7 +41,7 @@ DOWN = (math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Pose:
+class TipPose:
     """Pose of the tip in the arm's base frame.
 
     position: (x, y, z), m. orientation: unit quaternion (x, y, z, w), dimensionless.
@@ -51,7 +51,7 @@ class Pose:
     orientation: tuple[float, ...] = DOWN
 
 
-def inverse(pose: Pose, near: Vector | None = None) -> Vector:
+def inverse(pose: TipPose, near: Vector | None = None) -> Vector:
     """Solve the inverse kinematics: joint positions (6,) of a pose.
 
     The roll's range is more than one turn, so there may be two solutions.
@@ -96,10 +96,10 @@ def forward(joints: Vector) -> tuple[Vector, Vector]:
     return centre + TIP * tool[:, 2], tool
 
 
-def pose_of(joints: Vector) -> Pose:
+def pose_of(joints: Vector) -> TipPose:
     """Return the tip's pose for joint positions (6,), rad, insertion m."""
     position, rotation = forward(joints)
-    return Pose(tuple(position.tolist()), quaternion(rotation))
+    return TipPose(tuple(position.tolist()), quaternion(rotation))
 
 
 def spatial_jacobian(joints: Vector) -> Vector:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ls3_sim import reach
-from ls3_sim.kinematics import JOINTS, Pose, Vector, inverse, pose_of
+from ls3_sim.kinematics import JOINTS, TipPose, Vector, inverse, pose_of
 from ls3_sim.trajectory import TimedPath, joint_move, line
 
 TRACKING_TOLERANCE = np.array([0.5, 0.5, 0.05])
@@ -40,7 +40,7 @@ class Psm:
     fault, because the real arm compares the setpoint with its joints at once.
     """
 
-    def __init__(self, pose: Pose, speed: float, homing_time: float) -> None:
+    def __init__(self, pose: TipPose, speed: float, homing_time: float) -> None:
         """Start disabled at `pose`; `speed` of moves in m/s, duration of homing in s."""
         self.state, self.is_homed = "DISABLED", False
         self.setpoint = self.measured = pose
@@ -53,7 +53,7 @@ class Psm:
         self.ratio = 1.0
         self.speed, self.homing_time = speed, homing_time
         self._homing = 0.0  # seconds left
-        self._motion: TimedPath[Pose] | TimedPath[Vector] | None = None
+        self._motion: TimedPath[TipPose] | TimedPath[Vector] | None = None
         self._jaw_motion: TimedPath[Vector] | None = None
 
     @property
@@ -89,7 +89,7 @@ class Psm:
             return f"state command '{name}' does not apply in state {self.state} (known: {known})"
         return ""
 
-    def move_cp(self, pose: Pose) -> str:
+    def move_cp(self, pose: TipPose) -> str:
         """Move straight to a pose, from the present setpoint if another move is under way."""
         reason = self._refuse_pose(pose)
         if reason:
@@ -100,7 +100,7 @@ class Psm:
             self._motion = path
         return reason
 
-    def servo_cp(self, pose: Pose) -> str:
+    def servo_cp(self, pose: TipPose) -> str:
         """Set the setpoint to a pose at once."""
         return self._refuse_pose(pose) or self._servo(pose)
 
@@ -153,7 +153,7 @@ class Psm:
         self._set(self.measured)
         return ""
 
-    def place(self, pose: Pose) -> None:
+    def place(self, pose: TipPose) -> None:
         """Put the tip at a pose without a motion, for a new scene."""
         self.hold()
         self._set(pose)
@@ -182,12 +182,12 @@ class Psm:
         If the gap to the setpoint exceeds `TRACKING_TOLERANCE`, the arm goes to FAULT.
         """
         before = self.measured_joints
-        self.measured = Pose(position, self.setpoint.orientation)
+        self.measured = TipPose(position, self.setpoint.orientation)
         self.measured_joints = inverse(self.measured, near=self.joints)
         self.velocity = (self.measured_joints - before) / duration
         self._track()
 
-    def _servo(self, place: Pose | Vector) -> str:
+    def _servo(self, place: TipPose | Vector) -> str:
         """Set the setpoint at once; a jump that the joints cannot follow is a fault."""
         self._motion = None
         self._set(place)
@@ -208,8 +208,8 @@ class Psm:
         if state in ("DISABLED", "FAULT"):  # without power the tool stays where it is
             self._set(self.measured)
 
-    def _set(self, place: Pose | Vector) -> None:
-        if isinstance(place, Pose):
+    def _set(self, place: TipPose | Vector) -> None:
+        if isinstance(place, TipPose):
             self.setpoint, self.joints = place, inverse(place, near=self.joints)
         else:
             self.setpoint, self.joints = pose_of(place), place
@@ -222,7 +222,7 @@ class Psm:
             return f"the arm is {self.state}, not ENABLED"
         return "" if self.is_homed else "the arm is not homed"
 
-    def _refuse_pose(self, pose: Pose) -> str:
+    def _refuse_pose(self, pose: TipPose) -> str:
         no_tool = "" if self.tool_present else "there is no instrument on the arm"
         return self._refuse() or no_tool or reach.refuse_pose(pose, self.joints)
 

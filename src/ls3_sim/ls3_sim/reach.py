@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ls3_sim.kinematics import HIGH, JOINTS, LOW, Pose, Vector, inverse
+from ls3_sim.kinematics import HIGH, JOINTS, LOW, TipPose, Vector, inverse
 from ls3_sim.trajectory import TimedPath
 
 UNIT = 1e-2
@@ -31,7 +31,7 @@ def refuse_joints(joints: Vector) -> str:
     return f"{JOINTS[beyond[0]]} would leave its limits" if beyond.size else ""
 
 
-def refuse_pose(pose: Pose, near: Vector | None = None) -> str:
+def refuse_pose(pose: TipPose, near: Vector | None = None) -> str:
     """Return why a pose of the tip is out of reach; empty if it is not.
 
     Args:
@@ -47,7 +47,7 @@ def refuse_pose(pose: Pose, near: Vector | None = None) -> str:
     return refuse_joints(inverse(pose, near))
 
 
-def refuse_path(path: TimedPath[Pose], near: Vector) -> str:
+def refuse_path(path: TimedPath[TipPose], near: Vector) -> str:
     """Return why a straight path is out of reach; empty if it is not.
 
     The path may leave the range between reachable ends, so that points on it are checked.

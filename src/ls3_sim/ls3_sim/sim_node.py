@@ -32,7 +32,7 @@ from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_scene import CableLayout, CableScene
 from ls3_sim.crtk_server import CrtkServer
-from ls3_sim.kinematics import Pose
+from ls3_sim.kinematics import TipPose
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
 
@@ -160,8 +160,8 @@ class SimNode(Node):
     def _tip(self) -> tuple[float, ...]:
         return (*self._scene.tool.tolist(), self._psm.setpoint.position[2])
 
-    def _tool_pose(self) -> Pose:
-        return Pose((*self._scene.tool.tolist(), -self._config.remote_centre_height))
+    def _tool_pose(self) -> TipPose:
+        return TipPose((*self._scene.tool.tolist(), -self._config.remote_centre_height))
 
     def _on_reset(
         self, request: ResetScene.Request, response: ResetScene.Response

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ls3_sim.kinematics import Pose, Vector
+from ls3_sim.kinematics import TipPose, Vector
 
 Place = TypeVar("Place")
 TURN_SPEED = 1.0
@@ -34,7 +34,7 @@ class TimedPath(Generic[Place]):
         return self.at(1.0 if self.done else self._elapsed / self.duration)
 
 
-def line(start: Pose, goal: Pose, speed: float) -> TimedPath[Pose]:
+def line(start: TipPose, goal: TipPose, speed: float) -> TimedPath[TipPose]:
     """Make a straight path of the tip at constant speed, during which the tool turns.
 
     If the turn would be faster than TURN_SPEED, the whole motion is slower.
@@ -49,12 +49,12 @@ def line(start: Pose, goal: Pose, speed: float) -> TimedPath[Pose]:
     cosine = first @ last / (np.linalg.norm(first) * np.linalg.norm(last))
     angle = 2 * math.acos(min(1.0, float(cosine)))
 
-    def at(share: float) -> Pose:
+    def at(share: float) -> TipPose:
         if share >= 1:
             return goal
         position = (1 - share) * begin + share * end
         turned = (1 - share) * first + share * last  # normalised linear interpolation
-        return Pose(tuple(position.tolist()), tuple((turned / np.linalg.norm(turned)).tolist()))
+        return TipPose(tuple(position.tolist()), tuple((turned / np.linalg.norm(turned)).tolist()))
 
     return TimedPath(max(math.dist(begin, end) / speed, angle / TURN_SPEED), at)
 

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from crtk_client import EVENTS, HEARD, START, nanoseconds
 from geometry_msgs.msg import PoseStamped
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Float64, Float64MultiArray
 
 from crtk_msgs.msg import OperatingState
 from ls3_common import qos
 from ls3_sim.crtk_server import CrtkServer
-from ls3_sim.kinematics import Pose
+from ls3_sim.kinematics import TipPose
 from ls3_sim.psm import Psm
 
 
@@ -65,7 +64,7 @@ def test_a_move_is_busy_and_then_not_however_short(psm):
 
 def test_a_move_is_heard_of_with_the_next_tick_and_no_earlier(bench, listener):
     """At the time of the command the client's clock would not take the motion for its own."""
-    arm, now = Psm(Pose((*START, -0.12)), 0.05, homing_time=0.0), [10_000_000]
+    arm, now = Psm(TipPose((*START, -0.12)), 0.05, homing_time=0.0), [10_000_000]
     arm.state_command("home")
     server = CrtkServer(bench.node, "PSM2", arm, lambda: now[0])
     heard = bench.collect(OperatingState, "PSM2/operating_state", qos.CHANGES)
@@ -87,9 +86,8 @@ def test_who_comes_late_hears_the_present_state_and_ratio_alone(psm, bench):
     """As of arm_node's motion_state: the first message that an operator sees must be true."""
     for name in ("pause", "resume", "pause", "resume"):
         psm.command(name)
-    everything = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    states = bench.collect(OperatingState, "PSM1/operating_state", everything)
-    ratios = bench.collect(Float64, "PSM1/trajectory_j/ratio", everything)
+    states = bench.collect(OperatingState, "PSM1/operating_state", qos.CHANGES)
+    ratios = bench.collect(Float64, "PSM1/trajectory_j/ratio", qos.CHANGES)
     bench.until(lambda: states and ratios)
     time.sleep(0.5)
     assert [state.state for state in states] == ["ENABLED"]

@@ -14,7 +14,7 @@ from ls3_sim.kinematics import (
     HIGH,
     JOINTS,
     LOW,
-    Pose,
+    TipPose,
     body_jacobian,
     forward,
     inverse,
@@ -32,7 +32,7 @@ STEP = 1e-6
 
 
 def at(x, y, z=-0.12, orientation=DOWN):
-    return Pose((x, y, z), orientation)
+    return TipPose((x, y, z), orientation)
 
 
 joints = st.tuples(
@@ -43,7 +43,7 @@ joints = st.tuples(
 @given(joints)
 def test_inverse_kinematics_inverts(q):
     position, rotation = forward(np.array(q))
-    found = inverse(Pose(tuple(position), quaternion(rotation)))
+    found = inverse(TipPose(tuple(position), quaternion(rotation)))
     assert found == pytest.approx(np.array(q), abs=1e-6)
 
 

@@ -6,14 +6,14 @@ import math
 
 import pytest
 
-from ls3_sim.kinematics import DOWN, Pose, inverse
+from ls3_sim.kinematics import DOWN, TipPose, inverse
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
 from ls3_sim.reach import refuse_pose
 
 pytestmark = pytest.mark.background
 
-HOME = Pose((-0.09, 0.005, -0.12))
+HOME = TipPose((-0.09, 0.005, -0.12))
 SPEED = 0.05
 
 
@@ -36,7 +36,7 @@ def run(arm, seconds, tick=0.01):
 
 
 def at(x, y, z=-0.12, orientation=DOWN):
-    return Pose((x, y, z), orientation)
+    return TipPose((x, y, z), orientation)
 
 
 def test_a_move_is_straight_at_speed_and_busy_until_it_arrives(psm):

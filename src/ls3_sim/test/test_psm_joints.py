@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from ls3_sim.kinematics import SHAFT, TIP, WRIST, Pose, inverse, pose_of, tip_jacobian
+from ls3_sim.kinematics import SHAFT, TIP, WRIST, TipPose, inverse, pose_of, tip_jacobian
 from ls3_sim.psm import Psm
 
 pytestmark = pytest.mark.background
 
-HOME = Pose((-0.09, 0.005, -0.12))
+HOME = TipPose((-0.09, 0.005, -0.12))
 TICK = 0.01
 
 
@@ -47,7 +47,7 @@ def test_move_jp_goes_to_joints_that_no_pose_tells_apart(psm):
 
 def test_the_way_of_move_jp_is_not_that_of_move_cp(psm):
     """Halfway in joints the tip is on a circle about the remote centre."""
-    goal = inverse(Pose((0.09, 0.005, -0.12)))  # from one side to the other
+    goal = inverse(TipPose((0.09, 0.005, -0.12)))  # from one side to the other
     psm.move_jp(goal)
     deepest = 0.0
     while psm.is_busy:
@@ -68,7 +68,7 @@ def test_relative_commands_count_from_the_setpoint(psm):
 
 def test_a_servo_of_the_joints_is_never_busy_and_ends_a_move(psm):
     goal = psm.joints + 0.01
-    psm.move_cp(Pose((0.0, 0.005, -0.12)))
+    psm.move_cp(TipPose((0.0, 0.005, -0.12)))
     assert psm.servo_jp(goal) == ""
     assert not psm.is_busy
     assert psm.joints == pytest.approx(goal)
@@ -106,7 +106,7 @@ def test_joint_and_jaw_commands_need_an_arm_that_is_enabled_and_homed():
 
 
 def test_the_jaw_opens_and_closes_beside_the_arm(psm):
-    psm.move_cp(Pose((-0.08, 0.005, -0.12)))  # 0.2 s
+    psm.move_cp(TipPose((-0.08, 0.005, -0.12)))  # 0.2 s
     assert psm.move_jaw([math.radians(60)]) == ""
     run(psm, 0.3)
     assert psm.setpoint.position[0] == -0.08
@@ -143,7 +143,7 @@ def test_hold_ends_the_jaws_motion_too(psm):
 def test_the_ratio_slows_every_move_down(psm, ratio):
     assert psm.set_ratio(ratio) == ""
     for command in (
-        lambda: psm.move_cp(Pose((-0.08, 0.005, -0.12))),  # 0.2 s
+        lambda: psm.move_cp(TipPose((-0.08, 0.005, -0.12))),  # 0.2 s
         lambda: psm.move_jp(np.array([2 / 15, 0, 0, 0, 0, 0]), relative=True),
         lambda: psm.move_jaw(psm.jaw + 0.4),
     ):
@@ -170,7 +170,7 @@ def test_without_an_instrument_there_is_no_tip_to_command(psm):
 
 
 def test_velocity_is_that_of_the_measured_tip(psm):
-    psm.move_cp(Pose((0.0, 0.005, -0.12)))
+    psm.move_cp(TipPose((0.0, 0.005, -0.12)))
     run(psm, 0.5)
     velocity = tip_jacobian(psm.measured_joints) @ psm.velocity
     assert velocity[:3] == pytest.approx([0.05, 0, 0], abs=1e-3)
@@ -178,7 +178,7 @@ def test_velocity_is_that_of_the_measured_tip(psm):
     psm.hold()
     run(psm, 2 * TICK)
     assert psm.velocity == pytest.approx(np.zeros(6), abs=1e-9)
-    psm.place(Pose((0.0, 0.1, -0.12)))
+    psm.place(TipPose((0.0, 0.1, -0.12)))
     run(psm, TICK)
     assert psm.velocity == pytest.approx(np.zeros(6), abs=1e-9)
 
@@ -193,7 +193,7 @@ TOLERANCES = pytest.mark.parametrize(
 @pytest.mark.parametrize("kind", ["servo_jp", "servo_jr", "servo_cp"])
 def test_a_servo_that_jumps_by_more_than_the_tolerance_is_a_fault(joint, tolerance, kind):
     """Before the tool can follow: the real arm compares with where the joints are."""
-    straight = inverse(Pose((0.0, 0.0, -0.12)))
+    straight = inverse(TipPose((0.0, 0.0, -0.12)))
     for share, state in ((0.98, "ENABLED"), (-0.98, "ENABLED"), (1.02, "FAULT")):
         arm = Psm(pose_of(straight), 0.05, homing_time=0.0)
         arm.state_command("home")
@@ -211,7 +211,7 @@ def test_a_servo_that_jumps_by_more_than_the_tolerance_is_a_fault(joint, toleran
 
 @TOLERANCES
 def test_a_joint_that_lags_by_more_than_its_tolerance_is_a_fault(joint, tolerance):
-    arm = Psm(Pose((0.0, 0.0, -0.12)), 0.05, homing_time=0.0)
+    arm = Psm(TipPose((0.0, 0.0, -0.12)), 0.05, homing_time=0.0)
     arm.state_command("home")
     joints = arm.joints
     for share, state in ((0.8, "ENABLED"), (1.2, "FAULT")):
@@ -223,7 +223,7 @@ def test_a_joint_that_lags_by_more_than_its_tolerance_is_a_fault(joint, toleranc
 
 
 def test_free_leaves_the_arm_where_it_really_is(psm):
-    psm.servo_cp(Pose((-0.08, 0.005, -0.12)))
+    psm.servo_cp(TipPose((-0.08, 0.005, -0.12)))
     psm.advance(TICK)
     psm.measure((-0.085, 0.005, -0.12), TICK)
     assert psm.free() == ""

@@ -17,14 +17,13 @@ from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from std_srvs.srv import Trigger
 
 from dvrk_cable_env.black_box.bags import bag_name, delete_oldest, write_bag
 from dvrk_cable_env.black_box.memory import MB, BlackBoxConfig, Kept, Memory
 from dvrk_cable_env.teleop.recording import RecordingConfig, streams
-from ls3_common import topics
+from ls3_common import qos, topics
 from ls3_common.health import Health
 from ls3_common.ros import declare, run
 from ls3_interfaces.msg import MotionState
@@ -91,24 +90,14 @@ class BlackBoxNode(Node):
                 self.get_logger().warning(f"not kept: {topic}, {kinds[0]} is not installed")
                 continue
             self._kinds[topic] = kinds[0]
+            offered = self.get_publishers_info_by_topic(topic)
             self.create_subscription(
                 kind,
                 topic,
                 lambda data, topic=topic: self._receive(topic, data),
-                self._profile(topic),
+                qos.matching((info.qos_profile for info in offered), DEPTH),
                 raw=True,
             )
-
-    def _profile(self, topic: str) -> QoSProfile:
-        """Return a profile that matches every publisher, latched if all publishers are."""
-        offered = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
-        reliable = all(qos.reliability == ReliabilityPolicy.RELIABLE for qos in offered)
-        latched = all(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
-        return QoSProfile(
-            depth=DEPTH,
-            reliability=ReliabilityPolicy["RELIABLE" if reliable else "BEST_EFFORT"],
-            durability=DurabilityPolicy["TRANSIENT_LOCAL" if latched else "VOLATILE"],
-        )
 
     def _receive(self, topic: str, data: bytes) -> None:
         self._memory.add(Kept(topic, time.time_ns(), data))
