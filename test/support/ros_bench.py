@@ -95,9 +95,10 @@ class Child:
 
 
 def environment(domain: int, **variables: str) -> dict[str, str]:
-    """Environment of a process in a ROS domain."""
+    """Environment of a process in a ROS domain; a node ends with the tests, even killed ones."""
     return {
         **os.environ,
+        "LS3_LAUNCH_PID": str(os.getpid()),
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "OMP_NUM_THREADS": "1",

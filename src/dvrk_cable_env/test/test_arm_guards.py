@@ -84,6 +84,18 @@ def test_another_commander_is_named() -> None:
     assert found.reason.endswith("commander: /a (PSM1/move_cp), /gui (PSM1/servo_cp)")
 
 
+def test_a_publisher_without_a_name_counts_at_the_second_look() -> None:
+    """A node that ends leaves its publishers behind; a program without ROS has no name."""
+    sole, nameless = SoleCommander(), "/_NODE_NAME_UNKNOWN_ (PSM1/move_cp)"
+    sole.see([nameless])
+    assert sole.objection() is None
+    sole.see([])
+    sole.see([nameless, "/gui (PSM1/servo_cp)"])
+    assert sole.objection() and "UNKNOWN" not in sole.objection().reason
+    sole.see([nameless])
+    assert sole.objection() and nameless in sole.objection().reason
+
+
 def test_the_arm_must_confirm_the_speed_ratio_that_it_was_sent() -> None:
     ratio = SpeedRatio(0.2)
     absent = ratio.objection()

@@ -65,10 +65,22 @@ class Person:
         return len(self.arm.moves)
 
     def drives(self) -> None:
-        """The stick moves the arm now, with the dead-man button held."""
+        """The stick moves the arm now, with the dead-man button held.
+
+        On a busy machine the stick may seem silent for a moment, and counts only after a release.
+        """
         before = self.moves()
-        self.axes, self.buttons = [-1.0, 0.0], list(HELD)
-        self.bench.until(lambda: self.moves() >= before + 2)
+
+        def moved() -> bool:
+            self.axes, self.buttons = [0.0, 0.0], [0] * 8
+            time.sleep(0.3)
+            self.axes, self.buttons = [-1.0, 0.0], list(HELD)
+            deadline = time.monotonic() + 3.0
+            while self.moves() < before + 2 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            return self.moves() >= before + 2
+
+        self.bench.until(moved)
 
     def rests(self) -> None:
         """Whatever was under way has ended, and nothing moves the arm any more."""

@@ -183,7 +183,7 @@ def test_a_damaged_camera_info_is_no_lens(tmp_path: Path, config: list[str]) -> 
 def test_before_the_first_camera_info_no_frame_counts(tmp_path: Path, config: list[str]) -> None:
     def spoil(recording: Recording, number: int, step: int) -> None:
         assert isinstance(recording, Raw)
-        if number == 1:
+        if step == 1:  # within the first episode
             recording.says = BARREL
 
     record(tmp_path / "lab", spoil, says=None)

@@ -193,7 +193,10 @@ def test_model_that_does_not_fit_is_refused(
         return bench.ask(client, LoadModel.Request(path=str(tmp_path / name)))
 
     before = load_bundle(model).identity
-    for name, words in (("foreign", "domain is navigation"), ("broken", "no model here")):
+    for name, words in (
+        ("foreign", "this is a model of 'navigation'"),
+        ("broken", "no model here"),
+    ):
         answer = load(name)
         assert (answer.ok, answer.identity) == (False, before)
         assert words in answer.message

@@ -47,7 +47,7 @@ def recorded() -> Heard:
 
 
 def test_good_steps_are_no_violation() -> None:
-    assert check.violations(recorded(), LIMITS) == []
+    assert check.violations(recorded(), LIMITS, 3 * S) == []
 
 
 @pytest.mark.parametrize(
@@ -65,34 +65,34 @@ def test_good_steps_are_no_violation() -> None:
 def test_each_limit_of_a_recorded_goal_is_noticed(move: Point, what: str) -> None:
     seen = recorded()
     seen.moves[1] = move
-    found = check.violations(seen, LIMITS)
+    found = check.violations(seen, LIMITS, 3 * S)
     assert any(what in text for text in found), found
 
 
 def test_a_goal_outside_the_workspace_is_noticed_also_where_the_step_is_small() -> None:
     seen = Heard(setpoints=[point(1.0, 0.129)], moves=[point(1.2, 0.1305)])
-    assert "outside the workspace" in check.violations(seen, LIMITS)[0]
+    assert "outside the workspace" in check.violations(seen, LIMITS, 3 * S)[0]
     narrow = dataclasses.replace(LIMITS, workspace_margin=0.01)
-    assert check.violations(recorded(), narrow) == []
+    assert check.violations(recorded(), narrow, 3 * S) == []
 
 
 def test_a_step_too_fast_after_one_of_the_last_look_is_noticed() -> None:
     seen = recorded()
     seen.moves = [point(1.2, 0.014)]
-    assert check.violations(seen, LIMITS) == []
+    assert check.violations(seen, LIMITS, 3 * S) == []
     seen.before = point(1.18, 0.0)
-    assert "after the last" in check.violations(seen, LIMITS)[0]
+    assert "after the last" in check.violations(seen, LIMITS, 3 * S)[0]
 
 
 def test_a_goal_before_any_setpoint_is_noticed() -> None:
-    assert check.violations(Heard(moves=[point(1.0, 0.0)]), LIMITS) != []
+    assert check.violations(Heard(moves=[point(1.0, 0.0)]), LIMITS, 3 * S) != []
 
 
 @pytest.mark.parametrize("age_s", [1.01, -0.2, 60.0])
 def test_a_step_on_a_frame_of_the_wrong_time_is_noticed(age_s: float) -> None:
     seen = Heard(answers=[ArmMove(100 * S, round((100 - age_s) * S))])
-    assert "a step on a frame" in check.violations(seen, LIMITS)[0]
-    assert check.violations(Heard(answers=[ArmMove(100 * S, 0)]), LIMITS) != []
+    assert "a step on a frame" in check.violations(seen, LIMITS, 3 * S)[0]
+    assert check.violations(Heard(answers=[ArmMove(100 * S, 0)]), LIMITS, 3 * S) != []
 
 
 def test_a_stop_that_was_claimed_of_an_arm_that_goes_on_is_noticed() -> None:
@@ -101,11 +101,12 @@ def test_a_stop_that_was_claimed_of_an_arm_that_goes_on_is_noticed() -> None:
         setpoints=[point(t, x) for t, x in ((0.9, 0.0), (1.0, 0.001), (1.1, 0.0011), (1.9, 0.01))],
         states=[Ready(1 * S, False, claim), Ready(2 * S, False, claim)],
     )
-    assert check.violations(seen, LIMITS) == []
+    assert check.violations(seen, LIMITS, 3 * S) == []
     seen.setpoints.append(point(1.3, 0.0013))
-    assert "the arm went on by" in check.violations(seen, LIMITS)[0]
+    assert "the arm went on by" in check.violations(seen, LIMITS, 3 * S)[0]
+    assert check.violations(seen, LIMITS, round(1.2 * S)) == [], "then the scene is reset"
     seen.states = [Ready(1 * S, False, "NOT STOPPED: the arm still moves")]
-    assert check.violations(seen, LIMITS) == []
+    assert check.violations(seen, LIMITS, 3 * S) == []
 
 
 def test_hold_is_when_arm_node_sent_it() -> None:

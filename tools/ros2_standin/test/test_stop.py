@@ -72,7 +72,10 @@ def test_run_becomes_the_executable(workspace: Any) -> None:
     assert workspace.ros2("run", PACKAGE, "fails").end() == 3
     for words, said in (
         (["nowhere", "x"], "package 'nowhere' not found"),
-        ([PACKAGE, "x"], "executables there: fails, leaver, listener, polite, stubborn, talker"),
+        (
+            [PACKAGE, "x"],
+            "executables there: answers, fails, leaver, listener, polite, stubborn, talker",
+        ),
     ):
         command = workspace.ros2("run", *words)
         assert command.end() == 1

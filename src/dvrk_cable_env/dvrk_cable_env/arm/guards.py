@@ -147,15 +147,27 @@ class Teleoperation:
         return None
 
 
+NAMELESS = "_NODE_NAME_UNKNOWN_"
+"""What rmw calls a node whose name it does not know."""
+
+
 class SoleCommander:
     """Forbids motions while another node can command them: two commanders fight over the arm."""
 
     def __init__(self) -> None:
         self._publishers: tuple[str, ...] = ()
+        self._nameless: set[str] = set()  # at the last look
 
     def see(self, publishers: Iterable[str]) -> None:
-        """Take the present publishers of motions other than arm_node, as ``/node (topic)``."""
-        self._publishers = tuple(sorted(set(publishers)))
+        """Take the present publishers of motions other than arm_node, as ``/node (topic)``.
+
+        A publisher without a name counts when it is seen a second time: the name of a node that
+        comes or goes may be unknown for a moment, while the publisher is already or still known.
+        """
+        found = set(publishers)
+        nameless = {one for one in found if NAMELESS in one}
+        self._publishers = tuple(sorted((found - nameless) | (nameless & self._nameless)))
+        self._nameless = nameless
 
     def objection(self) -> Objection | None:
         """Return why the arm may not move now; None if arm_node is the only commander."""

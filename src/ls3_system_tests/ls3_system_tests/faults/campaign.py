@@ -151,7 +151,7 @@ class Campaign:
         row.recover_s = round(time.monotonic() - mended, 2)
         self._read_episodes(row)
         seen = self._observer.take()
-        row.violations += check.violations(seen, limits())
+        row.violations += check.violations(seen, limits(), end)
         row.moves = sum(onsets[0].began <= move.sent <= end for move in seen.moves)
         hold = check.hold_ms(seen, onsets, end, check.arm_lives(combination))
         rest = check.rest_ms(seen, onsets, end)

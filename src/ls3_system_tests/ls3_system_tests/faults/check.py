@@ -73,9 +73,13 @@ class Onset(NamedTuple):
     began: int
 
 
-def violations(seen: Heard, limits: ArmLimits) -> list[str]:
-    """Describe every goal and every decision to move that breaks a limit, and every false claim."""
-    return [*_of_moves(seen, limits), *_of_answers(seen, limits), *_of_claims(seen)]
+def violations(seen: Heard, limits: ArmLimits, end: int) -> list[str]:
+    """Describe every goal and decision to move that breaks a limit, and every false claim.
+
+    Claims count until `end` (ns of wall time), when the faults end: then the scene is reset, which
+    puts the tip elsewhere.
+    """
+    return [*_of_moves(seen, limits), *_of_answers(seen, limits), *_of_claims(seen, end)]
 
 
 def _of_moves(seen: Heard, limits: ArmLimits) -> Iterator[str]:
@@ -115,14 +119,14 @@ def _of_answers(seen: Heard, limits: ArmLimits) -> Iterator[str]:
             yield f"a step on a frame {age:.3f} s old, allowed {limits.max_image_age:g} s"
 
 
-def _of_claims(seen: Heard) -> Iterator[str]:
+def _of_claims(seen: Heard, end: int) -> Iterator[str]:
     """Describe each stop that arm_node called a stop although the arm went on."""
     told = set[str]()
     for state in sorted(seen.states):
         if AT_REST not in state.reason or state.reason in told:
             continue
         told.add(state.reason)
-        until = state.sent + CLAIM_S * 1e9
+        until = min(state.sent + CLAIM_S * 1e9, end)
         after = [p for p in sorted(seen.setpoints) if state.sent <= p.sent <= until]
         if after and not any(state.sent <= move.sent <= until for move in seen.moves):
             gone = max(math.dist(point[2:], after[0][2:]) for point in after)
