@@ -75,7 +75,7 @@ def test_learn_and_evaluate(
     assert "no variation 'colour'" in error and "variations: brightness" in error
     # what the model was not trained for is refused, not clipped
     assert main([*evaluate, "--set", "domain.action_high=[0.5, 0.2, 0.1]"]) == 2
-    assert "the model has action_high" in capsys.readouterr().err
+    assert "the model of 'sliders' has action_high" in capsys.readouterr().err
 
 
 def test_look_at_the_data(
