@@ -33,14 +33,14 @@ def test_a_model_is_read_without_its_networks(tmp_path: Path) -> None:
         "action_high": [0.01, 0.01],
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(DataError, match=r"No such file.*model\.safetensors"):
+    with pytest.raises(DataError, match=r"model\.safetensors: .*No such file"):
         read_model(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     found = read_model(tmp_path)
     assert (found.image, found.action_high, len(found.identity)) == ((64, 64, 1), (0.01, 0.01), 12)
     for text in ("{", '{"domain": "x"}', json.dumps(manifest | {"action_low": None})):
         (tmp_path / "manifest.json").write_text(text)
-        assert "damaged manifest.json" in str(model_or_fault(tmp_path))
+        assert "manifest.json: no description of a model" in str(model_or_fault(tmp_path))
 
 
 def test_the_nodes_part_of_the_parameter_file_is_what_is_compared(tmp_path: Path) -> None:

@@ -60,6 +60,15 @@ def record(path: Path, steps: int = 4, **settings: Any) -> list[Episode]:
     return truth
 
 
+def make_lab(folder: Path) -> Path:
+    """Make a bag, the data set imported from it, and its export with every recorded frame."""
+    record(folder / "bag")
+    assert run(["data", "import", str(folder / "bag"), "--out", str(folder / "data")]) == 0
+    words = ["--recordings", str(folder / "bag")]
+    assert export("open_h", folder / "data", folder / "export", *words) == 0
+    return folder
+
+
 def export(kind: str, data: Path, out: Path, *words: str) -> int:
     return run(["data", "export", "--format", kind, "--out", str(out), str(data), *words])
 

@@ -15,7 +15,7 @@ from ls3.cli.commands import run
 from ls3.data import bag_sessions
 from ls3.data.bag_sessions import Sessions, interleaved
 from ls3.data.import_report import summarise_import
-from ls3.learning import environment
+from ls3_common.seeds import seed_of
 from ls3_models.episodes import list_episodes, read_episode
 
 pytestmark = pytest.mark.background
@@ -117,7 +117,7 @@ def test_an_import_that_was_stopped_is_made_up_for(study: tuple[Path, Operator])
 
 def test_what_missed_its_goal_is_replaced_by_another_attempt(tmp_path: Path) -> None:
     sessions = Sessions(tmp_path / "bags", tmp_path / "data", 5)
-    first, second = (environment.seed_of(5, f"demonstration/{i}", 0) for i in range(2))
+    first, second = (seed_of(5, f"demonstration/{i}", 0) for i in range(2))
     want = ("demonstration", 0)
     assert sessions._next_attempt(want, {}) == ("demonstration", first)
     assert sessions._next_attempt(want, {("demonstration", first): "random"}) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from lerobot_sets import (
     edit_info,
     edit_tables,
     export,
+    make_lab,
     masks,
     record,
     to_v3,
@@ -33,7 +35,7 @@ from test_data_import import data_import, rows
 from test_data_video import decoded
 
 from ls3.data.open_h_card import splits
-from ls3_models.episodes import list_episodes, read_episode
+from ls3_models.episodes import list_episodes, read_episode, write_episode
 
 pytestmark = pytest.mark.background
 
@@ -52,6 +54,19 @@ def test_steps_come_back_as_they_went(tmp_path: Path, kind: str) -> None:
         assert one.source == expected.source
         for name in ("observations", "actions", "rewards", "constraint", "success"):
             assert np.array_equal(getattr(one, name), getattr(expected, name)), name
+
+
+@pytest.mark.parametrize("kind", ["lerobot", "open_h"])
+def test_an_episode_of_one_step_comes_back(tmp_path: Path, kind: str) -> None:
+    """One row does not tell how long a step takes."""
+    whole = masks(tmp_path / "made")[1]
+    last = {n: getattr(whole, n)[-1:] for n in ("actions", "rewards", "constraint", "success")}
+    short = dataclasses.replace(whole, observations=whole.observations[-2:], **last)
+    write_episode(tmp_path / "data", "short", short)
+    assert export(kind, tmp_path / "data", tmp_path / kind) == 0
+    assert data_import(tmp_path / kind, tmp_path / "back") == 0
+    (found,) = (read_episode(path) for path in list_episodes(tmp_path / "back"))
+    assert np.array_equal(found.actions, short.actions) and found.success.all()
 
 
 def test_open_h_says_where_the_data_fall_short(
@@ -84,13 +99,7 @@ def test_splits_of_open_h() -> None:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bag, the data set imported from it, and its export with every recorded frame."""
-    folder = tmp_path_factory.mktemp("lab")
-    record(folder / "bag")
-    assert data_import(folder / "bag", folder / "data") == 0
-    words = ["--recordings", str(folder / "bag")]
-    assert export("open_h", folder / "data", folder / "export", *words) == 0
-    return folder
+    return make_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ pytest.importorskip("pandas")
 
 import shutil
 
-from lerobot_sets import PERIOD, edit_info, edit_tables, export, record
+from lerobot_sets import PERIOD, edit_info, edit_tables, make_lab
 from test_data_import import data_import, reasons, rows
 
 pytestmark = pytest.mark.background
@@ -21,13 +21,7 @@ pytestmark = pytest.mark.background
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bag, the data set imported from it, and its export with every recorded frame."""
-    folder = tmp_path_factory.mktemp("lab")
-    record(folder / "bag")
-    assert data_import(folder / "bag", folder / "data") == 0
-    words = ["--recordings", str(folder / "bag")]
-    assert export("open_h", folder / "data", folder / "export", *words) == 0
-    return folder
+    return make_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 DEADLINE_S = 10.0
 """Longest time between the closing of a node and the end of its process, wall seconds. Fast DDS can
 loop for ever while it destroys a node; nothing in the process can end such a loop."""
-_ERRORS = {
-    *(signal.SIGILL, signal.SIGTRAP, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS),
-}
+_ERRORS = {signal.SIGILL, signal.SIGTRAP, signal.SIGBUS, signal.SIGFPE}
+_ERRORS |= {signal.SIGSEGV, signal.SIGSYS}
 """A process sends these to itself, after an error from which it cannot go on."""
 _OTHERS = {
     *(signal.SIGKILL, signal.SIGSTOP),  # nobody can handle these

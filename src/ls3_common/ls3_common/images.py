@@ -103,6 +103,10 @@ class FrameStack:
         return np.concatenate([*first, *self._frames], axis=-1)
 
 
+FRAME_GAP_S = 0.5
+"""Longest time between two frames of one stack, unless a parameter says otherwise, s."""
+
+
 class StampedFrameStack:
     """A frame stack that recognizes the beginning of a scene by the frames' stamps.
 

@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from ls3_common.errors import DataError
-from ls3_common.files import unreadable
+from ls3_common.system_errors import unreadable
 
-MANIFEST = "manifest.json"
-"""The file in a model's directory that describes the weights."""
+WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
+"""The two files in a model's directory: the weights, and what describes them."""
 
 
 class Sizes(Protocol):

@@ -21,8 +21,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from ls3_common import ending, executors, transport
 from ls3_common.errors import ConfigError, UserError
-from ls3_common.files import refused_by_system
 from ls3_common.ros_parameters import declare, facts
+from ls3_common.system_errors import refused_by_system
 
 
 def run(factory: Callable[[], Node], args: list[str] | None = None) -> int:

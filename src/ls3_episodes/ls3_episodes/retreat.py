@@ -87,7 +87,7 @@ class ReturnPath:
             return None
         self._goal = self._before_end(longest)
         dx, dy = self._goal[1][0] - tip[0], self._goal[1][1] - tip[1]
-        share = min(1.0, longest / math.hypot(dx, dy))
+        share = longest / max(longest, math.hypot(dx, dy))  # the tip may be at the goal already
         return dx * share, dy * share
 
     def _cut(self, index: int, end: Point) -> None:

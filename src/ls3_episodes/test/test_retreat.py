@@ -88,6 +88,14 @@ def test_six_millimetres_apart_at_steps_of_five() -> None:
     assert math.dist(tip, poses[0]) < EQUAL
 
 
+def test_a_tip_that_is_at_the_next_goal_already_stays_there() -> None:
+    """It overshot by less than an arm may: the next displacement is nothing, and no error."""
+    path = recorded([(0.0, 0.0), (0.0011, 0.0), (0.0061, 0.0)])
+    assert path.displacement_back((0.0061, 0.0), STEP) == pytest.approx((-STEP, 0.0))
+    assert path.displacement_back((0.0, 0.0), STEP) == (0.0, 0.0)
+    assert path.displacement_back((0.0, 0.0), STEP) is None
+
+
 def test_a_loop_is_not_gone_twice() -> None:
     path = ReturnPath()
     path.begin((0.0, 0.0))

@@ -20,7 +20,9 @@ import torch
 
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, DataError
-from ls3_common.files import refuse_pointer, unreadable, write_json
+from ls3_common.files import write_json
+from ls3_common.model_facts import MANIFEST, WEIGHTS
+from ls3_common.system_errors import refuse_pointer, unreadable
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
 from ls3_models.formats import Content, Format
@@ -28,7 +30,6 @@ from ls3_models.heads import heads_of
 from ls3_models.models import Models
 from ls3_models.networks import check_image
 
-WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
 LARGEST_IMAGE = 4096
 """Greatest side in pixels, and greatest number of channels, that a description may name."""
 

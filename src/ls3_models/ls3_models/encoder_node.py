@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 from ls3_common import qos, ros, topics
 from ls3_common.errors import DataError
 from ls3_common.health import Health
-from ls3_common.images import StampedFrameStack, to_array
+from ls3_common.images import FRAME_GAP_S, StampedFrameStack, to_array
 from ls3_common.parameters import parameter
 from ls3_interfaces.msg import Latent
 
@@ -30,7 +30,7 @@ class EncoderNodeConfig:
     )
     threads: int = parameter(1, low=1, description="CPU threads; one is enough for one image")
     frame_gap: float = parameter(
-        0.5,
+        FRAME_GAP_S,
         low=0.0,
         description="longest time between two frames of one stack, if the model takes a stack",
         unit="s",

@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 
 from ls3_common.errors import DataError
-from ls3_common.files import read_bytes, unreadable
+from ls3_common.files import read_bytes
+from ls3_common.system_errors import unreadable
 from ls3_models.formats import Content, Format
 from ls3_models.hdf5 import DAMAGED, opened, read_array, replaced
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +73,3 @@ def planner_parameters(config: PlannerConfig) -> dict[str, Any]:
     """Return the parameters that `PlannerConfig` has; a subclass may have others."""
     names = {field.name for field in dataclasses.fields(PlannerConfig)}
     return {k: v for k, v in to_dict(config).items() if k.partition(".")[0] in names}
-
-
-def seed_of(base: int, episode: int, step: int) -> int:
-    """Return the seed of the random numbers of one plan; it is the same on every machine."""
-    return zlib.crc32(f"{base}/{episode}/{step}".encode())

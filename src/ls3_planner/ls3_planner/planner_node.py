@@ -20,9 +20,10 @@ from std_msgs.msg import String
 from ls3_common import qos, ros, topics
 from ls3_common.health import Health
 from ls3_common.parameters import parameter
+from ls3_common.seeds import seed_of
 from ls3_interfaces.msg import Latent, Plan, StepRequest
 from ls3_planner.config import PlannerConfig
-from ls3_planner.plan_input import PlanInput, planner_parameters, seed_of
+from ls3_planner.plan_input import PlanInput, planner_parameters
 
 if TYPE_CHECKING:
     from ls3_models.bundle import Bundle

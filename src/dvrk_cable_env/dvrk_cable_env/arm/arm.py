@@ -10,6 +10,8 @@ from dvrk_cable_env.arm.limits import ArmLimits, ArmState
 from dvrk_cable_env.arm.pose import Pose
 from ls3_common.parameters import parameter
 
+BY_OPERATOR = "by the operator"
+"""Words in the reason of an arm that a person, and not a guard, has stopped."""
 BACKENDS = ("crtk", "dvrk")
 """Names of the ways to reach an arm: CRTK topics, or the dvrk-python API."""
 

@@ -21,7 +21,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
-from dvrk_cable_env.arm.arm import ArmConfig, Status
+from dvrk_cable_env.arm.arm import BY_OPERATOR, ArmConfig, Status
 from dvrk_cable_env.arm.backends import connect
 from dvrk_cable_env.arm.controller import ArmController
 from dvrk_cable_env.arm.guard_topics import GuardTopics
@@ -40,7 +40,7 @@ FLUSH_TIMEOUT = 0.5
 SETTLE_TIMEOUT, LAST_SETTLE_TIMEOUT = 2.5, 1.0
 """Longest wait, in wall seconds, until it is known whether the arm obeys a stop: of an operator,
 and before the process ends. On a robot half a second is enough, but a simulation may be slow."""
-OPERATOR = "by the operator; arm again"
+OPERATOR = f"{BY_OPERATOR}; arm again"
 
 
 class ArmNode(LifecycleNode):

@@ -23,6 +23,8 @@ AT_GOAL = 2e-4
 """An arm this near to the goal of its step has finished the step, m."""
 TRIAL_PATIENCE = 2_000_000_000
 """Time within which an arm answers each command of a trial (ns)."""
+AT_REST = "at rest after"
+"""Words of a report about an arm that obeyed the stop; the distance that it went on follows."""
 TRYING = "the stop without hold is being tried"
 UNSEEN = "NOT CONFIRMED: no valid pose of the arm since the stop"
 EMERGENCY = "use the robot's emergency stop"
@@ -91,7 +93,7 @@ class StopWatch:
                 return f"{UNSEEN}; {EMERGENCY}" if self._moving else UNSEEN
             return f"NOT STOPPED: the arm still moves {PATIENCE / 1e9:g} s later; {EMERGENCY}"
         if self.obeyed:
-            return f"at rest after {gone}" if self._moving or self.distance > STILL else ""
+            return f"{AT_REST} {gone}" if self._moving or self.distance > STILL else ""
         if self._finished:
             return f"NOT STOPPED: the arm went on by {gone} to the end of its step; {EMERGENCY}"
         return f"STOPPED LATE: the arm came to rest after {gone}; {EMERGENCY} next time"

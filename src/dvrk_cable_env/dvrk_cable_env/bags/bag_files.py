@@ -18,7 +18,8 @@ from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 
 from ls3_common.errors import DataError
-from ls3_common.files import naming, refuse_pointer, unreadable
+from ls3_common.files import naming
+from ls3_common.system_errors import refuse_pointer, unreadable
 
 SUFFIXES = (".mcap", ".db3")
 PACKED = ".zstd"

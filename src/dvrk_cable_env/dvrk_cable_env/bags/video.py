@@ -24,7 +24,7 @@ from dvrk_cable_env.bags.frames import CameraFrame
 from dvrk_cable_env.bags.reading import sample
 from dvrk_cable_env.camera.segmentation import Image
 from ls3_common.errors import DataError
-from ls3_common.files import refuse_pointer, unreadable
+from ls3_common.system_errors import refuse_pointer, unreadable
 
 TYPE = "dvrk_data:video_sidecar@1.0.0"
 EYES = ("left", "right")

@@ -20,6 +20,7 @@ from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from std_srvs.srv import Trigger
 
+from dvrk_cable_env.arm.arm import BY_OPERATOR
 from dvrk_cable_env.black_box.bags import bag_name, delete_oldest, write_bag
 from dvrk_cable_env.black_box.memory import MB, BlackBoxConfig, Kept, Memory
 from dvrk_cable_env.teleop.recording import RecordingConfig, streams
@@ -34,8 +35,6 @@ CLOCK_PERIOD = 0.1
 """Wall seconds between two looks at whether a bag is due."""
 DEPTH = 100
 """Messages of a topic that wait while this process is busy."""
-WISHES = ("by the operator",)
-"""Words in the reason of `arm_node` by which a person, and not a guard, stopped the arm."""
 
 
 def wanted(config: BlackBoxConfig) -> list[str]:
@@ -107,7 +106,7 @@ class BlackBoxNode(Node):
     def _on_state(self, state: MotionState) -> None:
         latched = self._was_ready and not state.ready
         self._was_ready = state.ready
-        if latched and self._due is None and not any(wish in state.reason for wish in WISHES):
+        if latched and self._due is None and BY_OPERATOR not in state.reason:
             self._due = time.monotonic() + self._config.after, state.reason, time.time()
 
     def _tick(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 from dvrk_cable_env.preflight.findings import Model
 from ls3_common.domain import DomainSpec, taken
 from ls3_common.errors import DataError
+from ls3_common.files import read_bytes
+from ls3_common.model_facts import WEIGHTS, read_model_facts
 from ls3_common.parameter_files import read_facts, read_node
 from ls3_common.parameters import build, to_dict
 
@@ -28,21 +29,10 @@ def read_model(path: str | Path) -> Model:
     Raises:
         DataError: a file is missing or damaged.
     """
-    path = Path(path)
-    try:
-        manifest = json.loads((path / "manifest.json").read_text())
-        return Model(
-            str(path),
-            hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()[:12],
-            str(manifest["domain"]),
-            tuple(map(int, manifest["observation_shape"])),
-            tuple(map(float, manifest["action_low"])),
-            tuple(map(float, manifest["action_high"])),
-        )
-    except OSError as error:
-        raise DataError(f"{error.strerror}: {error.filename}", where=str(path)) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"damaged manifest.json ({error})", where=str(path)) from None
+    facts = read_model_facts(path)
+    weights = hashlib.sha256(read_bytes(Path(path) / WEIGHTS)).hexdigest()[:12]
+    sizes = facts.observation_shape, facts.action_low, facts.action_high
+    return Model(str(path), weights, facts.domain, *sizes)
 
 
 def model_or_fault(path: str | Path) -> Model | str:

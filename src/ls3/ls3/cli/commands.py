@@ -18,6 +18,7 @@ from ls3.cli import study_commands as studies
 from ls3.cli.guard import guarded
 from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
 from ls3_common.errors import UserError
+from ls3_common.seeds import seed_of
 
 if TYPE_CHECKING:
     from ls3.learning.algorithm import Source
@@ -169,7 +170,6 @@ class Evaluate(MethodOptions):
 
     def execute(self) -> None:
         """Evaluate the model and print the figures as JSON."""
-        from ls3.learning import environment
         from ls3.learning.model_files import find_model
         from ls3.learning.policy import evaluate, summarise
         from ls3.runs.methods import find_method
@@ -183,7 +183,7 @@ class Evaluate(MethodOptions):
         model = find_model(self.model, domain.name, shipped=kind.shipped)
         policy = kind.load(model, domain.settings(kind.sections), domain.data_spec)
         env = make_environment(domain.spec, **parse_values(self.vary))
-        seeds = [environment.seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
+        seeds = [seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
         episodes = evaluate(env, policy, seeds)
         env.close()
         figures = {

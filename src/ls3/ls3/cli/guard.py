@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 
 from ls3_common.errors import UserError
-from ls3_common.files import refused_by_system
 from ls3_common.progress import Interrupted
+from ls3_common.system_errors import refused_by_system
 
 
 def guarded(work: Callable[[], None]) -> int:

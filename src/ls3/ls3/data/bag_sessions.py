@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ls3.learning.collect import ATTEMPTS
-from ls3.learning.environment import seed_of
 from ls3_common.errors import UserError
 from ls3_common.files import read_list, write_json
 from ls3_common.processes import launch
+from ls3_common.seeds import seed_of
 from ls3_models import SPIN
 from ls3_models.episodes import list_episodes, read_episode
 

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from ls3_common.errors import DataError
-from ls3_common.files import read_bytes, read_json, refuse_pointer, unreadable
+from ls3_common.files import read_bytes, read_json
+from ls3_common.system_errors import refuse_pointer, unreadable
 
 INFO = "meta/info.json"
 AGAIN = "copy the data set again"

@@ -185,7 +185,8 @@ class LeRobotRecording:
             limit = self._options.rules.limits.max_step
             return BagEpisode(segment, f"an action of {largest:.3g} m, the limit is {limit:g} m")
         found = BagEpisode(segment, actions=actions, actions_from="action")
-        found.stamps = [*stamps, stamps[-1] + stamps[-1] - stamps[-2]][: steps + 1]
+        gap = stamps[-1] - stamps[-2] if len(stamps) > 1 else round(1e9 / self._files.fps)
+        found.stamps = [*stamps, stamps[-1] + gap][: steps + 1]
         found.success, found.constraint = np.zeros(steps, bool), np.zeros(steps, bool)
         self._judge(found, columns, pictures)
         return found

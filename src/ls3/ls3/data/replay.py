@@ -20,14 +20,12 @@ from dvrk_cable_env.bags.reading import Bag
 from dvrk_cable_env.bags.records import stamp_of
 from ls3_common import topics
 from ls3_common.errors import DataError
-from ls3_common.images import StampedFrameStack, to_array
+from ls3_common.images import FRAME_GAP_S, StampedFrameStack, to_array
 from ls3_models.bundle import Bundle, load_bundle
 from ls3_planner.plan import Planner, make_planner
 from ls3_planner.plan_input import PlanInput
 
 NEEDED = (topics.LATENT, topics.PLAN, topics.PLAN_INPUT)
-FRAME_GAP_S = 0.5
-"""Default of `encoder_node`: the longest time between two frames of one stack."""
 
 
 @dataclass(frozen=True)

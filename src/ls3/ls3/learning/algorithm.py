@@ -18,11 +18,12 @@ from typing import Any
 import gymnasium
 from torch.utils.tensorboard import SummaryWriter
 
-from ls3.learning.environment import run_episode, seed_of
+from ls3.learning.environment import run_episode
 from ls3.learning.policy import describe
 from ls3_common import parameters
 from ls3_common.files import write_rows
 from ls3_common.progress import Interrupted, StopRequest, bar
+from ls3_common.seeds import seed_of
 from ls3_models import resume
 from ls3_models.agent import Agent, NonFiniteLoss, ObservedStep, steps_of
 from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode

@@ -11,10 +11,10 @@ from ls3.learning.environment import (
     behaviour_length,
     reset_options,
     run_episode,
-    seed_of,
 )
 from ls3_common.errors import UserError
 from ls3_common.progress import Interrupted, StopRequest, bar
+from ls3_common.seeds import seed_of
 from ls3_models.episodes import SUFFIX, write_episode
 from ls3_planner.config import AlgorithmConfig
 

@@ -5,7 +5,6 @@ Observations are images; nothing here reads a simulator's state.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -97,8 +96,3 @@ def behaviour_length(env: gymnasium.Env, kind: str) -> int | None:
     """
     lengths: Mapping[str, int] = getattr(env.unwrapped, "behaviour_lengths", {})
     return lengths.get(kind)
-
-
-def seed_of(base: int, source: str, index: int) -> int:
-    """Return the seed of episode `index` of one source; it is the same on every machine."""
-    return zlib.crc32(f"{base}/{source}/{index}".encode())

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from ls3_common import parameters
 from ls3_common.errors import DataError
+from ls3_common.model_facts import MANIFEST
 from ls3_models import checkpoint
 from ls3_models.agent import TakenOver
-from ls3_models.bundle import MANIFEST, load_bundle
+from ls3_models.bundle import load_bundle
 from ls3_models.config import LearnerConfig
 from ls3_models.ls3_learning import STAGES, Ls3Learning, stage_totals
 from ls3_models.offline import read_curves

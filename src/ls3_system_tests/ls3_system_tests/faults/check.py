@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dvrk_cable_env.arm.limits import ArmLimits
+from dvrk_cable_env.arm.stopping import AT_REST
 from ls3_system_tests.faults.kinds import HOLD, NO_MOVE, Combination
 
 TOLERANCE_M = 2e-6
@@ -20,9 +21,9 @@ TOLERANCE_S = 0.03
 """The clock, which ticks every 10 ms, may tick between a decision and its message."""
 STILL_M = 1e-6
 """A setpoint that changes by no more than this is at rest."""
-AT_REST, CLAIM_S, CLAIM_M = "at rest after", 0.5, 2e-4
-"""Words of arm_node about a stop that it saw. For this time after them, the setpoint of the robot
-may not move farther than this."""
+CLAIM_S, CLAIM_M = 0.5, 2e-4
+"""For this time after arm_node said that the arm came to rest, the setpoint of the robot may not
+move farther than this."""
 
 
 class Point(NamedTuple):
