@@ -88,7 +88,17 @@ def test_an_arm_that_is_not_heard_of_after_a_stop_is_not_said_to_have_stopped() 
     rig.controller.stop("stopped")
     rig.tick(600, stale=True)
     assert rig.controller.stopping.settled and not rig.controller.stopping.obeyed
-    assert f"NOT CONFIRMED: no valid pose of the arm since the stop; {EMERGENCY}" in reason(rig)
+    unseen = f"NOT CONFIRMED: too few valid poses of the arm since the stop; {EMERGENCY}"
+    assert unseen in reason(rig)
+
+
+def test_an_arm_of_which_one_pose_is_known_after_a_stop_is_not_said_to_move() -> None:
+    rig = in_motion()
+    rig.controller.stop("stopped")
+    goes_on(rig, 2)
+    rig.tick(600, stale=True)
+    assert rig.controller.stopping.settled and not rig.controller.stopping.obeyed
+    assert "NOT CONFIRMED: too few valid poses" in reason(rig)
 
 
 def test_a_motion_of_somebody_else_that_goes_on_after_a_stop_is_told() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -64,23 +64,29 @@ class Person:
     def moves(self) -> int:
         return len(self.arm.moves)
 
-    def drives(self) -> None:
-        """The stick moves the arm now, with the dead-man button held.
+    def drives(
+        self,
+        until: Callable[[], object] | None = None,
+        axes: tuple[float, float] = (-1.0, 0.0),
+    ) -> None:
+        """Push the stick with the dead-man button held, until the arm moves or `until` holds.
 
-        On a busy machine the stick may seem silent for a moment, and counts only after a release.
+        teleop_node may meet the stick late, or find it silent for a moment on a busy machine, and
+        the stick counts only after a release: it is released and pushed again until then.
         """
         before = self.moves()
+        holds = until or (lambda: self.moves() >= before + 2)
 
-        def moved() -> bool:
+        def pushed() -> bool:
             self.axes, self.buttons = [0.0, 0.0], [0] * 8
             time.sleep(0.3)
-            self.axes, self.buttons = [-1.0, 0.0], list(HELD)
+            self.axes, self.buttons = list(axes), list(HELD)
             deadline = time.monotonic() + 3.0
-            while self.moves() < before + 2 and time.monotonic() < deadline:
+            while not holds() and time.monotonic() < deadline:
                 time.sleep(0.02)
-            return self.moves() >= before + 2
+            return bool(holds())
 
-        self.bench.until(moved)
+        self.bench.until(pushed)
 
     def rests(self) -> None:
         """Whatever was under way has ended, and nothing moves the arm any more."""
@@ -98,8 +104,12 @@ class Person:
             sent = self.sent
             self.bench.until(lambda sent=sent: self.sent > sent + 2)
 
-    def leave(self) -> None:
-        self.bench.destroy(*self._timers)
+    def __enter__(self) -> Person:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Leave, so that nobody else hears two sticks."""
+        self.bench.destroy(*self._timers, self._joy, self._frames, *self.pedals.values())
 
     def restore(self) -> None:
         """A stick in its middle, in good order, and an arm that has been still for long enough."""
@@ -116,25 +126,24 @@ def test_a_step_beyond_the_arms_limit_is_refused_by_the_arm(
 ) -> None:
     """With steps of its own taken for the arm's, the operator's file is no way round the limit."""
     lower = {"auto_enable": True, "limits__max_step": 0.002} | patient
-    person = Person(bench, arm)
-    with bench.start(ARM, **lower), bench.start(TELEOP, max_step=0.05):
+    with (
+        Person(bench, arm) as person,
+        bench.start(ARM, **lower),
+        bench.start(TELEOP, max_step=0.05),
+    ):
         bench.until(lambda: person.states and person.states[-1].ready)
         bench.matched(person._joy)
-        time.sleep(0.3)  # the stick is seen released
         before = person.moves()
-        person.axes, person.buttons = [-1.0, 0.0], list(HELD)
-        text = "step refused: a step of 0.05 m, allowed 0.002 m"
-        bench.until(lambda: person.said(text))
+        person.drives(lambda: person.said("step refused: a step of 0.05 m, allowed 0.002 m"))
         person.rests()
         assert person.moves() == before
-    person.leave()
 
 
 @pytest.fixture(scope="module")
 def someone(bench: Any, arm: Any, patient: dict) -> Iterator[Person]:
-    person = Person(bench, arm)
     settings = {"max_step": STEP, "pedals__clutch": CLUTCH, "pedals__episode": FOOT}
     with (
+        Person(bench, arm) as person,
         bench.start(ARM, auto_enable=True, **patient) as arm_node,
         bench.start(TELEOP, **settings, settle=0.02) as teleop,
     ):
@@ -156,8 +165,7 @@ def person(someone: Person) -> Person:
 
 def test_the_stick_moves_the_arm_by_steps_that_the_arm_node_judged(person: Person) -> None:
     commands, moves = len(person.commands), person.moves()
-    person.axes, person.buttons = [-1.0, 0.5], list(HELD)
-    person.bench.until(lambda: person.moves() >= moves + 4)
+    person.drives(lambda: person.moves() >= moves + 4, axes=(-1.0, 0.5))
     person.axes = [0.0, 0.0]
     person.rests()
     done = person.commands[commands:]
@@ -233,7 +241,7 @@ def test_two_who_plan_do_not_fight(person: Person) -> None:
 
 def test_an_arm_that_is_not_ready_is_not_commanded(person: Person) -> None:
     person.drives()
-    assert person.bench.call("/arm_node/stop").success
+    person.bench.call("/arm_node/stop")  # this arm has no motion that a stop could end half-way
     person.bench.until(lambda: person.said("the arm is not ready: stopped by the operator"))
     person.rests()
     person.axes = [0.0, 0.0]

@@ -26,7 +26,7 @@ TRIAL_PATIENCE = 2_000_000_000
 AT_REST = "at rest after"
 """Words of a report about an arm that obeyed the stop; the distance that it went on follows."""
 TRYING = "the stop without hold is being tried"
-UNSEEN = "NOT CONFIRMED: no valid pose of the arm since the stop"
+UNSEEN = "NOT CONFIRMED: too few valid poses of the arm since the stop"
 EMERGENCY = "use the robot's emergency stop"
 
 
@@ -52,6 +52,7 @@ class StopWatch:
         self._from = self._still = arm.setpoint
         self._left = math.dist(goal, arm.setpoint[:AXES]) if goal and arm.setpoint else 0.0
         self._since = 0  # stamp of the first pose near `_still`, ns
+        self._goes_on = False  # whether two poses since the stop differ
         self._at_rest = False
         self.distance = 0.0
 
@@ -63,6 +64,7 @@ class StopWatch:
                 self._from = arm.setpoint
             self.distance = math.dist(arm.setpoint, self._from)
             if not self._since or math.dist(arm.setpoint, self._still) > STILL:
+                self._goes_on = bool(self._since)
                 self._still, self._since = arm.setpoint, arm.stamp
             elif arm.stamp - self._since >= STILL_FOR:
                 self._rest(arm)
@@ -89,7 +91,7 @@ class StopWatch:
         if not self._at_rest:
             if not self.settled:
                 return "the stop is not confirmed yet" if self._moving else ""
-            if not self._since:
+            if not self._goes_on:
                 return f"{UNSEEN}; {EMERGENCY}" if self._moving else UNSEEN
             return f"NOT STOPPED: the arm still moves {PATIENCE / 1e9:g} s later; {EMERGENCY}"
         if self.obeyed:
