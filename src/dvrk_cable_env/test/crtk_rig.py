@@ -119,9 +119,9 @@ class FakeCrtkArm:
 
     def _publish_poses(self) -> None:
         moment = stamp(self.now() if self.stamps_are_valid else 0)
-        *in_camera, local = self._poses
-        places = [[sum(both) for both in zip(self.position, self.base, strict=True)]] * 2
-        for publisher, place in zip([*in_camera, local], [*places, self.position], strict=True):
+        position = list(self.position)  # once: a test may move the arm meanwhile
+        shifted = [sum(both) for both in zip(position, self.base, strict=True)]
+        for publisher, place in zip(self._poses, [shifted, shifted, position], strict=True):
             message = self._types[1]()
             message.header.frame_id = "PSM1_base"
             message.header.stamp = moment
