@@ -39,8 +39,8 @@ class FakeArm:
         self.sent.append(goal.position[:2])
         return goal.position[:2] if self.sends is None else self.sends
 
-    def flush(self, timeout: float) -> None:
-        pass
+    def received(self) -> bool:
+        return True
 
     def hold(self) -> None:
         self.sent.append("hold")

@@ -60,7 +60,7 @@ class PlannerNode(Node):
         from ls3_models.model_service import ModelService, load_for
 
         self._latent: Latent | None = None
-        self._parameters = planner_parameters(self.config)
+        self._plan_parameters = planner_parameters(self.config)
         self._use(load_for(self, self.config.model, self.config.trained_for))
         self.health = Health(self)
         self._request: StepRequest | None = None  # the newest, until a latent answers it
@@ -158,7 +158,7 @@ class PlannerNode(Node):
             memory=self.planner.memory() if step else None,  # a new episode begins with nothing
             model=os.path.abspath(self._models.path or self.config.model),
             identity=self.bundle.identity,
-            planner=self._parameters,
+            planner=self._plan_parameters,
         )
 
     def _solve(self, job: Job, start: PlanInput) -> Plan:

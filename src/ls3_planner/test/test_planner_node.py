@@ -114,6 +114,19 @@ def test_plans_from_the_first_frame_that_is_new_enough(questions: Questions) -> 
     assert questions.plans[0].header.stamp.sec == now + 10
 
 
+def test_its_parameters_are_read_as_those_of_any_node(questions: Questions) -> None:
+    from rcl_interfaces.msg import ParameterType
+    from rcl_interfaces.srv import GetParameters
+
+    client = questions.bench.node.create_client(GetParameters, "/planner_node/get_parameters")
+    request = GetParameters.Request(names=["profile", "delta_safe"])
+    answer = questions.bench.ask(client, request, timeout=20.0)
+    questions.bench.destroy(client)
+    profile, delta_safe = answer.values
+    assert profile.string_value == "realtime"
+    assert delta_safe.type == ParameterType.PARAMETER_DOUBLE
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

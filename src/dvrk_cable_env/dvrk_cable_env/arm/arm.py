@@ -54,8 +54,8 @@ class Arm(Protocol):
             `guards.require_hold` is true.
         """
 
-    def flush(self, timeout: float) -> None:
-        """Wait until every subscriber has received the last stop, at most `timeout` seconds."""
+    def received(self) -> bool:
+        """Return whether every subscriber has received the last stop."""
 
 
 @dataclasses.dataclass(frozen=True)

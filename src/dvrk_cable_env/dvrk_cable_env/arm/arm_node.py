@@ -35,8 +35,6 @@ from ls3_interfaces.msg import ArmCommand, MotionState, Plan
 
 WATCH_PERIOD = 0.05
 """Wall seconds between two checks of the arm. Without them a silent arm would go unnoticed."""
-FLUSH_TIMEOUT = 0.5
-"""Longest wait, in wall seconds, for the delivery of the last hold before the process ends."""
 SETTLE_TIMEOUT, LAST_SETTLE_TIMEOUT = 2.5, 1.0
 """Longest wait, in wall seconds, until it is known whether the arm obeys a stop: of an operator,
 and before the process ends. On a robot half a second is enough, but a simulation may be slow."""
@@ -106,9 +104,11 @@ class ArmNode(LifecycleNode):
     def close(self) -> None:
         """Stop the arm before the process ends, and report whether the arm obeys."""
         self._controller.leave()
-        self._arm.flush(FLUSH_TIMEOUT)
         deadline = time.monotonic() + LAST_SETTLE_TIMEOUT
-        while not self._controller.stopping.settled and time.monotonic() < deadline:
+        # the poses are looked at while the arm acknowledges the stop, which some arms do late
+        while time.monotonic() < deadline and not (
+            self._controller.stopping.settled and self._arm.received()
+        ):
             self.executor.spin_once(timeout_sec=0.02)
         stopping = self._controller.stopping
         log = self.get_logger()

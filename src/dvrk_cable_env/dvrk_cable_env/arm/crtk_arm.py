@@ -6,7 +6,6 @@ import dataclasses
 import time
 
 from geometry_msgs.msg import PoseStamped
-from rclpy.duration import Duration
 from rclpy.node import Node
 from std_msgs.msg import Empty
 
@@ -15,7 +14,7 @@ from dvrk_cable_env.arm.limits import ArmState
 from dvrk_cable_env.arm.messages import is_rotation, to_pose
 from dvrk_cable_env.arm.pose import Pose
 from dvrk_cable_env.arm.reports import ArmReports, Callbacks
-from dvrk_cable_env.arm.stop_topics import Freeze
+from dvrk_cable_env.arm.stop_topics import Freeze, acknowledged
 from ls3_common import qos, topics
 from ls3_common.ros import nanoseconds
 
@@ -106,10 +105,8 @@ class CrtkArm:
     def freeze(self) -> bool:
         return self._freeze is not None and self._freeze.send()
 
-    def flush(self, timeout: float) -> None:
-        self._hold.wait_for_all_acked(Duration(seconds=timeout))
-        if self._freeze is not None:
-            self._freeze.flush(timeout)
+    def received(self) -> bool:
+        return acknowledged(self._hold) and (self._freeze is None or self._freeze.received())
 
     def _take_pose(self, topic: str, pose: PoseStamped) -> None:
         self._poses[topic] = pose

@@ -38,6 +38,11 @@ def _drives_an_arm(node: Node, name: str, namespace: str) -> bool:
     return any(OPERATING_STATE in kinds for _topic, kinds in published)
 
 
+def acknowledged(publisher: Any) -> bool:
+    """Return whether every reliable subscriber has received all messages of a publisher."""
+    return bool(publisher.wait_for_all_acked(Duration(nanoseconds=1)))
+
+
 class Freeze:
     """Stops an arm that has no `hold`: `servo_jp` to its newest setpoint, then `pause`."""
 
@@ -71,12 +76,9 @@ class Freeze:
         heard = (self._servo, self._state_command)
         return sent and all(publisher.get_subscription_count() for publisher in heard)
 
-    def flush(self, timeout: float) -> None:
-        """Wait until every subscriber has received the commands, at most `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        for publisher in (self._servo, self._state_command):
-            left = max(deadline - time.monotonic(), 0.0)
-            publisher.wait_for_all_acked(Duration(seconds=left))
+    def received(self) -> bool:
+        """Return whether every subscriber has received the commands."""
+        return acknowledged(self._servo) and acknowledged(self._state_command)
 
     def _take(self, joints: JointState) -> None:
         self._newest = (time.monotonic(), joints)

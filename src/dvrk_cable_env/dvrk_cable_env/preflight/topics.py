@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import time
 from typing import Any
 
 from rcl_interfaces.srv import GetParameters
@@ -54,6 +55,10 @@ class TopicListener:
             return Picture(encoding, None, str(error))
 
 
+ASK_AGAIN = 1.0
+"""Wall seconds after which a request without an answer is sent again."""
+
+
 class RemoteParameters:
     """Reads parameters of another node, once the node is there."""
 
@@ -62,6 +67,7 @@ class RemoteParameters:
         self._keys = keys
         self._client = node.create_client(GetParameters, f"{name}/get_parameters")
         self._future: Any = None
+        self._asked = 0.0  # wall time of the newest request, s
 
     @property
     def present(self) -> bool:
@@ -69,8 +75,13 @@ class RemoteParameters:
         return bool(self._client.service_is_ready())
 
     def ask(self) -> None:
-        """Send the request, if the node is there and the request was not sent yet."""
-        if self._future is None and self.present:
+        """Send the request, if the node is there, until an answer comes.
+
+        The answer to a client whom the other node has only just met may be lost.
+        """
+        answered = self._future is not None and self._future.done()
+        if not answered and self.present and time.monotonic() > self._asked + ASK_AGAIN:
+            self._asked = time.monotonic()
             self._future = self._client.call_async(GetParameters.Request(names=self._keys))
 
     def values(self) -> dict[str, Any] | None:
