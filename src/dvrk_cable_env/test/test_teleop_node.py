@@ -241,8 +241,10 @@ def test_two_who_plan_do_not_fight(person: Person) -> None:
 
 def test_an_arm_that_is_not_ready_is_not_commanded(person: Person) -> None:
     person.drives()
-    person.bench.call("/arm_node/stop")  # this arm has no motion that a stop could end half-way
-    person.bench.until(lambda: person.said("the arm is not ready: stopped by the operator"))
+    person.axes = [0.0, 0.0]
+    person.rests()  # this arm jumps: no stop would find it half-way
+    assert person.bench.call("/arm_node/stop").success
+    person.drives(lambda: person.said("the arm is not ready: stopped by the operator"))
     person.rests()
     person.axes = [0.0, 0.0]
     person.bench.until(lambda: person.bench.call("/arm_node/arm").success)

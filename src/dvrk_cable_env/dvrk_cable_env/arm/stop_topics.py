@@ -39,7 +39,7 @@ def _drives_an_arm(node: Node, name: str, namespace: str) -> bool:
 
 
 def acknowledged(publisher: Any) -> bool:
-    """Return whether every reliable subscriber has received all messages of a publisher."""
+    """Return whether every reliable subscriber has received all messages, without waiting."""
     return bool(publisher.wait_for_all_acked(Duration(nanoseconds=1)))
 
 

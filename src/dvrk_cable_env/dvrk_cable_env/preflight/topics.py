@@ -66,7 +66,7 @@ class RemoteParameters:
         """Read the parameters `keys` of the node `name`, with a client on `node`."""
         self._keys = keys
         self._client = node.create_client(GetParameters, f"{name}/get_parameters")
-        self._future: Any = None
+        self._futures: list[Any] = []
         self._asked = 0.0  # wall time of the newest request, s
 
     @property
@@ -77,19 +77,25 @@ class RemoteParameters:
     def ask(self) -> None:
         """Send the request, if the node is there, until an answer comes.
 
-        The answer to a client whom the other node has only just met may be lost.
+        The answer to a client whom the other node has only just met may be lost. A slow node may
+        still answer an earlier request.
         """
-        answered = self._future is not None and self._future.done()
-        if not answered and self.present and time.monotonic() > self._asked + ASK_AGAIN:
+        waits = self._answer() is None and time.monotonic() > self._asked + ASK_AGAIN
+        if waits and self.present:
             self._asked = time.monotonic()
-            self._future = self._client.call_async(GetParameters.Request(names=self._keys))
+            request = GetParameters.Request(names=self._keys)
+            self._futures.append(self._client.call_async(request))
+
+    def _answer(self) -> Any:
+        """The first answer to any request; None before."""
+        return next((future.result() for future in self._futures if future.done()), None)
 
     def values(self) -> dict[str, Any] | None:
         """Return the values by dotted name; None before the answer, or if a parameter is missing.
 
         A missing parameter means that the node is of another version.
         """
-        answer = self._future.result() if self._future and self._future.done() else None
+        answer = self._answer()
         if answer is None or len(answer.values) != len(self._keys):
             return None
         values = map(parameter_value_to_python, answer.values)
