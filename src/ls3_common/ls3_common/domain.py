@@ -63,7 +63,9 @@ class DomainSpec:
         description="names of the constraints; info['constraint'] says whether any is violated"
     )
     variations: tuple[str, ...] = parameter(
-        (), description="keyword arguments of the environment by which its scene varies"
+        (),
+        description="keyword arguments by which the scene varies, of an environment that declares "
+        "no variations itself",
     )
     joints: tuple[str, ...] = parameter(
         (),
@@ -128,6 +130,11 @@ class DomainSpec:
                     do="make image_size, channels, frames, action_low and action_high the "
                     "environment's",
                 )
+
+
+def in_words(variations: Mapping[str, Any]) -> str:
+    """Return the variations that are on as text, such as ``start_jitter 0.05, hidden 10``."""
+    return ", ".join(f"{name} {value}" for name, value in variations.items()) or "no variation"
 
 
 def read_spec(path: str | Path, changes: Mapping[str, Any] | None = None) -> DomainSpec:

@@ -130,17 +130,20 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def parse_values(assignments: Iterable[str]) -> dict[str, Any]:
-    """Turn ``["start_jitter=0.02"]`` into ``{"start_jitter": 0.02}``.
+    """Turn ``["camera_shift=3,start_jitter=0.02"]`` into a mapping with two values.
+
+    A comma separates only where a further NAME= follows, as a value may be a list.
 
     Raises:
         ConfigError: an assignment is not NAME=VALUE, or its value is not YAML.
     """
     parsed: dict[str, Any] = {}
     for text in assignments:
-        name, equals, value = text.partition("=")
-        if not (equals and name):
-            raise ConfigError(f"'{text}' gives no value", do="write NAME=VALUE")
-        parsed[name] = _value(value, name)
+        for part in re.split(r",(?=\s*\w+=)", text):
+            name, equals, value = part.strip().partition("=")
+            if not (equals and name):
+                raise ConfigError(f"'{part}' gives no value", do="write NAME=VALUE,NAME=VALUE")
+            parsed[name] = _value(value, name)
     return parsed
 
 

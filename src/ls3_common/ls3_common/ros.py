@@ -21,7 +21,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from ls3_common import ending, executors, transport
 from ls3_common.errors import ConfigError, UserError
-from ls3_common.ros_parameters import declare, facts
+from ls3_common.ros_parameters import declare, facts, given
 from ls3_common.system_errors import refused_by_system
 
 
@@ -189,6 +189,7 @@ __all__ = [
     "beside",
     "declare",
     "facts",
+    "given",
     "leave",
     "nanoseconds",
     "run",

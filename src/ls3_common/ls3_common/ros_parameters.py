@@ -67,6 +67,16 @@ def declare(node: Node, cls: type[Config]) -> Config:
     return parameters.build(cls, {**values, **extra}, node.get_fully_qualified_name())
 
 
+def given(node: Node, prefix: str) -> dict[str, Any]:
+    """Return the values that files and arguments set below `prefix`, by the rest of their names."""
+    overrides = node._parameter_overrides
+    return {
+        name.removeprefix(prefix): _plain(parameter.value)
+        for name, parameter in overrides.items()
+        if name.startswith(prefix)
+    }
+
+
 def facts(node: Node) -> DomainSpec | None:
     """Return the facts of the domain that a node's parameter file states; None if it states none.
 

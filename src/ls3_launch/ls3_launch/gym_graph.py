@@ -30,7 +30,7 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
     clock = {"use_sim_time": True}
     driver = launching.driver(given, domain, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA])
     nodes = [
-        node(given, "ls3_sim", "gym_node"),
+        node(given, "ls3_sim", "gym_node", *launching.environment(given)),
         node(given, "ls3_models", "encoder_node", model, **sees_camera),
         node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
         node(given, "ls3_episodes", "controller_node"),

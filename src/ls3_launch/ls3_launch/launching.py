@@ -24,7 +24,9 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from ls3_common.domain import read_spec
+from ls3_common.errors import ConfigError
 from ls3_common.model_facts import read_model_facts, refuse_other_domain
+from ls3_common.parameter_files import read_node
 from ls3_launch import network as launch_network
 from ls3_launch.checks import check_arguments, lock_domain, number
 
@@ -161,6 +163,19 @@ def node(
         ros_arguments=launch_network.ros_arguments(given, executable),
         **options,
     )
+
+
+def environment(given: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the parameters of the node that simulates: the variations in section `environment`.
+
+    Raises:
+        ConfigError: the parameter file cannot be read, or a variation has no value.
+    """
+    values = read_node(given["config"], "environment")
+    for name, value in values.items():
+        if value is None:
+            raise ConfigError(f"'{name}' has no value", where=f"{given['config']}, environment")
+    return [{f"environment.{name}": value for name, value in values.items()}] if values else []
 
 
 def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: Any) -> list[Node]:

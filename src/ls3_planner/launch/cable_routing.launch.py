@@ -120,7 +120,6 @@ def start(given):
         }
         nodes.append(node(given, "dvrk_cable_env", "black_box", arm | box))
     if sim:
-        nodes.insert(
-            0, node(given, "ls3_sim", "sim_node", arm | {"real_time_factor": factor}, **camera)
-        )
+        scene = [arm | {"real_time_factor": factor}, *launching.environment(given)]
+        nodes.insert(0, node(given, "ls3_sim", "sim_node", *scene, **camera))
     return launching.watched(nodes)

@@ -12,6 +12,7 @@ from launch.events import Shutdown
 from launch_ros.actions import Node
 
 from ls3_common.domain import load_spec
+from ls3_common.shared import find_shared
 from ls3_launch import launching
 from ls3_launch.checks import number
 from ls3_launch.launching import text
@@ -24,6 +25,11 @@ ARGUMENTS = [
         "steps",
         default_value=str(DOMAIN.horizon),
         description="T, length of an episode without a violation",
+    ),
+    DeclareLaunchArgument(
+        "config",
+        default_value=str(find_shared("config/cable_routing.yaml")),
+        description="parameter file, of which the simulation takes the section environment",
     ),
     DeclareLaunchArgument(
         "real_time_factor", default_value="2.0", description="simulated seconds per wall second"
@@ -59,7 +65,7 @@ def start(given):
         {"script": text(given["script"]), "steps": number(given, "steps", int, low=1)},
     )
     others = [
-        _node("ls3_sim", "sim_node", {"real_time_factor": factor}),
+        _node("ls3_sim", "sim_node", {"real_time_factor": factor}, *launching.environment(given)),
         _node("dvrk_cable_env", "arm_node", {"use_sim_time": True} | arm),
         ExecuteProcess(
             cmd=record,
@@ -77,13 +83,13 @@ def start(given):
     ]
 
 
-def _node(package, executable, parameters):
+def _node(package, executable, *parameters):
     return Node(
         package=package,
         executable=executable,
         name=executable,
         output="screen",
-        parameters=[parameters],
+        parameters=list(parameters),
     )
 
 

@@ -16,6 +16,22 @@ BEHAVIOURS = ("demonstration", "random", "constraint")
 Maker = TypeVar("Maker")
 
 
+def begun(make: Callable[[], Behaviour]) -> Behaviour:
+    """Return a behaviour that is made when it takes its first step.
+
+    A behaviour is asked for before its episode is reset, and the reset may move the layout.
+    """
+    made: Behaviour | None = None
+
+    def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
+        nonlocal made
+        if made is None:
+            made = make()
+        return made(info)
+
+    return act
+
+
 def find_maker(makers: Mapping[str, Maker], kind: str) -> Maker:
     """Return the function that makes the behaviour `kind`, one of `BEHAVIOURS`.
 

@@ -13,6 +13,7 @@ from ls3_sim.behaviours import Behaviour
 from ls3_sim.cable_behaviours import make_behaviour
 from ls3_sim.cable_scene import LINKS, CableLayout, CableScene
 from ls3_sim.domain_env import DomainEnv
+from ls3_sim.variations import CableVariations, EpisodeDraws
 from ls3_sim.viewer import Viewer
 
 RANDOM_BEND = 0.08
@@ -30,38 +31,34 @@ class CableEnv(DomainEnv[CableScene]):
     Args:
         render_mode: as in `DomainEnv`.
         layout: positions and sizes; by default those of `CableLayout`.
-        start_jitter: standard deviation of the cable's hinge angles at reset, rad; 0: every episode
-            starts in the same state.
-        domain_randomisation: draw friction, stiffness, camera, light and colours at every reset.
         domain: facts of the domain; by default the installed file's.
+        variations: values of `CableVariations` by name; without any, every episode starts in the
+            same state.
     """
 
     channels = 1
+    variations_class = CableVariations
 
     def __init__(
         self,
         render_mode: str | None = None,
         layout: CableLayout | None = None,
-        start_jitter: float = 0.0,
-        domain_randomisation: bool = False,
         domain: DomainSpec | None = None,
+        **variations: Any,
     ) -> None:
-        self.start_jitter = start_jitter
-        self.domain_randomisation = domain_randomisation
         scene = CableScene(layout or CableLayout())
-        super().__init__(domain or load_spec("cable_routing"), scene, render_mode)
+        super().__init__(domain or load_spec("cable_routing"), scene, render_mode, variations)
         self._segmentation = SegmentationConfig(mask_size=self.domain.image_size)
 
-    def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        """See `cable_behaviours`."""
+    def _make_behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
         return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> Viewer:
         return Viewer(self.scene)
 
-    def _begin(self, anywhere: bool) -> None:
+    def _begin(self, anywhere: bool, draws: EpisodeDraws) -> None:
         scene, rng = self.scene, self.np_random
-        scene.begin(rng, self.start_jitter, self.domain_randomisation)
+        scene.begin(rng, self.variations, draws)
         low, high = scene.layout.workspace_low, scene.layout.workspace_high
         fits = not anywhere
         while not fits:  # about a quarter of the draws fit
@@ -76,7 +73,8 @@ class CableEnv(DomainEnv[CableScene]):
         self.scene.move(self.scene.clip(self.scene.setpoint + action))
 
     def _observe(self) -> NDArray[np.uint8]:
-        return segment_cable(self.scene.render(), self._segmentation)[:, :, None]
+        picture = self.disturbance.expose(self.disturbance.move(self.scene.render()))
+        return segment_cable(picture, self._segmentation)[:, :, None]
 
     def _state(self) -> dict[str, Any]:
         return {"tool_xy": self.scene.tool}

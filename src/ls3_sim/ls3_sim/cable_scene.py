@@ -17,7 +17,8 @@ from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.camera.segmentation import Image
 from ls3_common.parameters import parameter
 from ls3_sim.camera import Camera
-from ls3_sim.gl import mujoco
+from ls3_sim.gl import mujoco, place_geom
+from ls3_sim.variations import CableVariations, EpisodeDraws
 
 Vector = NDArray[np.float64]
 LINKS = 15
@@ -59,17 +60,20 @@ class CableScene:
 
     At the first contact of cable or tool with the obstacle the scene freezes: `violated` stays
     true and `advance` does nothing until the next reset.
+
+    layout: positions and sizes of the present episode; `begin` may move start, obstacle and goal.
     """
 
     def __init__(self, layout: CableLayout = CableLayout(), image_size: int = 128) -> None:
         """Build the scene; `image_size` is the side of the camera's pictures, px."""
-        self.layout = layout
+        self.layout = self._given = layout
         self.image_size = image_size
         self.model = _compile(layout)
         self.data = mujoco.MjData(self.model)
         self.violated = False
         self._camera = Camera(self.model, "top")
         self._nominal = {name: array.copy() for name, array in self._randomised().items()}
+        self._viscosity = float(self.model.opt.viscosity)
         self._links = np.array([self.model.body(f"link{i}").id for i in range(LINKS)])
         self._tail = self.model.site("tail").id
         self.reset()
@@ -79,17 +83,45 @@ class CableScene:
         """Time step of the physics, s."""
         return float(self.model.opt.timestep)
 
-    def begin(self, rng: np.random.Generator, jitter: float = 0.0, randomise: bool = False) -> None:
-        """Reset to a random start state s_0 ~ mu.
+    def begin(self, rng: np.random.Generator, config: CableVariations, draws: EpisodeDraws) -> None:
+        """Draw layout and properties of an episode, and reset to its start state s_0 ~ mu.
 
         Args:
-            rng: source of all random draws.
-            jitter: standard deviation of the cable's hinge angles, rad; 0: always the same state.
-            randomise: whether to draw the scene's properties too, see `randomise`.
+            rng: source of the hinge angles and of the domain randomisation.
+            config: the magnitudes; if all are 0, the start is always the same state.
+            draws: source of all other draws.
         """
-        if randomise:
+        if config.domain_randomisation:
             self.randomise(rng)
+        self._vary_properties(config, draws)
+        self._vary_layout(config, draws)
+        jitter = config.start_jitter
         self.reset(bend=rng.normal(0, jitter, LINKS) if jitter else None)
+
+    def _vary_properties(self, config: CableVariations, draws: EpisodeDraws) -> None:
+        varied = self._randomised()
+        if not config.domain_randomisation:  # which has just drawn them
+            for name in ("friction", "stiffness"):
+                varied[name][:] = self._nominal[name]
+        factor = draws.factor("friction", config.friction)
+        varied["friction"][:] *= factor
+        self.model.opt.viscosity = self._viscosity * factor
+        varied["stiffness"][:] *= draws.factor("stiffness", config.stiffness)
+
+    def _vary_layout(self, config: CableVariations, draws: EpisodeDraws) -> None:
+        given = self._given
+        start, obstacle, goal = (
+            tuple((place + draws.within(name, half_range, 2)).tolist())
+            for place, name, half_range in (
+                (given.start, "start_offset", config.start_offset),
+                (given.obstacle, "obstacle_offset", config.obstacle_offset),
+                (given.goal, "goal_offset", config.goal_offset),
+            )
+        )
+        self.layout = dataclasses.replace(given, start=start, obstacle=obstacle, goal=goal)
+        for name, place in (("obstacle", obstacle), ("goal", goal)):
+            if getattr(config, f"{name}_offset"):
+                place_geom(self.model, name, place)
 
     def reset(
         self,

@@ -5,13 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ls3_sim.gl import mujoco, release, renderer
-
-Image = NDArray[np.uint8]
-"""A picture, uint8 (height, width, 3), RGB."""
+from ls3_sim.pictures import Change, Image, halved
 
 
 class Camera:
@@ -33,15 +28,19 @@ class Camera:
         drawn.update_scene(data, camera=self._name, scene_option=option)
         return drawn.render()
 
-    def draw_smooth(self, data: mujoco.MjData, size: int, option: Any = None) -> Image:
+    def draw_smooth(self, data: mujoco.MjData, size: int, change: Change | None = None) -> Image:
         """Draw a state at twice the size and average, so that sub-pixel motions show.
+
+        Args:
+            data: the state.
+            size: side of the picture, px.
+            change: is applied before averaging.
 
         Returns:
             uint8 (size, size, 3).
         """
-        fine = self.draw(data, 2 * size, option).astype(np.uint16)
-        rows = fine[::2] + fine[1::2]
-        return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
+        fine = self.draw(data, 2 * size)
+        return halved(fine if change is None else change(fine))
 
     def close(self) -> None:
         """Release the renderers; may be called twice."""

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from ls3_common.domain import DomainSpec
 from ls3_common.errors import ConfigError
 from ls3_common.images import FrameStack
-from ls3_sim.behaviours import BEHAVIOURS, Behaviour
+from ls3_sim.behaviours import BEHAVIOURS, Behaviour, begun, find_maker
+from ls3_sim.disturbance import Disturbance
+from ls3_sim.pictures import Image
+from ls3_sim.variations import EpisodeDraws, Variations, checked
 from ls3_sim.viewer import Window
-
-Image = NDArray[np.uint8]
-"""A picture or an observation, uint8 (height, width, channels)."""
 
 
 class Scene(Protocol):
@@ -48,15 +48,21 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
     oldest first. At reset the first frame stands for the missing ones.
     Info: `success` and `constraint` of the present state, and the domain's own entries.
     After a violation the scene is frozen until the horizon. No episode ends early; T is the
-    registered time limit.
+    registered time limit. What the camera shows is varied before frames are stacked; `success`,
+    `constraint` and the domain's own entries are those of the present state.
+
+    variations: the magnitudes of the variations, of class `variations_class`. disturbance: camera
+    and arm of the present episode.
 
     Args:
         domain: image size, number of frames and bounds of actions.
         scene: the simulation.
         render_mode: `rgb_array`, `human` for a live window, or None.
+        variations: values of variations by name; the others are off.
 
     Raises:
-        ConfigError: the domain's number of actions or channels is not this environment's.
+        ConfigError: the domain's number of actions or channels is not this environment's, or a
+            variation is unknown or out of range.
     """
 
     actions = 2
@@ -69,8 +75,16 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
     """Behaviours whose episodes begin with the reset option `random_start`."""
     behaviour_lengths: Mapping[str, int] = {}
     """Number of steps of the behaviours whose episodes are shorter than T."""
+    variations_class: type[Variations] = Variations
+    """Dataclass of the variations that the environment takes as keyword arguments."""
 
-    def __init__(self, domain: DomainSpec, scene: SceneType, render_mode: str | None) -> None:
+    def __init__(
+        self,
+        domain: DomainSpec,
+        scene: SceneType,
+        render_mode: str | None,
+        variations: Mapping[str, Any],
+    ) -> None:
         found = len(domain.action_low), domain.channels
         if found != (self.actions, self.channels):
             raise ConfigError(
@@ -80,6 +94,8 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
             )
         self.domain, self.scene, self.render_mode = domain, scene, render_mode
         self._low, self._high = np.array(domain.action_low), np.array(domain.action_high)
+        self.variations: Any = checked(self.variations_class, variations, domain.environment)
+        self.disturbance = Disturbance(self.variations, domain.image_size)
         self._stack = FrameStack(domain.frames)
         self.observation_space = spaces.Box(0, 255, domain.observation_shape, np.uint8)
         self.action_space = spaces.Box(
@@ -96,7 +112,9 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
             The first observation and the info. A domain without random starts ignores the option.
         """
         super().reset(seed=seed)
-        self._begin(anywhere=bool(options and options.get("random_start")))
+        draws = EpisodeDraws(self.np_random)
+        self.disturbance.begin(draws)
+        self._begin(bool(options and options.get("random_start")), draws)
         self._stack.clear()
         return self._observation_and_info()
 
@@ -106,12 +124,25 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         Returns:
             Observation, reward, terminated and truncated (both False), info.
         """
-        self._act(np.clip(np.asarray(action, np.float64), self._low, self._high))
+        self.disturbance.next_step()
+        allowed = np.clip(np.asarray(action, np.float64), self._low, self._high)
+        self._act(self.disturbance.gain * allowed)
         observation, info = self._observation_and_info()
         return observation, 0.0 if info["success"] else -1.0, False, False, info
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        """Make the policy `kind`, one of `BEHAVIOURS`, that collects data for one episode."""
+        """Make the policy `kind`, one of `BEHAVIOURS`, that collects data for one episode.
+
+        The policy is for the episode in which it takes its first step, with that episode's layout.
+
+        Raises:
+            ValueError: there is no such policy.
+        """
+        find_maker(dict.fromkeys(self.behaviours), kind)
+        return begun(lambda: self._make_behaviour(kind, rng))
+
+    def _make_behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
+        """Make a policy for the present layout."""
         raise NotImplementedError
 
     def render(self) -> Image | None:
@@ -128,8 +159,8 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         """Open the window of mode `human`."""
         raise NotImplementedError
 
-    def _begin(self, anywhere: bool) -> None:
-        """Put the scene at the start, or at a random place if `anywhere`."""
+    def _begin(self, anywhere: bool, draws: EpisodeDraws) -> None:
+        """Vary the scene with `draws` and put it at the start, or anywhere if `anywhere`."""
         raise NotImplementedError
 
     def _act(self, action: NDArray[np.float64]) -> None:
@@ -137,7 +168,7 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         raise NotImplementedError
 
     def _observe(self) -> Image:
-        """Return one frame, uint8 (height, width, channels)."""
+        """Return one frame as the disturbed camera shows it, uint8 (height, width, channels)."""
         raise NotImplementedError
 
     def _state(self) -> dict[str, Any]:
@@ -148,4 +179,5 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         if self._window is not None:
             self._window.sync()
         truth = {"success": self.scene.at_goal, "constraint": self.scene.violated}
-        return self._stack.add(self._observe()), truth | self._state()
+        frame = self.disturbance.arrive(self._observe())
+        return self._stack.add(frame), truth | self._state()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 from ls3_common.errors import UserError
@@ -62,6 +63,13 @@ def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
     ) from None
 
 
+def place_geom(model: mujoco.MjModel, name: str, place: Sequence[float]) -> None:
+    """Put a geom of the world body at `place` (x, y), m, from the next `mj_forward` on."""
+    geom = model.geom(name)
+    geom.pos[:2] = place
+    model.geom_sameframe[geom.id] = 0  # else a geom compiled at the origin would stay there
+
+
 def release(made: Any) -> None:
     """Close a renderer while its own OpenGL context is current.
 
@@ -80,4 +88,4 @@ def _release_all() -> None:
         release(made)
 
 
-__all__ = ["mujoco", "release", "renderer"]
+__all__ = ["mujoco", "place_geom", "release", "renderer"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
 import numpy as np
@@ -25,26 +25,64 @@ from std_msgs.msg import Float64MultiArray, Header
 from ls3_common import qos, topics
 from ls3_common.domain import DomainSpec
 from ls3_common.images import to_message
-from ls3_common.ros import declare, run, to_time
+from ls3_common.ros import declare, facts, given, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
-from ls3_sim.registration import make_environment
+from ls3_sim.registration import check_variations, make_environment, variations_class
 
 REPEAT_S = 0.2
 """Wall time between two repetitions of the newest messages, s."""
+SECTION = "environment"
+"""Name of the section of the domain's YAML with the variations; the launch passes it on."""
+VARIATIONS = f"{SECTION}."
+"""Prefix of the variations among the parameters."""
 RESET_JUMP_NS = 1_000_000_000
 """Time by which a reset advances the clock, ns, so that frames before and after are told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GymConfig:
-    """Parameters of gym_node: the facts of the domain."""
+    """Parameters of gym_node: the facts of the domain, and its variations (`_config_class`)."""
 
     domain: DomainSpec
 
     def __post_init__(self) -> None:
         if not self.domain.joints:
             raise ValueError("'domain.joints' is empty, but gym_node needs joints to command")
+
+
+def _config_class(node: Node) -> tuple[type[GymConfig], dict[str, Any]]:
+    """Return the class of a node's parameters, with the domain's variations, which are checked.
+
+    An environment that declares no variations takes those that the node's parameters set.
+
+    Returns:
+        The class, and the variations that are on, by name.
+
+    Raises:
+        UserError: there is no such environment.
+        ConfigError: the domain has no such variation, or a value is out of range.
+    """
+    domain = facts(node)
+    if domain is None:
+        return GymConfig, {}  # whose declaration names what is missing
+    values = given(node, VARIATIONS)
+    varied = check_variations(domain, values, f"{node.get_fully_qualified_name()}, {SECTION}")
+    declared = variations_class(domain)
+    if declared is None:
+        fields = [(name, _type_of(value)) for name, value in values.items()]
+        declared = make_dataclass("Variations", fields, frozen=True)
+    section: Any = (SECTION, declared, field(default_factory=declared))
+    return make_dataclass(
+        "Config", [section], bases=(GymConfig,), frozen=True, kw_only=True
+    ), varied
+
+
+def _type_of(value: Any) -> Any:
+    """The type of a parameter with this value; that of an empty list is a list of texts."""
+    if isinstance(value, list):
+        return tuple[(type(value[0]) if value else str), ...]  # type: ignore[misc]
+    return type(value)
 
 
 class GymNode(Node):
@@ -57,9 +95,12 @@ class GymNode(Node):
         # the node that publishes the clock must not follow it
         real = Parameter("use_sim_time", value=False)
         super().__init__("gym_node", parameter_overrides=[real])
-        self._domain = domain = declare(self, GymConfig).domain
+        cls, variations = _config_class(self)
+        domain: DomainSpec = declare(self, cls).domain
+        self._domain = domain
         # without the time limit, because episode_node counts the steps
-        self._env: Any = make_environment(domain, render_mode="rgb_array").unwrapped
+        env = make_environment(domain, variations, render_mode="rgb_array")
+        self._env: Any = env.unwrapped
         self._now = 1  # ns; 0 would mean invalid
         self._observation, self._info = self._env.reset(seed=0)
         self._clock_out = self.create_publisher(ClockMessage, "/clock", qos.NEWEST)

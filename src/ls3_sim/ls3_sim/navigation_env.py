@@ -12,6 +12,8 @@ from ls3_sim.behaviours import Behaviour
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.navigation_behaviours import make_behaviour
 from ls3_sim.navigation_scene import NavigationLayout, NavigationScene
+from ls3_sim.pictures import halved
+from ls3_sim.variations import EpisodeDraws, NavigationVariations
 from ls3_sim.viewer import ImageViewer
 
 
@@ -26,44 +28,48 @@ class NavigationEnv(DomainEnv[NavigationScene]):
     Args:
         render_mode: as in `DomainEnv`.
         layout: positions and sizes; by default those of `NavigationLayout`.
-        start_jitter: standard deviation of the start per axis, in the window's units. The paper's
-            start is fixed; the authors' code uses 1.
         domain: facts of the domain; by default the installed file's.
+        variations: values of `NavigationVariations` by name. The paper's start is fixed; the
+            authors' code has a start_jitter of 1.
     """
 
     random_starts = ("random", "constraint")
+    variations_class = NavigationVariations
 
     def __init__(
         self,
         render_mode: str | None = None,
         layout: NavigationLayout | None = None,
-        start_jitter: float = 0.0,
         domain: DomainSpec | None = None,
+        **variations: Any,
     ) -> None:
-        self.start_jitter = start_jitter
         scene = NavigationScene(layout or NavigationLayout())
-        super().__init__(domain or load_spec("navigation"), scene, render_mode)
+        super().__init__(domain or load_spec("navigation"), scene, render_mode, variations)
 
-    def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        """See `navigation_behaviours`."""
+    def _make_behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
         return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> ImageViewer:
         return ImageViewer(self.domain.environment, self.scene.render)
 
-    def _begin(self, anywhere: bool) -> None:
+    def _begin(self, anywhere: bool, draws: EpisodeDraws) -> None:
+        offset = self.variations.obstacle_offset
+        self.scene.move_obstacle(draws.within("obstacle_offset", offset, 2))
         if anywhere:
             self.scene.reset_anywhere(self.np_random)
         else:
-            jitter = self.np_random.normal(0, self.start_jitter, 2)
+            jitter = self.np_random.normal(0, self.variations.start_jitter, 2)
             self.scene.reset(np.array(self.scene.layout.start) + jitter)
 
     def _act(self, action: NDArray[np.float64]) -> None:
         self.scene.move(action, self.np_random)
 
     def _observe(self) -> NDArray[np.uint8]:
-        size = self.domain.image_size
-        return self.scene.draw(size, size, show_goal=False)
+        size, disturbance = self.domain.image_size, self.disturbance
+        if not disturbance.moves:
+            return disturbance.expose(self.scene.draw(size, size, show_goal=False))
+        fine = self.scene.draw(2 * size, 2 * size, show_goal=False)
+        return disturbance.expose(halved(disturbance.move(fine)))
 
     def _state(self) -> dict[str, Any]:
         return {"position": self.scene.position.copy()}

@@ -55,11 +55,11 @@ class NavigationScene:
 
     Inside the obstacle the point stays where it is until the next reset.
 
-    position: of the point, float64 (2,).
+    position: of the point, float64 (2,). layout: positions and sizes; `move_obstacle` changes them.
     """
 
     def __init__(self, layout: NavigationLayout = NavigationLayout()) -> None:
-        self.layout = layout
+        self.layout = self._given = layout
         self.position: Vector = np.array(layout.start)
 
     @property
@@ -73,6 +73,15 @@ class NavigationScene:
         """Whether the point is in the goal set, the ball B_2(goal, goal_radius)."""
         gap = self.position - self.layout.goal
         return bool(np.linalg.norm(gap) <= self.layout.goal_radius)
+
+    def move_obstacle(self, offset: Vector) -> None:
+        """Put the obstacle `offset` (2,), in the window's units, away from its given place."""
+        given = self._given
+        low, high = (
+            tuple((corner + offset).tolist())
+            for corner in (given.obstacle_low, given.obstacle_high)
+        )
+        self.layout = dataclasses.replace(given, obstacle_low=low, obstacle_high=high)
 
     def reset(self, position: Vector | None = None) -> None:
         """Put the point at `position` (2,), by default at the start, bounded by the window."""

@@ -44,11 +44,14 @@ def _towards(gap: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
 
 
 def _demonstration(layout: PushingLayout, limit: float, rng: np.random.Generator) -> Behaviour:
-    lane = layout.blocks_y + BEHIND
+    lane = -np.inf
     left = list(range(BLOCKS))
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
+        nonlocal lane
         xy = info["position"]
+        if not np.isfinite(lane):  # behind the blocks, wherever this episode has put them
+            lane = info["blocks"][:, 1].max() + BEHIND
         while left and info["blocks"][left[0], 1] < layout.goal_high[1] - INSIDE:
             left.pop(0)
         x = info["blocks"][left[0], 0] if left else xy[0]

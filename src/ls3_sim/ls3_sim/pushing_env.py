@@ -12,6 +12,7 @@ from ls3_sim.behaviours import Behaviour
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.pushing_behaviours import make_behaviour
 from ls3_sim.pushing_scene import PushingLayout, PushingScene
+from ls3_sim.variations import EpisodeDraws, PushingVariations
 from ls3_sim.viewer import Viewer
 
 
@@ -22,38 +23,49 @@ class PushingEnv(DomainEnv[PushingScene]):
     Action: displacement (dx, dy) of the effector, m.
     Info: `position` (2,) of the effector and `blocks` (3, 3), their centres, m, beside `success`
     (all blocks are in the goal at once) and `constraint` (a block has fallen off the table).
-    Every episode starts in the same state (7.3.3), whatever the behaviour.
+    Without variations every episode starts in the same state (7.3.3), whatever the behaviour.
 
     Args:
         render_mode: as in `DomainEnv`.
         layout: positions and sizes; by default those of `PushingLayout`.
         domain: facts of the domain; by default the installed file's.
+        variations: values of `PushingVariations` by name.
     """
+
+    variations_class = PushingVariations
 
     def __init__(
         self,
         render_mode: str | None = None,
         layout: PushingLayout | None = None,
         domain: DomainSpec | None = None,
+        **variations: Any,
     ) -> None:
         scene = PushingScene(layout or PushingLayout())
-        super().__init__(domain or load_spec("pushing"), scene, render_mode)
+        super().__init__(domain or load_spec("pushing"), scene, render_mode, variations)
 
-    def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        """See `pushing_behaviours`."""
+    def _make_behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
         return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
 
     def _open_window(self) -> Viewer:
         return Viewer(self.scene)
 
-    def _begin(self, anywhere: bool) -> None:
-        self.scene.reset()
+    def _begin(self, anywhere: bool, draws: EpisodeDraws) -> None:
+        config = self.variations
+        self.scene.scale_friction(draws.factor("friction", config.friction))
+        if config.start_jitter:
+            self.scene.reset_near_start(draws.stream("start_jitter"), config.start_jitter)
+        else:
+            self.scene.reset()
 
     def _act(self, action: NDArray[np.float64]) -> None:
         self.scene.move(action)
 
     def _observe(self) -> NDArray[np.uint8]:
-        return self.scene.observe(self.domain.image_size)
+        size, disturbance = self.domain.image_size, self.disturbance
+        if disturbance.moves:
+            return disturbance.expose(self.scene.observe(size, disturbance.move))
+        return disturbance.expose(self.scene.observe(size))
 
     def _state(self) -> dict[str, Any]:
         return {"position": self.scene.effector, "blocks": self.scene.blocks}

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ls3_common.parameters import parameter
-from ls3_sim.camera import Camera, Image
+from ls3_sim.camera import Camera
 from ls3_sim.gl import mujoco
+from ls3_sim.pictures import Change, Image
 
 Vector = NDArray[np.float64]
 
@@ -25,6 +26,10 @@ MOTION = 0.25
 """Duration of the effector's motion in one step, s."""
 SETTLE = 0.1
 """Time after a motion within which the blocks come to rest, s."""
+EFFECTOR_RADIUS = 0.02
+"""Radius of the rod, m."""
+MARGIN = 0.01
+"""Least distance at the start between a block's centre and the goal's sides, m."""
 GOAL_GROUP = 3
 """Group of the goal's geom; MuJoCo draws groups 0 to 2 by default."""
 
@@ -78,6 +83,7 @@ class PushingScene:
         self.violated = False
         self._poses = self.data.qpos[2:].reshape(BLOCKS, 7)  # a view: position and quaternion
         self._half = float(self.model.geom_size[self.model.body("left").geomadr[0], 2])
+        self._friction = self.model.geom_friction.copy()
         self._camera = Camera(self.model, "front")
         self._with_goal = mujoco.MjvOption()
         self._with_goal.geomgroup[GOAL_GROUP] = 1
@@ -122,6 +128,34 @@ class PushingScene:
         mujoco.mj_forward(self.model, self.data)
         self.violated = self._fallen
 
+    def reset_near_start(self, rng: np.random.Generator, jitter: float) -> None:
+        """Put everything at rest near the start.
+
+        The draw is repeated until nothing touches, and every block can be pushed straight into the
+        goal and is not in it.
+
+        jitter: standard deviation of the places of blocks and effector, m per axis.
+        """
+        layout = self.layout
+        nominal = np.column_stack([layout.blocks_x, np.full(BLOCKS, layout.blocks_y)])
+        while True:
+            places = nominal + rng.normal(0, jitter, (BLOCKS, 2))
+            effector = layout.start + rng.normal(0, jitter, 2)
+            effector = np.clip(effector, layout.workspace_low, layout.workspace_high)
+            left, right = places[:, 0].min() - MARGIN, places[:, 0].max() + MARGIN
+            sides = left > layout.goal_low[0] and right < layout.goal_high[0]
+            before = places[:, 1].min() > layout.goal_high[1]
+            apart = np.diff(places[:, 0]).min() > 2 * self._half
+            behind = effector[1] > places[:, 1].max() + self._half + EFFECTOR_RADIUS
+            if sides and before and apart and behind:
+                heights = np.full((BLOCKS, 1), self._half)
+                self.reset(np.hstack([places, heights]), effector)
+                return
+
+    def scale_friction(self, factor: float) -> None:
+        """Make the friction of all surfaces `factor` times the nominal one."""
+        self.model.geom_friction[:] = self._friction * factor
+
     def move(self, displacement: Vector) -> None:
         """Move the effector by `displacement` (2,), m, then let the blocks settle.
 
@@ -139,9 +173,12 @@ class PushingScene:
             mujoco.mj_step(self.model, self.data)
             self.violated = self._fallen
 
-    def observe(self, size: int) -> Image:
-        """The camera's picture without the goal, uint8 (size, size, 3)."""
-        return self._camera.draw_smooth(self.data, size)
+    def observe(self, size: int, change: Change | None = None) -> Image:
+        """The camera's picture without the goal, uint8 (size, size, 3).
+
+        change: see `Camera.draw_smooth`.
+        """
+        return self._camera.draw_smooth(self.data, size, change)
 
     def render(self) -> Image:
         """The camera's picture with the goal, uint8 (384, 384, 3)."""

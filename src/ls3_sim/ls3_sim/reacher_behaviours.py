@@ -1,7 +1,8 @@
 """The behaviours that collect offline data of the reacher (paper, section 7.3.2).
 
 demonstration: a proportional controller stretches the arm to the left, below the obstacle, for 40
-steps, then turns the stretched arm over the obstacle until the finger is on the target.
+steps, then turns the stretched arm over the obstacle until the finger is on the target. Where start
+or obstacle vary, the wrist stays bent until the shoulder has turned away from the obstacle.
 constraint: the same controller, to the nearer of two postures whose finger is in the obstacle.
 random: a random walk in the space of actions, a_{t+1} ~ N(a_t, sigma^2 I).
 
@@ -46,18 +47,22 @@ def _towards(
     return _clipped(_clipped(posture - info["angles"]) + rng.normal(0, NOISE, 2))
 
 
-def _demonstration(rng: np.random.Generator) -> Behaviour:
-    step = 0
+def _demonstration(rng: np.random.Generator, bent_until: float) -> Behaviour:
+    step, bent = 0, True
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
-        nonlocal step
+        nonlocal step, bent
         step += 1
+        shoulder, wrist = info["angles"]
+        bent = bent and shoulder < bent_until
+        if bent:
+            return _towards((STRETCHED[0], wrist), info, rng)
         return _towards(STRETCHED if step <= DETOUR else ON_TARGET, info, rng)
 
     return act
 
 
-def _constraint(rng: np.random.Generator) -> Behaviour:
+def _constraint(rng: np.random.Generator, _bent_until: float) -> Behaviour:
     posture: tuple[float, float] | None = None
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -69,7 +74,7 @@ def _constraint(rng: np.random.Generator) -> Behaviour:
     return act
 
 
-def _random(rng: np.random.Generator) -> Behaviour:
+def _random(rng: np.random.Generator, _bent_until: float) -> Behaviour:
     action = rng.uniform(-LIMIT, LIMIT, 2).astype(np.float32)
 
     def act(_info: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -81,19 +86,20 @@ def _random(rng: np.random.Generator) -> Behaviour:
     return act
 
 
-_MAKERS: dict[str, Callable[[np.random.Generator], Behaviour]] = {
+_MAKERS: dict[str, Callable[[np.random.Generator, float], Behaviour]] = {
     "demonstration": _demonstration,
     "random": _random,
     "constraint": _constraint,
 }
 
 
-def make_behaviour(kind: str, rng: np.random.Generator) -> Behaviour:
+def make_behaviour(kind: str, rng: np.random.Generator, bent_until: float = -np.inf) -> Behaviour:
     """Make a behaviour for one episode.
 
     Args:
         kind: one of `BEHAVIOURS`.
         rng: source of all random draws.
+        bent_until: angle of the shoulder, rad, until which a demonstration keeps the wrist bent.
 
     Returns:
         The behaviour, which reads `angles` (2,), rad, from the step's info and returns one action
@@ -102,4 +108,4 @@ def make_behaviour(kind: str, rng: np.random.Generator) -> Behaviour:
     Raises:
         ValueError: the kind is unknown.
     """
-    return find_maker(_MAKERS, kind)(rng)
+    return find_maker(_MAKERS, kind)(rng, bent_until)

@@ -13,10 +13,14 @@ from ls3_sim.behaviours import Behaviour
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.reacher_behaviours import RANDOM_LENGTH, make_behaviour
 from ls3_sim.reacher_scene import ReacherLayout, ReacherScene
+from ls3_sim.variations import EpisodeDraws, ReacherVariations
 from ls3_sim.viewer import Viewer
 
 CONTROL_SCALE = 0.5
 """Share of the motors' range that an action of 1 uses, as in the authors' code."""
+CLEAR = 0.1
+"""Turn of the shoulder from the nominal start after which a varied obstacle is out of the way,
+rad."""
 
 
 class ReacherEnv(DomainEnv[ReacherScene]):
@@ -33,31 +37,40 @@ class ReacherEnv(DomainEnv[ReacherScene]):
         render_mode: as in `DomainEnv`.
         layout: positions and sizes; by default those of `ReacherLayout`.
         domain: facts of the domain; by default the installed file's.
+        variations: values of `ReacherVariations` by name.
     """
 
     metadata = {**DomainEnv.metadata, "render_fps": 50}
     random_starts = ("random", "constraint")
     behaviour_lengths: Mapping[str, int] = {"random": RANDOM_LENGTH}
+    variations_class = ReacherVariations
 
     def __init__(
         self,
         render_mode: str | None = None,
         layout: ReacherLayout | None = None,
         domain: DomainSpec | None = None,
+        **variations: Any,
     ) -> None:
         scene = ReacherScene(layout or ReacherLayout())
-        super().__init__(domain or load_spec("reacher"), scene, render_mode)
+        super().__init__(domain or load_spec("reacher"), scene, render_mode, variations)
 
-    def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        """See `reacher_behaviours`."""
-        return make_behaviour(kind, rng)
+    def _make_behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
+        varied = self.variations.start_jitter or self.variations.obstacle_offset
+        bent_until = self.scene.layout.start[0] + CLEAR if varied else -np.inf
+        return make_behaviour(kind, rng, bent_until)
 
     def _open_window(self) -> Viewer:
         return Viewer(self.scene)
 
-    def _begin(self, anywhere: bool) -> None:
+    def _begin(self, anywhere: bool, draws: EpisodeDraws) -> None:
+        config = self.variations
+        if config.obstacle_offset:
+            self.scene.move_obstacle(draws.within("obstacle_offset", config.obstacle_offset, 2))
         if anywhere:
             self.scene.reset_anywhere(self.np_random)
+        elif config.start_jitter:
+            self.scene.reset_near_start(draws.stream("start_jitter"), config.start_jitter)
         else:
             self.scene.reset()
 
@@ -65,7 +78,10 @@ class ReacherEnv(DomainEnv[ReacherScene]):
         self.scene.move(CONTROL_SCALE * action)
 
     def _observe(self) -> NDArray[np.uint8]:
-        return self.scene.observe(self.domain.image_size)
+        size, disturbance = self.domain.image_size, self.disturbance
+        if disturbance.moves:
+            return disturbance.expose(self.scene.observe(size, disturbance.move))
+        return disturbance.expose(self.scene.observe(size))
 
     def _state(self) -> dict[str, Any]:
         return {

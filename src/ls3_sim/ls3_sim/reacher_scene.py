@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ls3_common.parameters import parameter
-from ls3_sim.camera import Camera, Image
-from ls3_sim.gl import mujoco
+from ls3_sim.camera import Camera
+from ls3_sim.gl import mujoco, place_geom
+from ls3_sim.pictures import Change, Image
 
 Vector = NDArray[np.float64]
 
@@ -56,11 +57,13 @@ class ReacherScene:
 
     When the finger touches the obstacle the state freezes: `move` does nothing until the next
     reset. The links may pass over the obstacle; only the finger must stay out (section 5.3).
+
+    layout: positions and sizes; `move_obstacle` changes them.
     """
 
     def __init__(self, layout: ReacherLayout = ReacherLayout()) -> None:
         """Build the scene and reset it."""
-        self.layout = layout
+        self.layout = self._given = layout
         self.model = _compile(layout)
         self.data = mujoco.MjData(self.model)
         self._finger = self.model.geom("finger").id
@@ -110,6 +113,24 @@ class ReacherScene:
             if not self.violated:
                 return
 
+    def reset_near_start(self, rng: np.random.Generator, jitter: float) -> None:
+        """Put the arm at rest near the start, with the finger outside the obstacle.
+
+        jitter: standard deviation of the angles, rad; beyond the wrist's limits they are bounded.
+        """
+        wrist = self.model.joint("wrist").range
+        while True:
+            shoulder, bend = self.layout.start + rng.normal(0, jitter, 2)
+            self.reset(np.array([shoulder, np.clip(bend, *wrist)]))
+            if not self.violated:
+                return
+
+    def move_obstacle(self, offset: Vector) -> None:
+        """Put the obstacle `offset` (2,), m, away from its given place."""
+        place = tuple((self._given.obstacle + offset).tolist())
+        self.layout = dataclasses.replace(self._given, obstacle=place)
+        place_geom(self.model, "obstacle", place)
+
     def move(self, control: Vector) -> None:
         """Take one step of 0.02 s with the motors' controls (2,) in [-1, 1]; 1 is 0.05 N m."""
         if not self.violated:
@@ -118,9 +139,9 @@ class ReacherScene:
             mujoco.mj_step2(self.model, self.data)
             mujoco.mj_step1(self.model, self.data)
 
-    def observe(self, size: int) -> Image:
-        """The camera's picture, uint8 (size, size, 3)."""
-        return self._camera.draw_smooth(self.data, size)
+    def observe(self, size: int, change: Change | None = None) -> Image:
+        """The camera's picture, uint8 (size, size, 3); for `change` see `Camera.draw_smooth`."""
+        return self._camera.draw_smooth(self.data, size, change)
 
     def render(self) -> Image:
         """The camera's picture for people, uint8 (128, 128, 3)."""

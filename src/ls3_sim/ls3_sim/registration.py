@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium
 from gymnasium import spaces
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from ls3_common.domain import DomainSpec, load_spec
 from ls3_common.errors import ConfigError, UserError
+from ls3_sim.variations import checked, refuse_unknown, switched_on
 
 ENTRY_POINTS = {
     "cable_routing": "ls3_sim.cable_env:CableEnv",
@@ -60,8 +61,48 @@ def find_environment(environment: str) -> EnvSpec:
         return gymnasium.spec(name)
 
 
+def variations_class(domain: DomainSpec) -> type | None:
+    """Return the dataclass of the variations that a domain's environment declares; None: none.
+
+    Raises:
+        UserError: there is no such environment, or the module that registers it is missing.
+    """
+    entry = find_environment(domain.environment).entry_point
+    with _as_user_error(domain.environment):
+        creator = load_env_creator(entry) if isinstance(entry, str) else entry
+    return getattr(creator, "variations_class", None)
+
+
+def check_variations(domain: DomainSpec, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Check values of a domain's variations, and return those that are on.
+
+    An environment that declares none takes the keyword arguments that the domain names. Only their
+    names are checked, and all of them are returned.
+
+    Args:
+        domain: facts of the domain.
+        values: values of variations by name.
+        where: the origin of `values`, for the error text.
+
+    Raises:
+        UserError: there is no such environment, or the module that registers it is missing.
+        ConfigError: the domain has no such variation, or a value has a wrong type or is out of
+            range.
+    """
+    if not values:
+        return {}  # without importing the environment
+    declared = variations_class(domain)
+    if declared is None:
+        refuse_unknown(values, domain.variations, where)
+        return dict(values)
+    return switched_on(checked(declared, values, where))
+
+
 def make_environment(
-    domain: DomainSpec, render_mode: str | None = None, **variations: Any
+    domain: DomainSpec,
+    variations: Mapping[str, Any] | None = None,
+    *,
+    render_mode: str | None = None,
 ) -> gymnasium.Env[Any, Any]:
     """Make the environment of a domain, with the domain's T as the time limit.
 
@@ -69,19 +110,16 @@ def make_environment(
 
     Args:
         domain: facts of the domain.
+        variations: values of the domain's variations by name; the others are off.
         render_mode: as in gymnasium.
-        variations: values of the variations that the domain names.
 
     Raises:
         UserError: there is no such environment, or the module that registers it is missing.
-        ConfigError: the environment's observations or actions are not the domain's, or the domain
-            has no such variation.
+        ConfigError: the environment's observations or actions are not the domain's, or a variation
+            is unknown or out of range.
     """
     spec = find_environment(domain.environment)
-    unknown = sorted(set(variations) - set(domain.variations))
-    if unknown:
-        known = ", ".join(domain.variations) or "none"
-        raise ConfigError(f"{spec.id} has no variation '{unknown[0]}'", do=f"variations: {known}")
+    varied = check_variations(domain, variations or {}, spec.id)
     given: dict[str, Any] = {"domain": domain} if "domain" in spec.kwargs else {}
     with _as_user_error(domain.environment):
         made = gymnasium.make(
@@ -89,7 +127,7 @@ def make_environment(
             max_episode_steps=domain.horizon,
             render_mode=render_mode,
             **given,
-            **variations,
+            **varied,
         )
     images, actions = made.observation_space, made.action_space
     if not (isinstance(images, spaces.Box) and isinstance(actions, spaces.Box)):

@@ -25,16 +25,19 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from ls3_common import qos, topics
+from ls3_common.domain import load_spec
 from ls3_common.images import to_message
 from ls3_common.parameters import parameter
-from ls3_common.ros import declare, run, to_time
+from ls3_common.ros import declare, facts, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
-from ls3_sim.cable_scene import CableLayout, CableScene
+from ls3_sim.cable_scene import CableLayout, CableScene, Vector
 from ls3_sim.crtk_server import CrtkServer
+from ls3_sim.disturbance import Disturbance
 from ls3_sim.kinematics import TipPose
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
+from ls3_sim.variations import CableVariations, EpisodeDraws
 
 WAKE = 0.005
 """Shortest wall time between two looks at the clock, s, so that no factor makes a busy loop."""
@@ -75,16 +78,7 @@ class SimConfig:
         high=0.2,
     )
     homing_time: float = parameter(0.5, description="duration of homing", unit="s", low=0.0)
-    start_jitter: float = parameter(
-        0.0,
-        description="standard deviation of the cable's hinge angles at reset",
-        unit="rad",
-        low=0.0,
-        high=0.2,
-    )
-    domain_randomisation: bool = parameter(
-        False, description="draw friction, stiffness, camera, light and colours at every reset"
-    )
+    environment: CableVariations = dataclasses.field(default_factory=CableVariations)
     layout: CableLayout = dataclasses.field(default_factory=CableLayout)
 
     def __post_init__(self) -> None:
@@ -106,6 +100,9 @@ class SimNode(Node):
         self._tick = round(1e9 / config.state_rate)  # ns
         self._ticks = 0
         self._scene = CableScene(config.layout, config.image_size)
+        domain = facts(self) or load_spec("cable_routing")
+        self._disturbance = Disturbance(config.environment, domain.image_size)
+        self._was_moving = False
         self._psm = Psm(self._tool_pose(), config.layout.tool_speed, config.homing_time)
         self._scene.render()  # if the OpenGL library is missing, fail before anything runs
 
@@ -140,8 +137,11 @@ class SimNode(Node):
     def _advance(self) -> None:
         """Advance by one tick of simulated time."""
         duration = self._tick * 1e-9
+        if self._psm.is_moving and not self._was_moving:
+            self._disturbance.next_step()
+        self._was_moving = self._psm.is_moving
         self._psm.advance(duration)
-        self._scene.advance(np.array(self._psm.setpoint.position[:2]), duration)
+        self._scene.advance(self._on_table(np.array(self._psm.setpoint.position[:2])), duration)
         tip = self._psm.setpoint.position if self._scene.violated else self._tip()
         self._psm.measure(tip, duration)
         self._ticks += 1
@@ -157,8 +157,18 @@ class SimNode(Node):
     def _stamp(self) -> Time:
         return to_time(self._now())
 
+    def _on_table(self, reported: Vector) -> Vector:
+        """Where the tool is, (2,), m, if the arm reports `reported`: motions miss their length."""
+        gain, start = self._disturbance.gain, np.array(self._scene.layout.start)
+        return reported if gain == 1 else start + gain * (reported - start)
+
+    def _reported(self, tool: Vector) -> Vector:
+        """The position (2,), m, that the arm reports when the tool is at `tool`."""
+        gain, start = self._disturbance.gain, np.array(self._scene.layout.start)
+        return tool if gain == 1 else start + (tool - start) / gain
+
     def _tip(self) -> tuple[float, ...]:
-        return (*self._scene.tool.tolist(), self._psm.setpoint.position[2])
+        return (*self._reported(self._scene.tool).tolist(), self._psm.setpoint.position[2])
 
     def _tool_pose(self) -> TipPose:
         return TipPose((*self._scene.tool.tolist(), -self._config.remote_centre_height))
@@ -172,14 +182,17 @@ class SimNode(Node):
             response.message = f"seed {request.seed} is negative"
         else:
             rng = np.random.default_rng(request.seed)
-            config = self._config
-            self._scene.begin(rng, config.start_jitter, config.domain_randomisation)
+            draws = EpisodeDraws(rng)
+            self._disturbance.begin(draws)
+            self._scene.begin(rng, self._config.environment, draws)
             self._psm.place(self._tool_pose())
             response.ok, response.stamp = True, self._stamp()
         return response
 
     def _publish_frame(self) -> None:
-        image = to_message(self._scene.render(), Header(stamp=self._stamp(), frame_id="camera"))
+        picture = self._disturbance.expose(self._disturbance.move(self._scene.render()))
+        frame = self._disturbance.arrive(picture)
+        image = to_message(frame, Header(stamp=self._stamp(), frame_id="camera"))
         self._images.publish(image)
         self._task.publish(
             TaskState(

@@ -12,6 +12,8 @@ from ls3_common.shared import find_shared
 
 FACTS = read_facts(find_shared("config/navigation.yaml"))
 SETTINGS: dict[str, Any] = {f"domain__{name}": value for name, value in FACTS.items()}
+OTHERS = "others"
+"""Key of parameters that are no facts of the domain."""
 PERIOD_NS, LEAP_NS = 100_000_000, 1_000_000_000
 
 
@@ -88,14 +90,16 @@ def test_reset_leaps_in_time_and_says_when_the_scene_stood(bench: Any) -> None:
         ({"joints": ["one"]}, "1 'joints' for 2 actions"),
         ({"interface": "position"}, "effort, velocity"),
         ({"period": 0.0}, "period"),
+        ({OTHERS: {"environment__brightness": 1.0}}, "variations: camera_shift, camera_rotation"),
+        ({OTHERS: {"environment__camera_shift": 99.0}}, "'camera_shift' is 99.0, outside [0, 32]"),
     ],
 )
 def test_what_it_cannot_run_with_is_said_without_a_traceback(
     bench: Any, changes: dict[str, Any], text: str
 ) -> None:
-    child = bench.start(
-        "ls3_sim.gym_node", **SETTINGS | {f"domain__{key}": value for key, value in changes.items()}
-    )
+    others = changes.pop(OTHERS, {})
+    facts = {f"domain__{key}": value for key, value in changes.items()}
+    child = bench.start("ls3_sim.gym_node", **SETTINGS | facts | others)
     assert child.wait(60) == 2
     assert text in child.output
     assert "Traceback" not in child.output

@@ -40,7 +40,7 @@ class Collect(DataOptions):
 
         domain = self.load()
         dataset.claim(self.data_directory, domain)
-        env = make_environment(domain.spec)
+        env = make_environment(domain.spec, domain.variations)
         added = collect(env, domain.algorithm, self.data_directory, seed=self.seed)
         env.close()
         total = len(list_episodes(self.data_directory))
@@ -128,7 +128,7 @@ class Learn(Train):
         from ls3_sim.registration import make_environment
 
         domain = self.load()
-        env = make_environment(domain.spec)
+        env = make_environment(domain.spec, domain.variations)
         stop_on_success = domain.algorithm.stop_on_success
         self.learn(domain, algorithm.in_process(env, stop_on_success=stop_on_success))
         env.close()
@@ -163,8 +163,8 @@ class Evaluate(MethodOptions):
     episodes: int = 50
     """Number of episodes. Their seeds follow from --seed and are not used for training."""
     vary: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Change the scene: NAME=VALUE for a variation of the domain, e.g. start_jitter=0.02. May be
-    repeated."""
+    """Vary the episodes of this evaluation: NAME=VALUE,NAME=VALUE, with the names of the section
+    environment, e.g. camera_shift=3,start_jitter=0.05. May be repeated."""
     out: Path | None = None
     """JSON file to which the figures are written as well. Missing folders are made."""
 
@@ -176,13 +176,15 @@ class Evaluate(MethodOptions):
         from ls3.studies.stats import intervals, recorded
         from ls3_common.files import write_json
         from ls3_common.parameter_files import parse_values
-        from ls3_sim.registration import make_environment
+        from ls3_sim.registration import check_variations, make_environment
 
         domain = self.load()
         kind = find_method(self.method).kind
         model = find_model(self.model, domain.name, shipped=kind.shipped)
+        values = {**domain.variations, **parse_values(self.vary)}
+        variations = check_variations(domain.spec, values, "--vary")
         policy = kind.load(model, domain.settings(kind.sections), domain.data_spec)
-        env = make_environment(domain.spec, **parse_values(self.vary))
+        env = make_environment(domain.spec, variations)
         seeds = [seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
         episodes = evaluate(env, policy, seeds)
         env.close()
@@ -218,7 +220,7 @@ class Measure(CommonOptions):
 
         domain = self.load()
         bundle = load_given_or_shipped(self.model, domain)
-        env = make_environment(domain.spec)
+        env = make_environment(domain.spec, domain.variations)
         path = self.out or Path("results") / f"{domain.name}.json"
         measurement = Measurement(
             domain, bundle, env, path, episodes=self.episodes, commit=git_commit()

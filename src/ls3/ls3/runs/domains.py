@@ -18,6 +18,8 @@ from ls3_models.offline_data import Spec
 from ls3_planner.config import AlgorithmConfig, PlannerConfig
 
 Config = TypeVar("Config")
+ENVIRONMENT = "environment"
+"""Section of the YAML file with the variations of the environment."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Domain:
     """Everything that decides a run except the method, the data and the seed.
 
     spec: facts of the task. learner, planner, algorithm: settings of learning, planning and
-    Algorithm 1. own: further sections, which only the method's agent reads.
+    Algorithm 1. own: further sections, which only the method's agent reads. variations: those of
+    the environment that are on, by name.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Domain:
     planner: PlannerConfig
     algorithm: AlgorithmConfig
     own: Mapping[str, Any] = field(default_factory=dict)
+    variations: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, sections: Iterable[str]) -> dict[str, Any]:
         """Return the settings of these sections, by section."""
@@ -66,14 +70,15 @@ def load_domain(
             (`AgentKind.sections`).
 
     Raises:
-        ConfigError: a domain, section or key is unknown, a value is out of range, or a section
-            repeats a fact of the domain.
+        ConfigError: a domain, section, key or variation is unknown, a value is out of range, or a
+            section repeats a fact of the domain.
+        UserError: there are variations of an environment that is not installed.
     """
     path = config or find_shared(f"config/{name}.yaml")
     if path is None:
         raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
     changes = parameter_files.parse_overrides(overrides)
-    sections = {"domain", "learner", "planner_node", "algorithm"}
+    sections = {"domain", ENVIRONMENT, "learner", "planner_node", "algorithm"}
     own = {key: cls for key, cls in (agent or {}).items() if key not in sections}
     sections |= own.keys()
     unknown = set(changes) - sections
@@ -96,4 +101,13 @@ def load_domain(
         section("planner_node", PlannerConfig),
         section("algorithm", AlgorithmConfig),
         {key: section(key, cls) for key, cls in own.items()},
+        _variations(path, spec, changes.get(ENVIRONMENT, {})),
     )
+
+
+def _variations(path: Path, spec: DomainSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the variations that are on; a file without the section switches none on."""
+    from ls3_sim.registration import check_variations  # gymnasium takes a moment to import
+
+    values = {**parameter_files.read_node(path, ENVIRONMENT), **changes}
+    return check_variations(spec, values, f"{path}, section {ENVIRONMENT}")
