@@ -30,11 +30,27 @@ TAKEN_OVER = "offline.json"
 class OfflineTraining:
     """Trains an agent on the offline data, and keeps its state and curves in a directory."""
 
-    def __init__(self, agent: Trainable, data: OfflineData, directory: Path, *, seed: int) -> None:
+    def __init__(
+        self,
+        agent: Trainable,
+        data: OfflineData,
+        directory: Path,
+        *,
+        seed: int,
+        variations: Mapping[str, Any] | None = None,
+    ) -> None:
         """Load the directory's checkpoint into `agent`, if there is one.
 
+        Args:
+            agent: the agent to train.
+            data: the offline data.
+            directory: of the run.
+            seed: of the run.
+            variations: those of the environment that are on, by name.
+
         Raises:
-            DataError: the checkpoint is damaged, or is of a run with other settings, data or seed.
+            DataError: the checkpoint is damaged, or is of a run with other settings, data,
+                variations or seed.
         """
         self.agent, self.data, self.directory = agent, data, directory
         self.identity = {
@@ -43,6 +59,7 @@ class OfflineTraining:
             "domain": data.spec.domain,
             "seed": seed,
             "data_hash": data.digest,
+            "variations": dict(variations or {}),
             "action_bounds": [list(data.spec.action_low), list(data.spec.action_high)],
         }
         self.defaults: Mapping[str, Any] = {

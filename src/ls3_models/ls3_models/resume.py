@@ -8,13 +8,15 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from ls3_common.domain import in_words
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
 from ls3_models.data_hash import DataHash
 
 CHECKPOINT = "checkpoint.safetensors"
-DEFAULTS: Mapping[str, Any] = {"agent": "ls3"}
-"""Settings that older checkpoints lack. They name no agent, because there was only one."""
+DEFAULTS: Mapping[str, Any] = {"agent": "ls3", "variations": {}}
+"""Settings that older checkpoints lack. They name no agent, because there was only one, and no
+variations, because no run could have any."""
 
 
 class Restorable(Protocol):
@@ -87,7 +89,7 @@ def restore(
     ]
     if different:
         raise DataError(
-            f"this run was begun with another {', '.join(different)}",
+            f"this run was begun with another {', '.join(different)}{_start(identity, found)}",
             where=str(directory),
             do="choose another directory with --run, or delete this one",
         )
@@ -98,3 +100,11 @@ def restore(
     if any(description.get(key) != value for key, value in identity.items()):
         checkpoint.save(path, tensors, {**description, **identity})
     return description
+
+
+def _start(identity: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Name both start distributions, if they differ, for the text of an error."""
+    ours, theirs = identity.get("variations", {}), found.get("variations", {})
+    if ours == theirs or not isinstance(theirs, Mapping):
+        return ""
+    return f": with {in_words(theirs)}, and now has {in_words(ours)}"

@@ -99,10 +99,13 @@ class Train(MethodOptions, DataOptions):
                 f"method '{self.method}' cannot reuse another run", do="leave --offline out"
             )
         spec = domain.data_spec
+        dataset.refuse_other_variations(self.data_directory, domain)
         episodes = dataset.read_data(self.data_directory, spec)
         data = OfflineData.split(spec, episodes, data_hash(self.data_directory))
         agent = kind.make(domain.settings(kind.sections), data, self.seed)
-        training = OfflineTraining(agent, data, directory, seed=self.seed)
+        training = OfflineTraining(
+            agent, data, directory, seed=self.seed, variations=domain.variations
+        )
         describe_run(
             directory,
             domain,
@@ -189,6 +192,7 @@ class Evaluate(MethodOptions):
         episodes = evaluate(env, policy, seeds)
         env.close()
         figures = {
+            "variations": variations,
             **summarise(episodes),
             **intervals(episodes, domain.algorithm.horizon),
             **recorded(episodes),

@@ -138,7 +138,7 @@ class Import(Reading):
             for recording in find_recordings(path, self.from_format, options)
         ]
         if not self.dry_run:
-            dataset.claim(self.out, domain)
+            dataset.claim(self.out, domain, recorded=True)
         importer = Importer(self.out, options.rules, corrections, self.source, self.dry_run, _show)
         rows = [row for path, open_recording in found for row in importer.run(path, open_recording)]
         unused = sorted(set(corrections) - {row.episode for row in rows})

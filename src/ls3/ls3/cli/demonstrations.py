@@ -88,7 +88,14 @@ class Demonstrations:
             "random": self.random,
             "constraint": self.constraint,
         }
-        steps = load_domain(DOMAIN, overrides=self.set).algorithm.horizon
+        domain = load_domain(DOMAIN, overrides=self.set)
+        if domain.variations != load_domain(DOMAIN).variations:
+            raise UserError(
+                "the graph takes its variations from the installed parameter file",
+                where="--set",
+                do=f"change them in config/{DOMAIN}.yaml",
+            )
+        steps = domain.algorithm.horizon
         self._bags.mkdir(parents=True, exist_ok=True)
         sessions = Sessions(self._bags, self._data, self.seed)
         sessions.record(

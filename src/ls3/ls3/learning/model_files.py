@@ -74,6 +74,7 @@ def write_model(
         "commit": git_commit(),
         "seed": seed,
         "data_hash": training.data.digest,
+        "variations": training.identity["variations"],
         "training_seconds": round(training.seconds),
         "demonstrator_mean_steps": steps,
         "offline_curves": training.curves(),

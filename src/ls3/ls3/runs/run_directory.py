@@ -100,6 +100,7 @@ def describe_run(
         "data_hash": data_hash,
         "demonstrator_return": float(np.mean(returns)) if returns else None,
         "domain_spec": parameters.to_dict(domain.spec),
+        "variations": dict(domain.variations),
         **{section_key(key): parameters.to_dict(config) for key, config in settings.items()},
         "algorithm": parameters.to_dict(domain.algorithm),
     }

@@ -20,7 +20,7 @@ import gymnasium
 
 from ls3.learning import policy
 from ls3.learning.ls3_agent import PlannerPolicy
-from ls3.runs.domains import Domain
+from ls3.runs.domains import Domain, load_domain
 from ls3.runs.provenance import machine
 from ls3.studies.stats import recorded
 from ls3_common.errors import UserError
@@ -68,7 +68,10 @@ class Measurement:
         """
         self.domain, self.bundle, self.env, self.path = domain, bundle, env, path
         planner = dataclasses.asdict(domain.planner)
-        settings = zlib.crc32(json.dumps(planner, sort_keys=True).encode())
+        text = json.dumps(planner, sort_keys=True)
+        if domain.variations:
+            text += json.dumps(dict(domain.variations), sort_keys=True)
+        settings = zlib.crc32(text.encode())
         directory = Path("out") / "measure" / domain.name
         self.work = directory / f"{bundle.identity}-{settings:08x}"
         self.seeds = [FIRST_SEED + i for i in range(episodes)]
@@ -79,6 +82,7 @@ class Measurement:
             "machine": machine(),
             "model": bundle.identity,
             "planner": planner,
+            "variations": dict(domain.variations),
             "seeds": [self.seeds[0], self.seeds[-1]],
             "metrics": {},
         }
@@ -132,6 +136,13 @@ class Measurement:
 
     def _through_graph(self) -> dict[str, Any]:
         """Run the same episodes by ``ros2 launch``, in a random ROS domain without other graphs."""
+        if self.domain.variations != load_domain(self.domain.name).variations:
+            raise UserError(
+                "the graph takes its variations from the installed parameter file, and these are "
+                "others",
+                where="ros",
+                do=f"change them in config/{self.domain.name}.yaml, or leave the block ros out",
+            )
         out = self.work / "ros"
         summary = out / "summary.json"
         summary.unlink(missing_ok=True)
@@ -174,7 +185,9 @@ class Measurement:
         if not self.path.exists():
             return
         before = read_json(self.path)
-        if all(before.get(key) == self.document[key] for key in ("model", "planner", "seeds")):
+        before.setdefault("variations", {})
+        keys = ("model", "planner", "variations", "seeds")
+        if all(before.get(key) == self.document[key] for key in keys):
             self.document["metrics"] = before["metrics"]
 
     def _write(self) -> None:

@@ -32,6 +32,9 @@ NUMBERS = ("episode", "phase")
 FACTS = "domain_spec"
 """Key of the facts of the domain. Runs before 30 November 2026 have only T and environment."""
 
+VARIATIONS = "variations"
+"""Key of the variations that were on. Older runs, which do not have it, had none."""
+
 Curve = dict[str, list[float]]
 """A learning curve: one value per episode in each column."""
 Runs = dict[int, tuple[dict[str, Any], Curve]]
@@ -97,6 +100,7 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
         "command": first["command"],
         "commit": ", ".join(sorted(commits)),
         "machine": first["machine"],
+        VARIATIONS: first.get(VARIATIONS, {}),
         **{key: first[key] for key in (FACTS, *sections_of(first["method"])) if key in first},
         "metrics": {
             "seeds": sorted(runs),
@@ -199,7 +203,11 @@ def _check_same(descriptions: Mapping[int, dict[str, Any]], path: Path) -> None:
             ]
         ours, theirs = first.get(FACTS, {}), description.get(FACTS, {})
         shared = sorted(ours.keys() & theirs.keys())
+        # a fact only of names; which variations were on is compared below
+        shared = [key for key in shared if key != VARIATIONS]
         different += [f"domain.{key}" for key in shared if ours[key] != theirs[key]]
+        if first.get(VARIATIONS, {}) != description.get(VARIATIONS, {}):
+            different.append(VARIATIONS)
         if different:
             raise DataError(
                 f"seeds {reference} and {seed} were run with another {different[0]}",
