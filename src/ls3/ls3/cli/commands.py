@@ -250,6 +250,7 @@ COMMANDS: dict[str, Any] = {
     "results": studies.Results,
     "report": studies.Report,
     "sweep": studies.Sweep,
+    "robustness": studies.Robustness,
     "data": data_commands.Data,
     "replay": replay_command.ReplayBag,
     "demonstrations": demonstrations.Demonstrations,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -106,3 +107,72 @@ class Sweep:
             retries=self.retries,
             report=lambda text: print(text, flush=True),
         )
+
+
+@dataclass(kw_only=True)
+class Robustness:
+    """Evaluate models under variations of scene, camera and arm, and draw the rates. Run the
+    command again to continue after an interruption.
+    """
+
+    domains: list[str] = field(default_factory=list)
+    """Names of the tasks; by default all of the study."""
+    rows: list[str] = field(default_factory=list)
+    """Names of rows of the study; by default all of each domain."""
+    study: Path | None = None
+    """YAML file of the rows; by default ls3/studies/robustness.yaml."""
+    model: Path | None = None
+    """Directory of the model, for a single domain; by default the model shipped for each domain."""
+    episodes: int | None = None
+    """Number of episodes of each row; by default as the study says."""
+    set: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """Change a parameter: SECTION.KEY=VALUE. May be repeated."""
+    out: Path = Path("results/robustness.json")
+    """File of the results. Other domains and rows in it are kept."""
+    picture: Path = Path("docs/media/robustness.png")
+    """The picture to write."""
+    work: Path = Path("out/robustness")
+    """Directory of the episodes, from which the command continues."""
+
+    def execute(self) -> None:
+        """Evaluate the rows, and write the results and the picture."""
+        from ls3.learning.model_files import load_given_or_shipped
+        from ls3.runs.domains import load_domain
+        from ls3.studies import robustness
+        from ls3_common.files import read_json
+
+        studies = robustness.read_studies(self.study)
+        names = self.domains or list(studies)
+        _need_known(names, studies, "domain")
+        if self.model is not None and len(names) != 1:
+            raise UserError("--model is of one domain", do="give this domain with --domains")
+        _need_known(self.rows, {row for name in names for row in studies[name].rows}, "row")
+        parts = []
+        for name in names:
+            domain = load_domain(name, overrides=self.set)
+            bundle = load_given_or_shipped(self.model, domain)
+            study = studies[name].only(self.rows, self.episodes)
+            if study.rows:
+                parts.append(robustness.RobustnessStudy(domain, bundle, study, self.work))
+        robustness.run(parts, self.out)
+        print(f"{self.out} is written")
+        _draw_robustness(read_json(self.out)["domains"], self.picture)
+        print(f"{self.picture} is written")
+
+
+def _need_known(names: Collection[str], known: Collection[str], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"the study has no {what} '{name}'", do=f"there are: {', '.join(known)}"
+            )
+
+
+def _draw_robustness(domains: Mapping[str, Any], path: Path) -> None:
+    try:
+        from ls3.studies.figures import robustness, write_figure
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise UserError("the picture needs matplotlib", do="pip install 'ls3[report]'") from None
+    write_figure(path, robustness(domains))

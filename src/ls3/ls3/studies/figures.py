@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ls3.studies import stats
+from ls3_common.files import write_bytes
 
 WINDOW = 20
 """Number of episodes over which a point of a curve is the mean."""
@@ -79,4 +82,41 @@ def learning_curves(
     axes[0].legend(fontsize="small")
     figure.suptitle(title)
     figure.tight_layout()
+    return figure
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as a PNG file, atomically."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    write_bytes(path, buffer.getvalue())
+
+
+def robustness(domains: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Plot success and violation rates under each variation, a panel for each domain.
+
+    domains: results of `ls3 robustness` by domain. The whiskers are the rates' intervals.
+    """
+    most = max(len(result["rows"]) for result in domains.values())
+    figure = Figure(figsize=(4.6 * len(domains), 1.6 + 0.4 * most), layout="constrained")
+    axes = figure.subplots(1, len(domains), squeeze=False)[0]
+    for result, panel in zip(domains.values(), axes, strict=True):
+        rows = result["rows"]
+        place = np.arange(len(rows))
+        for key, label, shift, colour in (
+            ("success_rate", "success", -0.2, "tab:blue"),
+            ("violation_rate", "violations", 0.2, "tab:red"),
+        ):
+            rate = np.array([row[key] for row in rows.values()])
+            ends = np.array([row[f"{key}_interval"] for row in rows.values()])
+            whiskers = np.abs(ends.T - rate)
+            panel.barh(place + shift, rate, 0.38, color=colour, label=label)
+            panel.errorbar(rate, place + shift, xerr=whiskers, fmt="none", ecolor="black", lw=1)
+        panel.set_yticks(place, list(rows))
+        panel.set_ylim(most - 0.5, -0.5)
+        panel.set_xlim(0, 1.02)
+        count = max(row["episodes"] for row in rows.values())
+        panel.set(xlabel="rate", title=f"{result['title']} ({count} episodes)")
+        panel.grid(True, axis="x", alpha=0.3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -6,7 +6,6 @@ missing, the page says so.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -21,7 +20,7 @@ from ls3.runs.methods import METHODS
 from ls3.studies import figures, maps, tables
 from ls3.studies.results import read_results
 from ls3_common.domain import domain_names
-from ls3_common.files import write_bytes, write_text
+from ls3_common.files import write_text
 from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 from ls3_sim.registration import make_environment
@@ -62,9 +61,7 @@ class ReportPage:
     def picture(self, name: str, figure: Figure, caption: str) -> None:
         """Write a figure as ``report_<name>.png`` and add it with a caption."""
         file = self.media / f"report_{name}.png"
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-        write_bytes(file, buffer.getvalue())
+        figures.write_figure(file, figure)
         link = quote(os.path.relpath(file, self.path.parent))
         self.add(
             f'<figure><img alt="{escape(caption)}" src="{link}">'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,3 +115,48 @@ def recorded(episodes: Sequence[Episode]) -> dict[str, Any]:
         else:
             figures |= spread(name, [value for row in values for value in row])
     return figures
+
+
+def exact_interval(count: int, total: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a probability (Clopper and Pearson, 1934).
+
+    Args:
+        count: how often the event occurred.
+        total: number of independent trials, at least 1.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = 0.0 if count == 0 else 1 - _solve(total - count, total, tail)
+    high = 1.0 if count == total else _solve(count, total, tail)
+    return low, high
+
+
+def _solve(count: int, total: int, tail: float) -> float:
+    """Return the probability at which at most `count` of `total` events occur in a share `tail`."""
+    occurs = np.arange(count + 1)
+    ways = np.array([math.log(math.comb(total, k)) for k in range(count + 1)])
+    low, high = 0.0, 1.0
+    for _ in range(60):  # the cumulative probability falls with p
+        p = (low + high) / 2
+        logs = ways + occurs * math.log(p) + (total - occurs) * math.log1p(-p)
+        if np.exp(logs).sum() > tail:
+            low = p
+        else:
+            high = p
+    return (low + high) / 2
+
+
+def paired_difference(first: Sequence[bool], second: Sequence[bool]) -> tuple[float, float, float]:
+    """Return the difference of two success rates on the same seeds, and its 95 % interval.
+
+    The interval is exact given the number of seeds on which the two differ.
+
+    Args:
+        first, second: whether each seed succeeded, in the same order of seeds.
+    """
+    won = sum(a and not b for a, b in zip(first, second, strict=True))
+    lost = sum(b and not a for a, b in zip(first, second, strict=True))
+    differ, total = won + lost, len(first)
+    if not differ:
+        return 0.0, 0.0, 0.0
+    low, high = exact_interval(won, differ)
+    return (won - lost) / total, (2 * low - 1) * differ / total, (2 * high - 1) * differ / total
