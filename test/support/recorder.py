@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ls3_planner.cem import Elites, Judgement, Selector
+from ls3_planner.cem import Elites, Selector
+from ls3_planner.judge import Judgement
 
 
 class Recorder:
@@ -21,6 +22,10 @@ class Recorder:
         self.found.append(self.selector.elites(*arguments, **keywords))
         return self.found[-1]
 
-    def look_at(self, actions: Tensor, delta_safe: float) -> Judgement:
+    def draw(self, *arguments: Any) -> None:
         """See `Selector`."""
-        return self.selector.look_at(actions, delta_safe)
+        self.selector.draw(*arguments)
+
+    def judge(self, actions: Tensor) -> Judgement:
+        """See `Selector`."""
+        return self.selector.judge(actions)

@@ -6,7 +6,7 @@ Shapes: N candidates, P particles, H horizon, A action, d latent. Actions are in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,9 @@ from torch import Generator, Tensor
 from ls3_common.errors import DataError
 from ls3_models.bundle import Bundle
 from ls3_planner.config import PlannerConfig
+from ls3_planner.judge import AT_ONCE, Judgement, best
 from ls3_planner.plan import Plan
+from ls3_planner.rollout import inside, membership
 
 
 @dataclass(frozen=True)
@@ -25,66 +27,49 @@ class Elites:
     """The k candidates that the Gaussian is refitted to.
 
     Attributes:
-        index: (k,), their places among the candidates. In the last iteration the best one comes
-            first; the order of the others means nothing.
+        index: (k,), their places among the candidates; in the last iteration best first.
         actions: (k, H, A), in [-1, 1].
         inside: whether they meet (5). If not, no candidate does, and they come closest to it.
         feasible: whether they meet (5) and (6). If not, no candidate does.
-        within: whether any of them would meet (5) at another delta_S.
+        levels: (P, k), f_S(z_{t+H}).
     """
 
     index: Tensor
     actions: Tensor
     inside: bool
     feasible: bool
-    within: Callable[[float], bool]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What there is to say about one candidate.
-
-    Attributes:
-        imagined: (H, d), the means of z_{t+1..t+H} over the particles.
-        safe_probability: the left side of (5).
-        constraint_probability: the left side of (6), the largest over all constraints.
-        score: the objective (2).
-    """
-
-    imagined: Tensor
-    safe_probability: float
-    constraint_probability: float
-    score: float
+    levels: Tensor
 
 
 class Selector(Protocol):
     """Finds the elites among candidates, given the present latent."""
 
-    def elites(
-        self,
-        start: Tensor,
-        candidates: Tensor,
-        delta_safe: float,
-        generator: Generator,
-        *,
-        final: bool = True,
-    ) -> Elites:
+    def draw(self, start: Tensor, horizon: int, particles: int, generator: Generator) -> None:
+        """Draw the particles that judge candidates from now on.
+
+        Args:
+            start: (2, d), mean and standard deviation of z_t.
+            horizon: H.
+            particles: P.
+            generator: the source of all random numbers.
+        """
+        ...
+
+    def elites(self, candidates: Tensor, delta_safe: float, *, final: bool = True) -> Elites:
         """The best feasible ones of `candidates` (N, H, A) in [-1, 1].
 
         If no candidate is feasible, the elites are those inside the safe set (5) that violate (6)
         least. If none is inside, they are those with the highest mean f_S.
 
         Args:
-            start: (2, d), mean and standard deviation of z_t.
             candidates: sequences of actions.
             delta_safe: delta_S.
-            generator: the source of all random numbers.
-            final: whether this is the last iteration; then the first elite must be the best one.
+            final: whether this is the last iteration; then the best elites must come first.
         """
         ...
 
-    def look_at(self, actions: Tensor, delta_safe: float) -> Judgement:
-        """Judge one candidate (H, A) again, with the draws of the last call of `elites`."""
+    def judge(self, actions: Tensor) -> Judgement:
+        """Judge candidates (n, H, A) in [-1, 1], in float32 and with every particle."""
         ...
 
 
@@ -146,55 +131,104 @@ class CrossEntropyPlanner:
             self.config.delta_safe * self.config.relaxation**k
             for k in range(self.config.max_relaxations + 1)
         ]
-        relaxations, delta_safe = 0, levels[0]
-        elites = self._optimise(start, delta_safe)
-        while not elites.inside:
-            # the next level that the search reached; a search at those between would be in vain
-            reached = (k for k, delta in enumerate(levels) if elites.within(delta))
-            relaxations = max(relaxations + 1, next(reached, len(levels)))
-            if relaxations >= len(levels):
-                relaxations, delta_safe = len(levels) - 1, levels[-1]
-                break
-            delta_safe = levels[relaxations]
-            elites = self._optimise(start, delta_safe)
-        if elites.feasible:
-            return self._found(elites.actions[0], delta_safe, relaxations, started)
-        self._previous = None
-        horizon, actions = self.config.horizon, len(self._low)
-        return Plan(
-            feasible=False,
-            action=np.zeros(actions, np.float32),
-            action_sequence=np.zeros((horizon, actions), np.float32),
-            imagined=np.zeros((horizon, self.latent_dim), np.float32),
-            safe_probability=0.0,
-            constraint_probability=1.0,
-            value=float("-inf"),
-            delta_safe=delta_safe,
-            relaxations=relaxations,
-            solve_time_s=time.perf_counter() - started,
-        )
+        found, delta_safe, relaxations = self._search(start, levels)
+        if found is None:
+            self._previous = None
+            return self._none(delta_safe, relaxations, started)
+        self._advance()
+        return self._plan(found, delta_safe, relaxations, started)
 
-    def _optimise(self, start: Tensor, delta_safe: float) -> Elites:
-        """One run of the cross-entropy method at a fixed delta_S: the last elites, best first.
+    def _search(
+        self, start: Tensor, levels: Sequence[float]
+    ) -> tuple[Judgement | None, float, int]:
+        """Search at delta_S, and at the next level that is in reach for as long as nothing passes.
+
+        Returns:
+            The judgement of the plan, None without one; delta_S in force; its place in `levels`.
+        """
+        relaxations, judged = 0, list[Judgement]()
+        while True:
+            delta_safe = levels[relaxations]
+            elites, shortlist = self._optimise(start, delta_safe)
+            for candidates in shortlist.split(AT_ONCE) if len(shortlist) else ():
+                self._draw(start, self.config.cost.fresh_particles)
+                judged.append(self.selector.judge(candidates))
+                found = best(judged[-1], delta_safe, self.config)
+                if found is not None:
+                    return found, delta_safe, relaxations
+            # what an earlier search found may pass at this level
+            kept = [one for j in judged if (one := best(j, delta_safe, self.config)) is not None]
+            if kept:
+                return max(kept, key=lambda one: float(one.score)), delta_safe, relaxations
+            # the next level that the search reached; a search at those between would be in vain
+            reached = (
+                k
+                for k in range(relaxations + 1, len(levels))
+                if self._in_reach(elites, judged, levels[k])
+            )
+            following = next(reached, None)
+            if following is None:
+                if not elites.inside:
+                    relaxations = len(levels) - 1
+                return None, levels[relaxations], relaxations
+            relaxations = following
+
+    def _in_reach(self, elites: Elites, judged: Sequence[Judgement], delta_safe: float) -> bool:
+        """Whether a plan may be found at a lower delta_S."""
+        if not elites.inside and bool(inside(elites.levels, delta_safe, self.config).any()):
+            return True
+        return any(best(one, delta_safe, self.config) is not None for one in judged)
+
+    def _optimise(self, start: Tensor, delta_safe: float) -> tuple[Elites, Tensor]:
+        """One run of the cross-entropy method at a fixed delta_S.
 
         The search goes for the safe set first, then away from the obstacle, then for the
         objective, each as soon as any candidate allows it. Where no candidate is inside the safe
         set at the end, delta_S has to be lowered; where some are inside but violate (6), the
         obstacle is the cause, and a lower delta_S would not cure it.
+
+        Returns:
+            The last elites, and the candidates (n, H, A) to be judged, best first.
         """
         cost = self.config.cost
         candidates = self._first_candidates()
+        every = list[Elites]()
         for remaining in reversed(range(cost.iterations)):
-            elites = self.selector.elites(
-                start, candidates, delta_safe, self.generator, final=not remaining
-            )
+            self._draw(start, cost.particles)
+            elites = self.selector.elites(candidates, delta_safe, final=not remaining)
+            every.append(elites)
             mean = elites.actions.mean(dim=0)
             std = elites.actions.std(dim=0, correction=0).clamp(min=self.config.std_floor)
             if remaining:
                 noise = self._randn(candidates.shape)
                 candidates = (mean + std * noise).clamp(-1, 1)
         self._previous = (mean, std)
-        return elites
+        return elites, self._shortlist(every, delta_safe)
+
+    def _shortlist(self, every: Sequence[Elites], delta_safe: float) -> Tensor:
+        """What is to be judged (n, H, A), of the elites of every iteration.
+
+        The best of the last iteration come first. They lie where (5) or (6) stops the search, so
+        that fresh particles may refuse all of them; those follow that the search found farthest
+        within (5), in whichever iteration: what passed in an earlier one is not lost.
+        """
+        *earlier, last = every
+        best = last.actions[:AT_ONCE] if last.feasible else last.actions[:0]
+        rest = [(elites.actions, elites.levels) for elites in earlier[::-1] if elites.feasible]
+        if last.feasible:
+            rest.insert(0, (last.actions[AT_ONCE:], last.levels[:, AT_ONCE:]))
+        if not rest:
+            return best
+        actions = torch.cat([one for one, _ in rest])
+        levels = torch.cat([one for _, one in rest], dim=1)
+        share = membership(levels, delta_safe, self.config)
+        # few particles tie: among equal shares those with the higher mean f_S come first
+        order = levels.mean(dim=0).argsort(descending=True, stable=True)
+        order = order[share[order].argsort(descending=True, stable=True)]
+        return torch.cat((best, actions[order]))[: self.config.cost.judged]
+
+    def _draw(self, start: Tensor, particles: int) -> None:
+        self.selector.draw(start, self.config.horizon, particles, self.generator)
 
     def _first_candidates(self) -> Tensor:
         """(N, H, A): a share p_random uniform, the rest from the last solution."""
@@ -217,18 +251,32 @@ class CrossEntropyPlanner:
         mean, std = (torch.cat((x[1:], x[-1:])) for x in self._previous)
         self._previous = (mean, std)
 
-    def _found(self, best: Tensor, delta_safe: float, relaxations: int, started: float) -> Plan:
-        self._advance()
-        judgement = self.selector.look_at(best, delta_safe)
-        sequence = self._low + (best.cpu() + 1) / 2 * (self._high - self._low)
+    def _plan(self, found: Judgement, delta_safe: float, relaxations: int, started: float) -> Plan:
+        sequence = self._low + (found.actions[0].cpu() + 1) / 2 * (self._high - self._low)
+        share = membership(found.levels, delta_safe, self.config)
         return Plan(
             feasible=True,
             action=sequence[0].numpy().copy(),
             action_sequence=sequence.numpy(),
-            imagined=judgement.imagined.cpu().numpy(),
-            safe_probability=judgement.safe_probability,
-            constraint_probability=judgement.constraint_probability,
-            value=judgement.score,
+            imagined=found.imagined[0].cpu().numpy(),
+            safe_probability=float(share),
+            constraint_probability=float(found.constraint_probability),
+            value=float(found.score),
+            delta_safe=delta_safe,
+            relaxations=relaxations,
+            solve_time_s=time.perf_counter() - started,
+        )
+
+    def _none(self, delta_safe: float, relaxations: int, started: float) -> Plan:
+        horizon, actions = self.config.horizon, len(self._low)
+        return Plan(
+            feasible=False,
+            action=np.zeros(actions, np.float32),
+            action_sequence=np.zeros((horizon, actions), np.float32),
+            imagined=np.zeros((horizon, self.latent_dim), np.float32),
+            safe_probability=0.0,
+            constraint_probability=1.0,
+            value=float("-inf"),
             delta_safe=delta_safe,
             relaxations=relaxations,
             solve_time_s=time.perf_counter() - started,

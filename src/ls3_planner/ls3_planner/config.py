@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from ls3_common.parameters import parameter
 
@@ -21,6 +23,10 @@ class Cost:
     particles: int = parameter(low=1, description="n_particle, latent trajectories per candidate")
     elites: int = parameter(low=1, description="n_elite, candidates the Gaussian is refitted to")
     iterations: int = parameter(low=1, description="n_cem_iters, evaluated iterations")
+    fresh_particles: int = parameter(
+        100, low=2, description="particles, unseen by the search, that judge what is executed"
+    )
+    judged: int = parameter(24, low=1, description="most candidates that they judge, of a search")
 
     def __post_init__(self) -> None:
         if self.elites > self.candidates:
@@ -63,6 +69,12 @@ class PlannerConfig:
         choices=("probability", "any"),
         description="'probability': eq. (6); 'any': no particle above delta_C, released code",
     )
+    confidence: float = parameter(
+        0.95,
+        low=0.5,
+        high=0.9999,
+        description="with which fresh particles must show that a plan meets (5), and (6)",
+    )
     relaxation: float = parameter(
         0.8, low=0, high=0.99, description="factor on delta_S when no plan meets (5)"
     )
@@ -73,10 +85,39 @@ class PlannerConfig:
         0.02, low=0, high=1, description="least spread of the Gaussian, in half action ranges"
     )
 
+    def __post_init__(self) -> None:
+        if not self.use_safe_set or self.safe_rule == "mean":
+            return
+        z, share = self.sigmas, 1 - self.delta_safe
+        for name in ("paper", "realtime"):
+            count = getattr(self, name).fresh_particles
+            if share > most_shown(count, z):
+                needed = (
+                    f"raise {name}.fresh_particles to {math.ceil(share * z**2 / (1 - share))}, or "
+                    if share < 1
+                    else ""
+                )
+                raise ValueError(
+                    f"delta_safe {self.delta_safe:g} asks for a share of {share:g} of the "
+                    f"particles in the safe set; {count} fresh particles show at most "
+                    f"{most_shown(count, z):.3f} with confidence {self.confidence:g}: {needed}"
+                    "lower the confidence, or raise delta_safe"
+                )
+
     @property
     def cost(self) -> Cost:
         """Of the profile in force."""
         return self.paper if self.profile == "paper" else self.realtime
+
+    @property
+    def sigmas(self) -> float:
+        """How many standard errors the bounds of this confidence lie from an estimate."""
+        return NormalDist().inv_cdf(self.confidence)
+
+
+def most_shown(count: int, sigmas: float) -> float:
+    """Wilson's lower bound of a share that each of `count` particles confirms."""
+    return count / (count + sigmas**2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,9 @@ from ls3_models.heads import Head, Role
 from ls3_models.models import Models
 from ls3_models.networks import split_gaussian
 from ls3_models.plain import plain_members
-from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
+from ls3_planner.cem import CrossEntropyPlanner, Elites
 from ls3_planner.config import PlannerConfig
+from ls3_planner.judge import Judgement, upper_mean
 
 
 def reference_planner(
@@ -39,17 +40,8 @@ class ReferenceSelector:
         self.networks = {h.name: plain_members(models.network(h.name)) for h in self.heads}
         self.constraints = [head for head in self.heads if head.role is Role.STEP_CONSTRAINT]
 
-    def elites(
-        self,
-        start: Tensor,
-        candidates: Tensor,
-        delta_safe: float,
-        generator: Generator,
-        *,
-        final: bool = True,
-    ) -> Elites:
-        """The best candidates. start: (2, latent); candidates: (candidate, horizon, action)."""
-        self.draw(start, candidates.shape[1], generator)
+    def elites(self, candidates: Tensor, delta_safe: float, *, final: bool = True) -> Elites:
+        """The best candidates. candidates: (candidate, horizon, action)."""
         trajectory = self.imagine(candidates)  # (candidate, particle, horizon, latent)
         level = self.safe_level(trajectory)  # (candidate, particle)
         inside = self.is_inside(level, delta_safe)  # (candidate)
@@ -66,7 +58,7 @@ class ReferenceSelector:
             candidates[index],
             inside=bool(inside.any()),
             feasible=bool(feasible.any()),
-            within=lambda delta: bool(self.is_inside(level[index], delta).any()),
+            levels=level[index].T,
         )
 
     def rank(
@@ -82,22 +74,26 @@ class ReferenceSelector:
             return (-excess).where(inside, -torch.inf)
         return level.mean(dim=1).nan_to_num(nan=0.0)
 
-    def look_at(self, actions: Tensor, delta_safe: float) -> Judgement:
-        """Judge one candidate (horizon, action) again, with the draws of the last `elites`."""
-        trajectory = self.imagine(actions[None])  # (1, particle, horizon, latent)
-        violations = [float(self.violation(head, trajectory)) for head in self.constraints]
+    def judge(self, actions: Tensor) -> Judgement:
+        """Judge candidates (candidate, horizon, action) by all that the planner may ask of them."""
+        trajectory = self.imagine(actions)  # (candidate, particle, horizon, latent)
+        probability = torch.zeros(len(actions), device=actions.device)  # (candidate)
+        for head in self.constraints:
+            probability = probability.maximum(self.violation(head, trajectory))
         return Judgement(
-            imagined=trajectory[0].mean(dim=0),  # (horizon, latent)
-            safe_probability=float(self.membership(self.safe_level(trajectory), delta_safe)),
-            constraint_probability=max(violations, default=0.0),
-            score=float(self.objective(trajectory)),
+            actions=actions,
+            imagined=trajectory.mean(dim=1),  # (candidate, horizon, latent)
+            levels=self.safe_level(trajectory).T,  # (particle, candidate)
+            constraint_probability=probability,
+            excess=self.excess(trajectory, self.config.sigmas),
+            score=self.objective(trajectory),
         )
 
     # -- eq. (3) and (4): what will happen ------------------------------------------------------
 
-    def draw(self, start: Tensor, horizon: int, generator: Generator) -> None:
+    def draw(self, start: Tensor, horizon: int, particles: int, generator: Generator) -> None:
         """All chance of an iteration. Candidates share it, so that they differ by their actions."""
-        particles, latent, device = self.config.cost.particles, start.shape[1], start.device
+        latent, device = start.shape[1], start.device  # start: (2, latent)
         noise = torch.randn((particles, latent), generator=generator, device=device)
         self.first = start[0] + start[1] * noise  # z_t of eq. (3): (particle, latent)
         steps = (horizon, particles)
@@ -158,20 +154,21 @@ class ReferenceSelector:
         least = delta_safe if self.config.safe_rule == "mean" else 1 - delta_safe
         return self.membership(level, delta_safe) >= least
 
-    def violation(self, head: Head, trajectory: Tensor) -> Tensor:
+    def violation(self, head: Head, trajectory: Tensor, sigmas: float = 0.0) -> Tensor:
         """The left side of (6): P(z_{t+i} in Z_C) (candidate), the largest over i = 1..H.
 
-        No action changes z_t, so i = 0 is left out; z_{t+H} is taken in.
+        No action changes z_t, so i = 0 is left out; z_{t+H} is taken in. With `sigmas`, the upper
+        confidence bound of each step's probability.
         """
         steps = [self.says(head, latents) for latents in trajectory.unbind(dim=2)]
         probability = torch.stack(steps, dim=2)  # (candidate, particle, horizon)
         if self.config.constraint_rule == "any":  # of the released code
             per_step = probability.amax(dim=1)  # (candidate, horizon)
         else:
-            per_step = probability.mean(dim=1)  # (candidate, horizon)
+            per_step = upper_mean(probability, 1, sigmas)  # (candidate, horizon)
         return per_step.amax(dim=1).nan_to_num(nan=1.0)
 
-    def excess(self, trajectory: Tensor) -> Tensor:
+    def excess(self, trajectory: Tensor, sigmas: float = 0.0) -> Tensor:
         """The left side of (6) minus its bound (candidate), of the constraint where this is most.
 
         A candidate meets (6) where the excess is not positive.
@@ -179,5 +176,5 @@ class ReferenceSelector:
         worst = torch.full(trajectory.shape[:1], -torch.inf, device=trajectory.device)
         for head in self.constraints:  # in the paper f_C alone
             bound = head.bound(self.config.delta_constraint)
-            worst = worst.maximum(self.violation(head, trajectory) - bound)
+            worst = worst.maximum(self.violation(head, trajectory, sigmas) - bound)
         return worst

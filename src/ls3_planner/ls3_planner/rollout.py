@@ -15,6 +15,7 @@ from ls3_models.heads import Head, Role
 from ls3_models.models import Models
 from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN
 from ls3_planner.config import PlannerConfig
+from ls3_planner.judge import upper_mean
 from ls3_planner.workers import Workers
 
 BLOCK_ROWS = 512  # rows per matrix product: its activations then stay in a core's cache
@@ -194,28 +195,37 @@ def inside(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
     return membership(levels, delta_safe, config) >= least
 
 
-def violation(networks: Networks, head: Head, trajectory: Tensor, config: PlannerConfig) -> Tensor:
+def violation(
+    networks: Networks,
+    head: Head,
+    trajectory: Tensor,
+    config: PlannerConfig,
+    sigmas: float = 0.0,
+) -> Tensor:
     """Left side of (6) (n,): P(z in Z_C) = E f_C(z), the largest over z_{t+1..t+H}.
 
-    The present frame is left out, no action can change it; the last one is taken in.
+    The present frame is left out, no action can change it; the last one is taken in. With `sigmas`
+    each step's upper confidence bound, so many standard errors above the mean.
     """
     probability = says(networks, head, trajectory)
     if config.constraint_rule == "any":
         per_step = probability.amax(dim=1)
     else:
-        per_step = probability.mean(dim=1)
+        per_step = upper_mean(probability, 1, sigmas)
     return torch.nan_to_num(per_step.amax(dim=0), nan=1.0)
 
 
-def excess(networks: Networks, trajectory: Tensor, config: PlannerConfig) -> Tensor:
+def excess(
+    networks: Networks, trajectory: Tensor, config: PlannerConfig, sigmas: float = 0.0
+) -> Tensor:
     """The left side of (6) minus its bound (n,), of the constraint where this is most; float64.
 
-    A candidate meets (6) where the excess is not positive.
+    A candidate meets (6) where the excess is not positive. sigmas: see `violation`.
     """
     count, device = trajectory.shape[2], trajectory.device
     worst = torch.full((count,), -torch.inf, dtype=torch.float64, device=device)
     for head in heads_in(networks, Role.STEP_CONSTRAINT):
-        found = violation(networks, head, trajectory, config)
+        found = violation(networks, head, trajectory, config, sigmas)
         bound = found.new_tensor(head.bound(config.delta_constraint))
         worst = torch.maximum(worst, found.double() - bound.double())
     return worst

@@ -15,24 +15,23 @@ from ls3_models.bundle import Bundle
 from ls3_models.heads import Role
 from ls3_models.models import Models
 from ls3_planner import native
-from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
+from ls3_planner.cem import CrossEntropyPlanner, Elites
 from ls3_planner.config import PlannerConfig
+from ls3_planner.judge import Judgement
 from ls3_planner.native import CompiledNetworks
 from ls3_planner.ranking import Full, Preview, rank
 from ls3_planner.rollout import (
     Draws,
     FloatNetworks,
     Networks,
+    excess,
     heads_in,
     inside,
-    membership,
     objective,
     safe_levels,
     violation,
 )
 from ls3_planner.workers import Workers
-
-FIRST_LOOK = 8  # of the elites: those that are judged in float32 to find the one to execute
 
 
 def fast_planner(
@@ -64,64 +63,47 @@ class FastSelector:
             self._fast = CompiledNetworks(models, workers, half)
         self._draws: Draws
 
-    def elites(
-        self,
-        start: Tensor,
-        candidates: Tensor,
-        delta_safe: float,
-        generator: Generator,
-        *,
-        final: bool = True,
-    ) -> Elites:
+    def draw(self, start: Tensor, horizon: int, particles: int, generator: Generator) -> None:
         """See `cem.Selector`."""
-        particles = self._config.cost.particles
-        self._draws = Draws.sample(start, candidates.shape[1], particles, self._members, generator)
+        self._draws = Draws.sample(start, horizon, particles, self._members, generator)
+
+    def elites(self, candidates: Tensor, delta_safe: float, *, final: bool = True) -> Elites:
+        """See `cem.Selector`."""
         index = None
         if self._quick:
             look = _Look(self._fast, self._draws, candidates, delta_safe, self._config)
             index = look.elites(previews=True, final=final)
-            if index is not None and final:
-                index = self._best_first(candidates, index, delta_safe)
         if index is None:
             look = _Look(self._exact, self._draws, candidates, delta_safe, self._config)
             index = look.elites(previews=False, final=final)
         feasible = index is not None
         if index is None:
             index = look.nearest()
-        levels = look.levels[:, index]
         return Elites(
             index,
             candidates[index],
             inside=feasible or look.any_inside,
             feasible=feasible,
-            within=lambda delta: bool(inside(levels, delta, self._config).any()),
+            levels=look.levels[:, index],
         )
 
-    def _best_first(self, candidates: Tensor, index: Tensor, delta_safe: float) -> Tensor | None:
-        """Elites `index`, the best one in float32 in front; None if none is feasible in it."""
-        for begin in range(0, len(index), FIRST_LOOK):
-            part = index[begin : begin + FIRST_LOOK]
-            look = _Look(self._exact, self._draws, candidates[part], delta_safe, self._config)
-            found = look.elites(previews=False, final=True)
-            if found is not None:
-                best = part[found[:1]]
-                return torch.cat((best, index[index != best]))
-        return None
-
-    def look_at(self, actions: Tensor, delta_safe: float) -> Judgement:
+    def judge(self, actions: Tensor) -> Judgement:
         """See `cem.Selector`."""
-        config = self._config
-        trajectory = self._exact.roll_out(self._draws, actions[None])
-        levels = safe_levels(self._exact, trajectory)
+        networks, config = self._exact, self._config
+        trajectory = networks.roll_out(self._draws, actions)
         violations = [
-            float(violation(self._exact, head, trajectory, config)[0])
-            for head in heads_in(self._exact, Role.STEP_CONSTRAINT)
+            violation(networks, head, trajectory, config)
+            for head in heads_in(networks, Role.STEP_CONSTRAINT)
         ]
         return Judgement(
-            imagined=trajectory[:, :, 0].mean(dim=1),
-            safe_probability=float(membership(levels, delta_safe, config)[0]),
-            constraint_probability=max(violations, default=0.0),
-            score=float(objective(self._exact, trajectory)[0]),
+            actions=actions,
+            imagined=trajectory.mean(dim=1).transpose(0, 1),
+            levels=safe_levels(networks, trajectory),
+            constraint_probability=torch.stack([actions.new_zeros(len(actions)), *violations]).amax(
+                dim=0
+            ),
+            excess=excess(networks, trajectory, config, config.sigmas).float(),
+            score=objective(networks, trajectory),
         )
 
 
@@ -144,7 +126,7 @@ class _Look:
             self._inside = torch.arange(len(candidates), device=candidates.device)
 
     def elites(self, *, previews: bool, final: bool) -> Tensor | None:
-        """Indices of the elites, with `final` the best one first; None where none is feasible.
+        """Indices of the elites, with `final` the best ones first; None where none is feasible.
 
         With previews also where numbers are not finite: that is for float32 to decide.
         """

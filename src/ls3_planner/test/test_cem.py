@@ -8,8 +8,9 @@ import torch
 from random_models import random_bundle
 
 from ls3_common.errors import DataError
-from ls3_planner.cem import CrossEntropyPlanner, Elites, Judgement
+from ls3_planner.cem import CrossEntropyPlanner, Elites
 from ls3_planner.config import Cost, PlannerConfig
+from ls3_planner.judge import Judgement
 from ls3_planner.selection import fast_planner
 
 pytestmark = pytest.mark.background
@@ -25,19 +26,37 @@ class Landscape:
     """Stands where the selector does: judges candidates by functions of their actions.
 
     `inside` sees actions and delta_S, the others see actions only. reach: the highest delta_S at
-    which elites that are outside would be inside.
+    which elites that are outside would be inside. level, fresh_level: f_S that the search and
+    fresh particles say, of actions; without it fresh particles say 1 inside and 0 outside.
     """
 
-    def __init__(self, score, inside=None, violation=None, membership=None, reach=1.0):
+    def __init__(
+        self,
+        score,
+        inside=None,
+        violation=None,
+        membership=None,
+        reach=1.0,
+        level=None,
+        fresh_level=None,
+    ):
+        self.level = level or (lambda actions: torch.ones(len(actions)))
         self.score = score
         self.membership = membership or (lambda actions: torch.zeros(len(actions)))
         self.inside = inside or (lambda actions, delta: torch.ones(len(actions), dtype=torch.bool))
         self.violation = violation or (lambda actions: torch.zeros(len(actions)))
         self.reach = reach
-        self.seen = []
+        self.fresh_level = fresh_level or (
+            lambda actions: self.inside(actions, self.delta_safe).float()
+        )
+        self.seen, self.judged, self.particles = [], [], []
 
-    def elites(self, start, candidates, delta_safe, generator, *, final):
+    def draw(self, start, horizon, particles, generator):
+        self.particles.append(particles)
+
+    def elites(self, candidates, delta_safe, *, final):
         self.seen.append((candidates, delta_safe))
+        self.delta_safe = delta_safe
         inside, violation = self.inside(candidates, delta_safe), self.violation(candidates)
         score = self.score(candidates)
         feasible = inside & (violation <= self.delta_constraint) & torch.isfinite(score)
@@ -54,11 +73,22 @@ class Landscape:
             candidates[index],
             inside=bool(inside.any()),
             feasible=bool(feasible.any()),
-            within=lambda delta: delta <= self.reach,
+            levels=torch.where(
+                inside[index], self.level(candidates[index]), torch.tensor(self.reach)
+            ).expand(2, -1),
         )
 
-    def look_at(self, actions, delta_safe):
-        return Judgement(torch.zeros(len(actions), 32), 1.0, 0.0, float(self.score(actions[None])))
+    def judge(self, actions):
+        self.judged.append(actions)
+        violation = self.violation(actions)
+        return Judgement(
+            actions=actions,
+            imagined=torch.zeros(len(actions), actions.shape[1], 32),
+            levels=self.fresh_level(actions).expand(self.particles[-1], -1),
+            constraint_probability=violation,
+            excess=violation - self.delta_constraint,
+            score=self.score(actions).nan_to_num(nan=-torch.inf),
+        )
 
 
 def planner(landscape, **changes):
@@ -173,9 +203,67 @@ def test_finds_a_small_safe_set_before_lowering_delta_s():
 
 
 def test_a_single_feasible_candidate():
-    landscape = Landscape(to_the_right, inside=lambda a, d: torch.arange(len(a)) == 7)
+    landscape = Landscape(
+        to_the_right,
+        inside=lambda a, d: torch.arange(len(a)) == 7,
+        fresh_level=lambda actions: torch.ones(len(actions)),
+    )
     plan = planner(landscape).plan(*LATENT)
     assert plan.feasible and np.isfinite(plan.action).all()
+
+
+def beyond(actions, edge):
+    return actions[:, 0, 0] > edge
+
+
+def test_the_best_that_fresh_particles_confirm_is_executed():
+    """The search is optimistic beyond 0.5, where the score is best."""
+    landscape = Landscape(
+        to_the_right,
+        level=lambda actions: 1.0 - 0.1 * actions[:, 0, 0],
+        fresh_level=lambda actions: (~beyond(actions, 0.5)).float(),
+    )
+    plan = planner(landscape).plan(*LATENT)
+    assert plan.feasible and plan.relaxations == 0
+    assert plan.action[0] / 0.015 <= 0.5
+    assert landscape.particles[-1] == COST.fresh_particles
+    assert beyond(landscape.judged[0], 0.5).any(), "the best were judged, and refused"
+
+
+def test_what_no_fresh_particle_confirms_is_not_executed_and_few_are_asked():
+    landscape = Landscape(to_the_right, fresh_level=lambda actions: torch.zeros(len(actions)))
+    plan = planner(landscape, max_relaxations=0).plan(*LATENT)
+    assert not plan.feasible and not plan.action.any()
+    assert sum(map(len, landscape.judged)) == COST.judged
+
+
+def test_a_plan_of_an_earlier_iteration_is_not_lost():
+    """From the second iteration on nothing is feasible."""
+    landscape = Landscape(to_the_right, fresh_level=lambda actions: torch.ones(len(actions)))
+    landscape.inside = lambda actions, delta: torch.full((len(actions),), len(landscape.seen) == 1)
+    plan = planner(landscape).plan(*LATENT)
+    assert plan.feasible and plan.relaxations == 0
+    executed = torch.tensor(plan.action_sequence / 0.015)
+    assert (landscape.seen[0][0] - executed).abs().amax(dim=(1, 2)).min() < 1e-5
+
+
+def test_fresh_particles_lower_delta_s_to_the_level_that_they_confirm():
+    landscape = Landscape(
+        to_the_right, fresh_level=lambda actions: torch.full((len(actions),), 0.6)
+    )
+    plan = planner(landscape).plan(*LATENT)
+    assert plan.feasible and plan.relaxations == 2
+    assert plan.delta_safe == pytest.approx(0.512)
+
+
+def test_a_plan_of_a_search_at_a_higher_level_is_not_lost():
+    """Fresh particles confirm the first search's plans at a level whose own search finds none."""
+    landscape = Landscape(
+        to_the_right, fresh_level=lambda actions: torch.full((len(actions),), 0.6)
+    )
+    landscape.inside = lambda actions, delta: torch.full((len(actions),), delta == 0.8)
+    plan = planner(landscape).plan(*LATENT)
+    assert plan.feasible and plan.relaxations == 2
 
 
 def test_ties_everywhere():
@@ -210,7 +298,7 @@ def test_warm_start_uses_the_last_solution_and_reset_forgets_it():
 
 def test_the_same_seed_gives_the_same_plan():
     bundle = random_bundle()
-    config = dataclasses.replace(CONFIG, delta_safe=0.0, delta_constraint=1.0)
+    config = dataclasses.replace(CONFIG, delta_safe=0.05, delta_constraint=1.0)
     plans = []
     for _ in range(2):
         made = fast_planner(bundle, config, seed=1)

@@ -1,0 +1,75 @@
+"""Confidence bounds of (5) and (6): they keep what they promise, and stay on the safe side."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from ls3_planner.config import Cost, PlannerConfig
+from ls3_planner.judge import Judgement, best, least_membership, passing, upper_mean
+
+pytestmark = pytest.mark.background
+
+COST = Cost(candidates=60, particles=4, elites=6, iterations=2)
+CONFIG = PlannerConfig(
+    paper=COST, realtime=COST, horizon=3, delta_safe=0.8, delta_constraint=0.2, random_share=0.3
+)
+MEAN = dataclasses.replace(CONFIG, safe_rule="mean")
+
+
+def judgement(levels, excess=-0.1, score=0.0):
+    count = levels.shape[1]
+    return Judgement(
+        actions=torch.zeros(count, 3, 2),
+        imagined=torch.zeros(count, 3, 32),
+        levels=levels,
+        constraint_probability=torch.zeros(count),
+        excess=torch.full((count,), excess) if isinstance(excess, float) else excess,
+        score=torch.full((count,), score) if isinstance(score, float) else score,
+    )
+
+
+@pytest.mark.parametrize("true", [0.2, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("particles", [50, 100, 400])
+def test_the_share_is_above_its_lower_bound_as_often_as_promised(true, particles):
+    torch.manual_seed(0)
+    levels = (torch.rand(particles, 4000) < true).float()
+    covered = (least_membership(levels, 0.5, CONFIG) <= true).float().mean()
+    assert covered >= 0.91  # Wilson's bound is approximate: near 0 and 1 a little below 0.95
+
+
+def test_agreement_of_few_particles_is_no_certainty():
+    for particles, least in ((8, 0.74), (100, 0.97)):
+        bound = float(least_membership(torch.ones(particles, 1), 0.5, CONFIG)[0])
+        assert bound == pytest.approx(least, abs=0.01) and bound < 1
+        assert float(least_membership(torch.zeros(particles, 1), 0.5, CONFIG)[0]) == 0.0
+
+
+def test_the_bound_of_a_mean():
+    torch.manual_seed(0)
+    values = torch.rand(100, 4000)
+    assert 0.94 <= (upper_mean(values, 0, 1.645) >= 0.5).float().mean() <= 0.96
+    assert (upper_mean(values, 0, 0.0) == values.mean(dim=0)).all()
+    assert float(least_membership(torch.full((20, 1), 0.7), 0.5, MEAN)[0]) == pytest.approx(0.7)
+
+
+def test_each_reason_not_to_pass():
+    good = torch.full((100, 1), 0.9)
+    assert passing(judgement(good), 0.8, CONFIG).all()
+    assert not passing(judgement(torch.full((100, 1), 0.7)), 0.8, CONFIG).any()
+    assert not passing(judgement(good, excess=0.01), 0.8, CONFIG).any()
+    assert not passing(judgement(good, score=-torch.inf), 0.8, CONFIG).any()
+    assert not passing(judgement(torch.full((100, 1), -torch.inf)), 0.8, MEAN).any()
+    free = dataclasses.replace(CONFIG, use_safe_set=False, use_constraint=False)
+    assert passing(judgement(torch.zeros(100, 1), excess=1.0), 0.8, free).all()
+
+
+def test_the_best_of_those_that_pass():
+    levels = torch.full((100, 3), 0.9)
+    found = best(
+        judgement(levels, torch.tensor([0.1, -0.1, -0.1]), torch.tensor([3.0, 1.0, 2.0])),
+        0.8,
+        CONFIG,
+    )
+    assert found is not None and float(found.score) == 2.0 and len(found.actions) == 1
+    assert best(judgement(levels, excess=1.0), 0.8, CONFIG) is None
