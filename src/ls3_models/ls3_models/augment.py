@@ -25,13 +25,23 @@ def augment(images: Tensor, kind: str, share: float, generator: Generator) -> Te
     homography = {"crop": _random_crop, "warp": _random_warp}[kind](len(images), generator)
     keep = torch.rand(len(images), generator=generator) >= share
     homography[keep] = torch.eye(3)
+    return warp(images, homography)
+
+
+def warp(images: Tensor, homography: Tensor, padding: str = "zeros") -> Tensor:
+    """Show images (batch, channel, h, w) as homographies (batch, 3, 3) see them.
+
+    A homography takes a point of the result to the point of the image that is seen there; both are
+    (x, y) in [-1, 1]. padding: of what lies beyond the image, as in PyTorch's `grid_sample`.
+    """
     axis_y = torch.linspace(-1, 1, images.shape[2])
     axis_x = torch.linspace(-1, 1, images.shape[3])
     y, x = torch.meshgrid(axis_y, axis_x, indexing="ij")
     points = torch.stack((x, y, torch.ones_like(x)), dim=-1).reshape(1, -1, 3)
     moved = points @ homography.transpose(1, 2)  # (batch, pixel, 3)
     grid = (moved[..., :2] / moved[..., 2:]).reshape(len(images), *images.shape[2:], 2)
-    return functional.grid_sample(images, grid.to(images.device), align_corners=True)
+    grid = grid.to(images.device)
+    return functional.grid_sample(images, grid, padding_mode=padding, align_corners=True)
 
 
 def _uniform(count: int, low: float, high: float, generator: Generator) -> Tensor:

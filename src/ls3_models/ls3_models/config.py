@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ls3_common.parameters import parameter
+from ls3_models.views import ViewConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class LearnerConfig:
         description="frames per observation (Table 3, frame stacking), the newest last",
         domain="frames",
     )
+    views: ViewConfig = ViewConfig()
     kl_reduction: str = parameter(
         "mean",
         choices=("mean", "sum"),

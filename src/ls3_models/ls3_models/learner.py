@@ -16,6 +16,7 @@ from ls3_models.frame_stack import reverse_some, to_changes
 from ls3_models.heads import Head, TrainingData
 from ls3_models.models import Models
 from ls3_models.replay import Replay
+from ls3_models.views import seen
 
 
 class Learner:
@@ -26,7 +27,7 @@ class Learner:
     """
 
     def __init__(self, config: LearnerConfig, channels: int, action_dim: int, seed: int) -> None:
-        self.config, self._action_dim = config, action_dim
+        self.config, self._action_dim, self.seed = config, action_dim, seed
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.models = Models(config, channels, action_dim)
@@ -66,6 +67,9 @@ class Learner:
         target = images.permute(0, 3, 1, 2).float() / 255
         target = reverse_some(target, config.frame_stack, self.generator)
         target = augment(target, config.augmentation, config.augmented_share, self.generator)
+        if copies := config.views.copies:  # in the share that they have in D
+            among = torch.rand(len(target), generator=self.generator) * (copies + 1) < copies
+            target[among] = self._seen(target[among], self.generator)
         mean, log_std = self.models.encoder(target)
         noise = torch.randn(mean.shape, generator=self.generator)
         decoded = self.models.decoder(mean + torch.exp(log_std) * noise)
@@ -82,18 +86,29 @@ class Learner:
         }
 
     @torch.no_grad()
-    def encode(self, images: Tensor, rows: int = 512) -> tuple[Tensor, Tensor]:
+    def encode(
+        self, images: Tensor, rows: int = 512, *, view: Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Encode uint8 images (n, h, w, c), `rows` at a time.
+
+        view: draws the one view in which all of them are seen (`views`); None: the camera's own.
 
         Returns:
             Posterior mean and standard deviation, each (n, d).
         """
         parts = []
-        for block in images.split(rows):
-            mean, log_std = self.models.encoder(block.permute(0, 3, 1, 2).float() / 255)
+        pictures = images.permute(0, 3, 1, 2).float() / 255
+        if view is not None:
+            pictures = self._seen(pictures, view, together=True)
+        for block in pictures.split(rows):
+            mean, log_std = self.models.encoder(block)
             parts.append((mean, torch.exp(log_std)))
         means, stds = zip(*parts, strict=True)
         return torch.cat(means), torch.cat(stds)
+
+    def _seen(self, pictures: Tensor, generator: Generator, *, together: bool = False) -> Tensor:
+        of_masks = pictures.shape[1] == self.config.frame_stack
+        return seen(pictures, self.config.views, generator, of_masks=of_masks, together=together)
 
     # -- dynamics and heads ---------------------------------------------------------------------
 

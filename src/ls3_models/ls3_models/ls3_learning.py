@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from ls3_common import parameters
+from ls3_common.seeds import seed_of
 from ls3_models.agent import NonFiniteLoss, ObservedStep, TrainingStage, episode_of
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
@@ -31,16 +32,26 @@ def stage_totals(learner: Mapping[str, Any]) -> dict[str, int]:
     return {stage: int(learner[name]) for stage, name in STAGES.items()}
 
 
-def make_replay(learner: Learner, spec: Spec, episodes: Sequence[Episode]) -> Replay:
-    """Make a replay of `episodes`, and encode each of their frames once."""
+def make_replay(
+    learner: Learner, spec: Spec, episodes: Sequence[Episode], *, copies: int = 0
+) -> Replay:
+    """Make a replay of `episodes` and of `copies` of each in other views (`views`).
+
+    Each frame of each view is encoded once.
+    """
     replay = Replay(learner.config, torch.tensor(spec.action_low), torch.tensor(spec.action_high))
     for episode in episodes:
-        _add(replay, learner, episode)
+        _add(replay, learner, episode, copies)
     return replay
 
 
-def _add(replay: Replay, learner: Learner, episode: Episode) -> None:
-    replay.add(episode, *learner.encode(torch.from_numpy(episode.observations)))
+def _add(replay: Replay, learner: Learner, episode: Episode, copies: int) -> None:
+    frames = torch.from_numpy(episode.observations)
+    replay.add(episode, *learner.encode(frames))
+    for _ in range(copies):
+        # the same view whenever an interrupted run reads the episode again
+        seed = seed_of(learner.seed, "view", len(replay))
+        replay.add(episode, *learner.encode(frames, view=Generator().manual_seed(seed)))
 
 
 class Ls3Learning:
@@ -68,7 +79,9 @@ class Ls3Learning:
     def replay(self) -> Replay:
         """D as latents of the present encoder. The VAE must have been trained."""
         if self._replay is None:
-            self._replay = make_replay(self.learner, self.data.spec, self.data.training)
+            self._replay = make_replay(
+                self.learner, self.data.spec, self.data.training, copies=self.config.views.copies
+            )
         return self._replay
 
     def stage(self, name: str) -> TrainingStage:
@@ -99,7 +112,8 @@ class Ls3Learning:
             self._steps = []
         self._steps.append(step)
         if step.ended:
-            _add(self.replay, self.learner, episode_of(self._steps, source="online", seed=0))
+            episode = episode_of(self._steps, source="online", seed=0)
+            _add(self.replay, self.learner, episode, self.config.views.copies)
             self._steps = []
 
     def update(self) -> dict[str, float]:

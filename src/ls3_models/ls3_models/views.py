@@ -1,0 +1,115 @@
+"""Copies of episodes as another camera in another light would have shown them.
+
+The paper transforms single images, and for the VAE only. Dynamics and heads then know one camera
+at one place, and a camera that is a pixel off shows latents that they have never seen. A view is
+drawn once for an episode, as it holds for an episode in the laboratory, and all networks learn
+from the copy. Beyond the paper; off by default (docs/decisions/learning.md, record 195).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from ls3_common.parameters import parameter
+from ls3_models.augment import warp
+
+HIDDEN_SHARE = 0.5
+"""Share of the views in which something hides a part of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewConfig:
+    """How far views differ from the camera's own. A view draws from the whole of each range."""
+
+    copies: int = parameter(
+        0,
+        low=0,
+        high=10,
+        description="copies of each episode, each seen in a view of its own, from which dynamics "
+        "and heads learn beside the episode itself; 0, as in the paper: none",
+    )
+    shift: float = parameter(
+        0.0, low=0, high=0.5, description="largest shift along each axis, in widths of the image"
+    )
+    rotation: float = parameter(0.0, low=0, high=180, unit="degrees", description="largest turn")
+    scale: float = parameter(0.0, low=0, high=0.5, description="largest change of scale, relative")
+    light: float = parameter(
+        0.0, low=0, high=0.9, description="largest change of brightness, relative"
+    )
+    hidden: float = parameter(
+        0.0,
+        low=0,
+        high=0.5,
+        description="side of the square that hides a part of every second view, in widths of the "
+        "image; black in a mask, of some grey in a picture",
+    )
+
+
+def seen(
+    images: Tensor,
+    config: ViewConfig,
+    generator: Generator,
+    *,
+    of_masks: bool = False,
+    together: bool = False,
+) -> Tensor:
+    """Return images (batch, channel, h, w) in [0, 1] as other views show them.
+
+    Args:
+        images: masks or pictures.
+        config: the ranges of the views.
+        generator: source of all draws.
+        of_masks: whether beyond the edge and where something hides the scene there is nothing.
+        together: whether all images are seen in one view, as those of an episode are.
+    """
+    count = 1 if together else len(images)
+    moved = warp(
+        images,
+        _places(count, config, generator).expand(len(images), 3, 3),
+        padding="zeros" if of_masks else "border",
+    )
+    if config.light:
+        gain = 1 + config.light * _uniform((count, 1, 1, 1), generator)
+        moved = (moved * gain).clamp(max=1)
+    if config.hidden:
+        grey = torch.zeros(count, 1, 1, 1)
+        if not of_masks:
+            grey = torch.rand(grey.shape, generator=generator)
+        moved = torch.where(_hidden(count, moved.shape[2:], config, generator), grey, moved)
+    return moved
+
+
+def _uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Draw from [-1, 1]."""
+    return 2 * torch.rand(shape, generator=generator) - 1
+
+
+def _places(count: int, config: ViewConfig, generator: Generator) -> Tensor:
+    """Draw homographies (count, 3, 3) that shift, turn and scale, about the image's middle."""
+    draws = _uniform((4, count), generator)
+    angle = math.radians(config.rotation) * draws[0]
+    scale = 1 + config.scale * draws[1]
+    matrix = torch.zeros(count, 3, 3)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = scale * angle.cos()
+    matrix[:, 0, 1] = -scale * angle.sin()
+    matrix[:, 1, 0] = scale * angle.sin()
+    matrix[:, :2, 2] = 2 * config.shift * draws[2:].T  # the image is 2 wide in its coordinates
+    matrix[:, 2, 2] = 1
+    return matrix
+
+
+def _hidden(count: int, size: tuple[int, ...], config: ViewConfig, generator: Generator) -> Tensor:
+    """Draw the pixels (count, 1, h, w) that are hidden: a square, in a share of the views."""
+    height, width = size
+    side = max(1, round(config.hidden * width))
+    corner = torch.rand((2, count, 1), generator=generator)
+    top, left = corner[0] * (height - side), corner[1] * (width - side)
+    rows, columns = torch.arange(height), torch.arange(width)
+    row = (rows >= top.round()) & (rows < top.round() + side)
+    column = (columns >= left.round()) & (columns < left.round() + side)
+    some = torch.rand((count, 1, 1), generator=generator) < HIDDEN_SHARE
+    return (row[:, :, None] & column[:, None, :] & some)[:, None]
