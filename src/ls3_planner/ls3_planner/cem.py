@@ -20,6 +20,7 @@ from ls3_planner.config import PlannerConfig
 from ls3_planner.judge import AT_ONCE, Judgement, best
 from ls3_planner.plan import Plan
 from ls3_planner.rollout import inside, membership
+from ls3_planner.sampling import SEARCHES
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,18 @@ class CrossEntropyPlanner:
         self.latent_dim = bundle.config.latent_dim
         self._low = torch.tensor(bundle.action_low)
         self._high = torch.tensor(bundle.action_high)
-        self._previous: tuple[Tensor, Tensor] | None = None
+        self._sampler = SEARCHES[config.search](config, len(self._low), self.generator)
 
     def reset(self, seed: int | None = None) -> None:
         """See `Planner`."""
-        self._previous = None
+        self._sampler.memory = None
         if seed is not None:
             self.generator.manual_seed(seed)
 
     def memory(self) -> np.ndarray | None:
-        """See `Planner`: (2, H, A), mean and standard deviation of the last elites."""
-        return None if self._previous is None else torch.stack(self._previous).cpu().numpy()
+        """See `Planner`: (m, H, A), see `sampling.Gaussian`."""
+        memory = self._sampler.memory
+        return None if memory is None else memory.cpu().numpy()
 
     def recall(self, memory: np.ndarray | None, seed: int) -> None:
         """See `Planner`.
@@ -109,13 +111,16 @@ class CrossEntropyPlanner:
         Raises:
             DataError: the memory has another shape.
         """
-        shape = (2, self.config.horizon, len(self._low))
-        if memory is not None and np.shape(memory) != shape:
-            raise DataError(f"a memory of shape {np.shape(memory)}, {shape} is due")
+        shape = (self.config.horizon, len(self._low))
+        if memory is not None and (np.ndim(memory) != 3 or np.shape(memory)[1:] != shape):
+            raise DataError(
+                f"a memory of shape {np.shape(memory)}, (m, {shape[0]}, {shape[1]}) is due"
+            )
         self.reset(seed)
         if memory is not None:
-            mean, std = torch.as_tensor(np.asarray(memory, np.float32), device=self.device)
-            self._previous = mean, std
+            self._sampler.memory = torch.as_tensor(
+                np.asarray(memory, np.float32), device=self.device
+            )
 
     @torch.no_grad()
     def plan(self, mean: np.ndarray, std: np.ndarray) -> Plan:
@@ -133,9 +138,9 @@ class CrossEntropyPlanner:
         ]
         found, delta_safe, relaxations = self._search(start, levels)
         if found is None:
-            self._previous = None
+            self._sampler.memory = None
             return self._none(delta_safe, relaxations, started)
-        self._advance()
+        self._sampler.advance()
         return self._plan(found, delta_safe, relaxations, started)
 
     def _search(
@@ -191,18 +196,15 @@ class CrossEntropyPlanner:
             The last elites, and the candidates (n, H, A) to be judged, best first.
         """
         cost = self.config.cost
-        candidates = self._first_candidates()
+        candidates = self._sampler.first()
         every = list[Elites]()
         for remaining in reversed(range(cost.iterations)):
             self._draw(start, cost.particles)
             elites = self.selector.elites(candidates, delta_safe, final=not remaining)
             every.append(elites)
-            mean = elites.actions.mean(dim=0)
-            std = elites.actions.std(dim=0, correction=0).clamp(min=self.config.std_floor)
+            self._sampler.refit(elites.actions)
             if remaining:
-                noise = self._randn(candidates.shape)
-                candidates = (mean + std * noise).clamp(-1, 1)
-        self._previous = (mean, std)
+                candidates = self._sampler.following()
         return elites, self._shortlist(every, delta_safe)
 
     def _shortlist(self, every: Sequence[Elites], delta_safe: float) -> Tensor:
@@ -229,27 +231,6 @@ class CrossEntropyPlanner:
 
     def _draw(self, start: Tensor, particles: int) -> None:
         self.selector.draw(start, self.config.horizon, particles, self.generator)
-
-    def _first_candidates(self) -> Tensor:
-        """(N, H, A): a share p_random uniform, the rest from the last solution."""
-        config = self.config
-        shape = (config.cost.candidates, config.horizon, len(self._low))
-        candidates = 2 * torch.rand(shape, generator=self.generator, device=self.device) - 1
-        if self._previous is not None:
-            remembered = shape[0] - round(config.random_share * shape[0])
-            mean, std = self._previous
-            noise = self._randn((remembered, *shape[1:]))
-            candidates[:remembered] = (mean + std * noise).clamp(-1, 1)
-        return candidates
-
-    def _randn(self, shape: Sequence[int]) -> Tensor:
-        return torch.randn(shape, generator=self.generator, device=self.device)
-
-    def _advance(self) -> None:
-        """Move the last solution on by the step that is about to be executed."""
-        assert self._previous is not None
-        mean, std = (torch.cat((x[1:], x[-1:])) for x in self._previous)
-        self._previous = (mean, std)
 
     def _plan(self, found: Judgement, delta_safe: float, relaxations: int, started: float) -> Plan:
         sequence = self._low + (found.actions[0].cpu() + 1) / 2 * (self._high - self._low)

@@ -49,6 +49,11 @@ class PlannerConfig:
         choices=tuple(PLANNERS),
         description="'reference': the plainest way to the same plans, several times slower",
     )
+    search: str = parameter(
+        "cem",
+        choices=("cem", "icem"),
+        description="'cem': section 4.4; 'icem': coloured noise and kept elites, beyond the paper",
+    )
     horizon: int = parameter(low=1, high=50, description="H, planned steps")
     delta_safe: float = parameter(low=0, high=1, description="delta_S, first level of the safe set")
     delta_constraint: float = parameter(
