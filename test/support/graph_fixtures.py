@@ -13,7 +13,7 @@ from ros_bench import DOMAINS, Bench, Child, opened, until
 COST = {"candidates": 16, "particles": 2, "elites": 4, "iterations": 2}
 PLANNER: dict[str, Any] = {
     "horizon": 3,
-    "delta_safe": 0.0,
+    "delta_safe": 0.05,
     "delta_constraint": 1.0,
     "random_share": 0.3,
     **{

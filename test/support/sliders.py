@@ -39,7 +39,7 @@ COST = {"candidates": 16, "particles": 2, "elites": 4, "iterations": 1}
 SECTIONS: dict[str, dict[str, Any]] = {
     "planner_node": {
         "horizon": 2,
-        "delta_safe": 0.0,
+        "delta_safe": 0.05,
         "delta_constraint": 1.0,
         "random_share": 1.0,
         "paper": dict(COST),  # YAML would make an alias of the same object, which ROS refuses

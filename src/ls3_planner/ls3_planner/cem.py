@@ -19,7 +19,7 @@ from ls3_models.bundle import Bundle
 from ls3_planner.config import PlannerConfig
 from ls3_planner.judge import AT_ONCE, Judgement, best
 from ls3_planner.plan import Plan
-from ls3_planner.rollout import inside, membership
+from ls3_planner.rollout import inside, margin, membership
 from ls3_planner.sampling import SEARCHES
 
 
@@ -33,6 +33,7 @@ class Elites:
         inside: whether they meet (5). If not, no candidate does, and they come closest to it.
         feasible: whether they meet (5) and (6). If not, no candidate does.
         levels: (P, k), f_S(z_{t+H}).
+        excess: (k,), see `rollout.excess`; -inf without constraints.
     """
 
     index: Tensor
@@ -40,6 +41,7 @@ class Elites:
     inside: bool
     feasible: bool
     levels: Tensor
+    excess: Tensor
 
 
 class Selector(Protocol):
@@ -211,23 +213,22 @@ class CrossEntropyPlanner:
         """What is to be judged (n, H, A), of the elites of every iteration.
 
         The best of the last iteration come first. They lie where (5) or (6) stops the search, so
-        that fresh particles may refuse all of them; those follow that the search found farthest
-        within (5), in whichever iteration: what passed in an earlier one is not lost.
+        that fresh particles may refuse all of them; those follow that met (5) and (6) by the
+        largest margin, in whichever iteration: what passed in an earlier one is not lost.
         """
-        *earlier, last = every
-        best = last.actions[:AT_ONCE] if last.feasible else last.actions[:0]
-        rest = [(elites.actions, elites.levels) for elites in earlier[::-1] if elites.feasible]
-        if last.feasible:
-            rest.insert(0, (last.actions[AT_ONCE:], last.levels[:, AT_ONCE:]))
-        if not rest:
-            return best
-        actions = torch.cat([one for one, _ in rest])
-        levels = torch.cat([one for _, one in rest], dim=1)
-        share = membership(levels, delta_safe, self.config)
-        # few particles tie: among equal shares those with the higher mean f_S come first
+        feasible = [elites for elites in reversed(every) if elites.feasible]
+        if not feasible:
+            return every[-1].actions[:0]
+        actions = torch.cat([elites.actions for elites in feasible])
+        levels = torch.cat([elites.levels for elites in feasible], dim=1)
+        excess = torch.cat([elites.excess for elites in feasible])
+        # few particles tie: among equal margins the highest mean f_S comes first
         order = levels.mean(dim=0).argsort(descending=True, stable=True)
-        order = order[share[order].argsort(descending=True, stable=True)]
-        return torch.cat((best, actions[order]))[: self.config.cost.judged]
+        least = margin(levels, excess, delta_safe, self.config)[order]
+        order = order[least.argsort(descending=True, stable=True)]
+        best = min(AT_ONCE, len(order)) if every[-1].feasible else 0
+        order = torch.cat((torch.arange(best, device=order.device), order[order >= best]))
+        return actions[order[: self.config.cost.judged]]
 
     def _draw(self, start: Tensor, particles: int) -> None:
         self.selector.draw(start, self.config.horizon, particles, self.generator)

@@ -114,6 +114,10 @@ class PlannerConfig:
         """Of the profile in force."""
         return self.paper if self.profile == "paper" else self.realtime
 
+    def least_membership(self, delta_safe: float) -> float:
+        """The right side of (5) at a delta_S."""
+        return delta_safe if self.safe_rule == "mean" else 1 - delta_safe
+
     @property
     def sigmas(self) -> float:
         """How many standard errors the bounds of this confidence lie from an estimate."""

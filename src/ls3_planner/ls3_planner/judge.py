@@ -62,7 +62,7 @@ def upper_mean(values: Tensor, dim: int, sigmas: float) -> Tensor:
     return mean + sigmas * values.std(dim=dim) / math.sqrt(values.shape[dim])
 
 
-def least_membership(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
+def membership_bound(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
     """The lower confidence bound of the left side of (5) (n,), of levels (P, n).
 
     Of a share this is Wilson's bound; it stays sensible where all particles agree.
@@ -79,8 +79,8 @@ def passing(judgement: Judgement, delta_safe: float, config: PlannerConfig) -> T
     """Which candidates (n,) meet (5) and (6), each with the configured confidence."""
     passed = torch.isfinite(judgement.score)
     if config.use_safe_set:
-        least = delta_safe if config.safe_rule == "mean" else 1 - delta_safe
-        passed &= least_membership(judgement.levels, delta_safe, config) >= least
+        bound = membership_bound(judgement.levels, delta_safe, config)
+        passed &= bound >= config.least_membership(delta_safe)
     if config.use_constraint:
         passed &= judgement.excess <= 0
     return passed

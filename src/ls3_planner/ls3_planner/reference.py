@@ -59,6 +59,7 @@ class ReferenceSelector:
             inside=bool(inside.any()),
             feasible=bool(feasible.any()),
             levels=level[index].T,
+            excess=excess[index],
         )
 
     def rank(
@@ -151,8 +152,7 @@ class ReferenceSelector:
         """Whether (5) is met (candidate)."""
         if not self.config.use_safe_set:
             return torch.ones(len(level), dtype=torch.bool, device=level.device)
-        least = delta_safe if self.config.safe_rule == "mean" else 1 - delta_safe
-        return self.membership(level, delta_safe) >= least
+        return self.membership(level, delta_safe) >= self.config.least_membership(delta_safe)
 
     def violation(self, head: Head, trajectory: Tensor, sigmas: float = 0.0) -> Tensor:
         """The left side of (6): P(z_{t+i} in Z_C) (candidate), the largest over i = 1..H.

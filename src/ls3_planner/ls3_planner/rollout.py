@@ -189,10 +189,22 @@ def membership(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tens
     return (levels >= delta_safe).float().mean(dim=0)
 
 
+def margin(levels: Tensor, excess: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
+    """By how much candidates (n,) meet (5) and (6), of the two that which they meet by less.
+
+    levels: see `safe_levels`; excess: see `excess`. Negative where one is not met.
+    """
+    slack = -excess.float() if config.use_constraint else torch.full_like(levels[0], torch.inf)
+    if not config.use_safe_set:
+        return slack
+    return slack.minimum(
+        membership(levels, delta_safe, config) - config.least_membership(delta_safe)
+    )
+
+
 def inside(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
     """Which candidates meet (5), bool (n,), of `safe_levels`."""
-    least = delta_safe if config.safe_rule == "mean" else 1 - delta_safe
-    return membership(levels, delta_safe, config) >= least
+    return membership(levels, delta_safe, config) >= config.least_membership(delta_safe)
 
 
 def violation(

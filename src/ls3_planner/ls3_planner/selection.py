@@ -85,6 +85,7 @@ class FastSelector:
             inside=feasible or look.any_inside,
             feasible=feasible,
             levels=look.levels[:, index],
+            excess=look.excess(index),
         )
 
     def judge(self, actions: Tensor) -> Judgement:
@@ -142,6 +143,10 @@ class _Look:
             again = rank(self._full, open_, places).index[:places] if places else open_[:0]
             index = torch.cat((again, accepted))
         return index if len(index) else None
+
+    def excess(self, index: Tensor) -> Tensor:
+        """See `rollout.excess`, of candidates by index."""
+        return self._full.excess(index)
 
     @property
     def any_inside(self) -> bool:

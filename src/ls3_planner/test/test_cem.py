@@ -76,6 +76,7 @@ class Landscape:
             levels=torch.where(
                 inside[index], self.level(candidates[index]), torch.tensor(self.reach)
             ).expand(2, -1),
+            excess=violation[index] - self.delta_constraint,
         )
 
     def judge(self, actions):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.judge import Judgement, best, least_membership, passing, upper_mean
+from ls3_planner.judge import Judgement, best, membership_bound, passing, upper_mean
 
 pytestmark = pytest.mark.background
 
@@ -34,15 +34,15 @@ def judgement(levels, excess=-0.1, score=0.0):
 def test_the_share_is_above_its_lower_bound_as_often_as_promised(true, particles):
     torch.manual_seed(0)
     levels = (torch.rand(particles, 4000) < true).float()
-    covered = (least_membership(levels, 0.5, CONFIG) <= true).float().mean()
+    covered = (membership_bound(levels, 0.5, CONFIG) <= true).float().mean()
     assert covered >= 0.91  # Wilson's bound is approximate: near 0 and 1 a little below 0.95
 
 
 def test_agreement_of_few_particles_is_no_certainty():
     for particles, least in ((8, 0.74), (100, 0.97)):
-        bound = float(least_membership(torch.ones(particles, 1), 0.5, CONFIG)[0])
+        bound = float(membership_bound(torch.ones(particles, 1), 0.5, CONFIG)[0])
         assert bound == pytest.approx(least, abs=0.01) and bound < 1
-        assert float(least_membership(torch.zeros(particles, 1), 0.5, CONFIG)[0]) == 0.0
+        assert float(membership_bound(torch.zeros(particles, 1), 0.5, CONFIG)[0]) == 0.0
 
 
 def test_the_bound_of_a_mean():
@@ -50,7 +50,7 @@ def test_the_bound_of_a_mean():
     values = torch.rand(100, 4000)
     assert 0.94 <= (upper_mean(values, 0, 1.645) >= 0.5).float().mean() <= 0.96
     assert (upper_mean(values, 0, 0.0) == values.mean(dim=0)).all()
-    assert float(least_membership(torch.full((20, 1), 0.7), 0.5, MEAN)[0]) == pytest.approx(0.7)
+    assert float(membership_bound(torch.full((20, 1), 0.7), 0.5, MEAN)[0]) == pytest.approx(0.7)
 
 
 def test_each_reason_not_to_pass():

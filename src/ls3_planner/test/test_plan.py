@@ -18,7 +18,7 @@ pytestmark = pytest.mark.background
 
 COST = Cost(candidates=60, particles=4, elites=6, iterations=2)
 CONFIG = PlannerConfig(
-    paper=COST, realtime=COST, horizon=3, delta_safe=0.0, delta_constraint=0.3, random_share=0.3
+    paper=COST, realtime=COST, horizon=3, delta_safe=0.05, delta_constraint=0.3, random_share=0.3
 )
 LATENT = np.zeros(32), np.ones(32)
 
