@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ls3_common.parameters import parameter
 from ls3_models.views import ViewConfig
@@ -32,7 +32,7 @@ class LearnerConfig:
         description="frames per observation (Table 3, frame stacking), the newest last",
         domain="frames",
     )
-    views: ViewConfig = ViewConfig()
+    views: ViewConfig = field(default_factory=ViewConfig)
     kl_reduction: str = parameter(
         "mean",
         choices=("mean", "sum"),

@@ -137,7 +137,7 @@ def test_ranges_are_checked_with_the_other_parameters() -> None:
     from ls3_models.config import LearnerConfig
 
     values = parameters.to_dict(config())
-    with pytest.raises(ConfigError, match="views.shift"):
+    with pytest.raises(ConfigError, match=r"views\.shift"):
         parameters.build(LearnerConfig, values | {"views.shift": 0.7}, "here")
     made = parameters.build(LearnerConfig, values | {"views": {"copies": 1}}, "here")
     assert made.views == dataclasses.replace(ViewConfig(), copies=1)

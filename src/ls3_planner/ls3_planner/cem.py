@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from ls3_common.errors import DataError
 from ls3_models.bundle import Bundle
 from ls3_planner.config import PlannerConfig
-from ls3_planner.judge import AT_ONCE, Judgement, best
+from ls3_planner.judge import AT_ONCE, Choice, Judgement, choose, passing
 from ls3_planner.plan import Plan
 from ls3_planner.rollout import inside, margin, membership
 from ls3_planner.sampling import SEARCHES
@@ -145,28 +145,27 @@ class CrossEntropyPlanner:
         self._sampler.advance()
         return self._plan(found, delta_safe, relaxations, started)
 
-    def _search(
-        self, start: Tensor, levels: Sequence[float]
-    ) -> tuple[Judgement | None, float, int]:
+    def _search(self, start: Tensor, levels: Sequence[float]) -> tuple[Choice | None, float, int]:
         """Search at delta_S, and at the next level that is in reach for as long as nothing passes.
 
         Returns:
-            The judgement of the plan, None without one; delta_S in force; its place in `levels`.
+            The plan, None without one; delta_S in force; its place in `levels`.
         """
         relaxations, judged = 0, list[Judgement]()
         while True:
             delta_safe = levels[relaxations]
             elites, shortlist = self._optimise(start, delta_safe)
-            for candidates in shortlist.split(AT_ONCE) if len(shortlist) else ():
+            for begin in range(0, len(shortlist), AT_ONCE):
                 self._draw(start, self.config.cost.fresh_particles)
-                judged.append(self.selector.judge(candidates))
-                found = best(judged[-1], delta_safe, self.config)
+                judged.append(self.selector.judge(shortlist[begin : begin + AT_ONCE]))
+                ranked = elites.feasible and not begin
+                found = choose(judged[-1], delta_safe, self.config, ranked=ranked)
                 if found is not None:
                     return found, delta_safe, relaxations
             # what an earlier search found may pass at this level
-            kept = [one for j in judged if (one := best(j, delta_safe, self.config)) is not None]
+            kept = [one for j in judged if (one := choose(j, delta_safe, self.config)) is not None]
             if kept:
-                return max(kept, key=lambda one: float(one.score)), delta_safe, relaxations
+                return max(kept, key=lambda one: one.score), delta_safe, relaxations
             # the next level that the search reached; a search at those between would be in vain
             reached = (
                 k
@@ -184,7 +183,7 @@ class CrossEntropyPlanner:
         """Whether a plan may be found at a lower delta_S."""
         if not elites.inside and bool(inside(elites.levels, delta_safe, self.config).any()):
             return True
-        return any(best(one, delta_safe, self.config) is not None for one in judged)
+        return any(bool(passing(one, delta_safe, self.config).any()) for one in judged)
 
     def _optimise(self, start: Tensor, delta_safe: float) -> tuple[Elites, Tensor]:
         """One run of the cross-entropy method at a fixed delta_S.
@@ -233,17 +232,18 @@ class CrossEntropyPlanner:
     def _draw(self, start: Tensor, particles: int) -> None:
         self.selector.draw(start, self.config.horizon, particles, self.generator)
 
-    def _plan(self, found: Judgement, delta_safe: float, relaxations: int, started: float) -> Plan:
-        sequence = self._low + (found.actions[0].cpu() + 1) / 2 * (self._high - self._low)
-        share = membership(found.levels, delta_safe, self.config)
+    def _plan(self, found: Choice, delta_safe: float, relaxations: int, started: float) -> Plan:
+        judged, place = found.judgement, found.candidate
+        sequence = self._low + (judged.actions[place].cpu() + 1) / 2 * (self._high - self._low)
+        share = membership(judged.levels, delta_safe, self.config)[place]
         return Plan(
             feasible=True,
             action=sequence[0].numpy().copy(),
             action_sequence=sequence.numpy(),
-            imagined=found.imagined[0].cpu().numpy(),
+            imagined=judged.imagined[place].cpu().numpy(),
             safe_probability=float(share),
-            constraint_probability=float(found.constraint_probability),
-            value=float(found.score),
+            constraint_probability=float(judged.constraint_probability[place]),
+            value=found.score,
             delta_safe=delta_safe,
             relaxations=relaxations,
             solve_time_s=time.perf_counter() - started,

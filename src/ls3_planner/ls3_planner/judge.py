@@ -9,6 +9,7 @@ Shapes: n candidates, P particles, H horizon, A action, d latent.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from ls3_planner.config import PlannerConfig
 
-AT_ONCE = 8
+AT_ONCE = 4
 """Candidates that one set of fresh particles judges."""
 
 
@@ -31,7 +32,8 @@ class Judgement:
         constraint_probability: (n,), the left side of (6), the largest over steps and constraints.
         excess: (n,), the upper confidence bound of that minus its own bound; (6) is met where it
             is not positive.
-        score: (n,), the objective (2); -inf where it is not finite.
+        score: the objective (2) (m,) of candidates by index (m,); -inf where it is not finite. It
+            costs more than the rest together, and few are asked for it.
     """
 
     actions: Tensor
@@ -39,19 +41,16 @@ class Judgement:
     levels: Tensor
     constraint_probability: Tensor
     excess: Tensor
-    score: Tensor
+    score: Callable[[Tensor], Tensor]
 
-    def __getitem__(self, candidate: int) -> Judgement:
-        """The judgement of one of the candidates."""
-        one = slice(candidate, candidate + 1)
-        return Judgement(
-            self.actions[one],
-            self.imagined[one],
-            self.levels[:, one],
-            self.constraint_probability[one],
-            self.excess[one],
-            self.score[one],
-        )
+
+@dataclass(frozen=True)
+class Choice:
+    """One candidate of a judgement, by its index, and its objective (2)."""
+
+    judgement: Judgement
+    candidate: int
+    score: float
 
 
 def upper_mean(values: Tensor, dim: int, sigmas: float) -> Tensor:
@@ -77,7 +76,7 @@ def membership_bound(levels: Tensor, delta_safe: float, config: PlannerConfig) -
 
 def passing(judgement: Judgement, delta_safe: float, config: PlannerConfig) -> Tensor:
     """Which candidates (n,) meet (5) and (6), each with the configured confidence."""
-    passed = torch.isfinite(judgement.score)
+    passed = torch.ones_like(judgement.excess, dtype=torch.bool)
     if config.use_safe_set:
         bound = membership_bound(judgement.levels, delta_safe, config)
         passed &= bound >= config.least_membership(delta_safe)
@@ -86,9 +85,22 @@ def passing(judgement: Judgement, delta_safe: float, config: PlannerConfig) -> T
     return passed
 
 
-def best(judgement: Judgement, delta_safe: float, config: PlannerConfig) -> Judgement | None:
-    """The candidate with the highest score of those that pass; None if none does."""
-    passed = passing(judgement, delta_safe, config)
-    if not passed.any():
+def choose(
+    judgement: Judgement, delta_safe: float, config: PlannerConfig, *, ranked: bool = False
+) -> Choice | None:
+    """Choose, of the candidates that pass, the one with the highest objective.
+
+    ranked: whether they are in the order of the search's objective; then the first is chosen.
+
+    Returns:
+        None if none passes, or the objective is not finite.
+    """
+    passed = passing(judgement, delta_safe, config).nonzero()[:, 0]
+    if not len(passed):
         return None
-    return judgement[int(judgement.score.where(passed, -torch.inf).argmax())]
+    if ranked:
+        passed = passed[:1]
+    score, place = judgement.score(passed).max(dim=0)
+    if not torch.isfinite(score):
+        return None
+    return Choice(judgement, int(passed[place]), float(score))

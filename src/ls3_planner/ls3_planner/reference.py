@@ -87,7 +87,7 @@ class ReferenceSelector:
             levels=self.safe_level(trajectory).T,  # (particle, candidate)
             constraint_probability=probability,
             excess=self.excess(trajectory, self.config.sigmas),
-            score=self.objective(trajectory),
+            score=lambda index: self.objective(trajectory[index]),
         )
 
     # -- eq. (3) and (4): what will happen ------------------------------------------------------

@@ -207,19 +207,14 @@ def inside(levels: Tensor, delta_safe: float, config: PlannerConfig) -> Tensor:
     return membership(levels, delta_safe, config) >= config.least_membership(delta_safe)
 
 
-def violation(
-    networks: Networks,
-    head: Head,
-    trajectory: Tensor,
-    config: PlannerConfig,
-    sigmas: float = 0.0,
-) -> Tensor:
+def violation(probability: Tensor, config: PlannerConfig, sigmas: float = 0.0) -> Tensor:
     """Left side of (6) (n,): P(z in Z_C) = E f_C(z), the largest over z_{t+1..t+H}.
+
+    probability: f_C (H, P, n).
 
     The present frame is left out, no action can change it; the last one is taken in. With `sigmas`
     each step's upper confidence bound, so many standard errors above the mean.
     """
-    probability = says(networks, head, trajectory)
     if config.constraint_rule == "any":
         per_step = probability.amax(dim=1)
     else:
@@ -227,17 +222,15 @@ def violation(
     return torch.nan_to_num(per_step.amax(dim=0), nan=1.0)
 
 
-def excess(
-    networks: Networks, trajectory: Tensor, config: PlannerConfig, sigmas: float = 0.0
-) -> Tensor:
+def excess(networks: Networks, trajectory: Tensor, config: PlannerConfig) -> Tensor:
     """The left side of (6) minus its bound (n,), of the constraint where this is most; float64.
 
-    A candidate meets (6) where the excess is not positive. sigmas: see `violation`.
+    A candidate meets (6) where the excess is not positive.
     """
     count, device = trajectory.shape[2], trajectory.device
     worst = torch.full((count,), -torch.inf, dtype=torch.float64, device=device)
     for head in heads_in(networks, Role.STEP_CONSTRAINT):
-        found = violation(networks, head, trajectory, config, sigmas)
+        found = violation(says(networks, head, trajectory), config)
         bound = found.new_tensor(head.bound(config.delta_constraint))
         worst = torch.maximum(worst, found.double() - bound.double())
     return worst

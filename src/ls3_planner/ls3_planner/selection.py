@@ -24,11 +24,11 @@ from ls3_planner.rollout import (
     Draws,
     FloatNetworks,
     Networks,
-    excess,
     heads_in,
     inside,
     objective,
     safe_levels,
+    says,
     violation,
 )
 from ls3_planner.workers import Workers
@@ -92,19 +92,22 @@ class FastSelector:
         """See `cem.Selector`."""
         networks, config = self._exact, self._config
         trajectory = networks.roll_out(self._draws, actions)
-        violations = [
-            violation(networks, head, trajectory, config)
-            for head in heads_in(networks, Role.STEP_CONSTRAINT)
-        ]
+        violations, worst = (
+            actions.new_zeros(len(actions)),
+            actions.new_full((len(actions),), -torch.inf),
+        )
+        for head in heads_in(networks, Role.STEP_CONSTRAINT):
+            probability = says(networks, head, trajectory)
+            violations = violations.maximum(violation(probability, config))
+            bounded = violation(probability, config, config.sigmas)
+            worst = worst.maximum(bounded - head.bound(config.delta_constraint))
         return Judgement(
             actions=actions,
             imagined=trajectory.mean(dim=1).transpose(0, 1),
             levels=safe_levels(networks, trajectory),
-            constraint_probability=torch.stack([actions.new_zeros(len(actions)), *violations]).amax(
-                dim=0
-            ),
-            excess=excess(networks, trajectory, config, config.sigmas).float(),
-            score=objective(networks, trajectory),
+            constraint_probability=violations,
+            excess=worst,
+            score=lambda index: objective(networks, trajectory.index_select(2, index)),
         )
 
 

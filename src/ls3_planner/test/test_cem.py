@@ -88,7 +88,7 @@ class Landscape:
             levels=self.fresh_level(actions).expand(self.particles[-1], -1),
             constraint_probability=violation,
             excess=violation - self.delta_constraint,
-            score=self.score(actions).nan_to_num(nan=-torch.inf),
+            score=lambda index: self.score(actions[index]).nan_to_num(nan=-torch.inf),
         )
 
 

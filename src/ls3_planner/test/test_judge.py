@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ls3_planner.config import Cost, PlannerConfig
-from ls3_planner.judge import Judgement, best, membership_bound, passing, upper_mean
+from ls3_planner.judge import Judgement, choose, membership_bound, passing, upper_mean
 
 pytestmark = pytest.mark.background
 
@@ -25,7 +25,7 @@ def judgement(levels, excess=-0.1, score=0.0):
         levels=levels,
         constraint_probability=torch.zeros(count),
         excess=torch.full((count,), excess) if isinstance(excess, float) else excess,
-        score=torch.full((count,), score) if isinstance(score, float) else score,
+        score=lambda index: torch.full((count,), 0.0).add(score)[index],
     )
 
 
@@ -58,18 +58,17 @@ def test_each_reason_not_to_pass():
     assert passing(judgement(good), 0.8, CONFIG).all()
     assert not passing(judgement(torch.full((100, 1), 0.7)), 0.8, CONFIG).any()
     assert not passing(judgement(good, excess=0.01), 0.8, CONFIG).any()
-    assert not passing(judgement(good, score=-torch.inf), 0.8, CONFIG).any()
+    assert choose(judgement(good), 0.8, CONFIG) is not None
+    assert choose(judgement(good, score=-torch.inf), 0.8, CONFIG) is None
     assert not passing(judgement(torch.full((100, 1), -torch.inf)), 0.8, MEAN).any()
     free = dataclasses.replace(CONFIG, use_safe_set=False, use_constraint=False)
     assert passing(judgement(torch.zeros(100, 1), excess=1.0), 0.8, free).all()
 
 
-def test_the_best_of_those_that_pass():
+def test_the_best_of_those_that_pass() -> None:
     levels = torch.full((100, 3), 0.9)
-    found = best(
-        judgement(levels, torch.tensor([0.1, -0.1, -0.1]), torch.tensor([3.0, 1.0, 2.0])),
-        0.8,
-        CONFIG,
-    )
-    assert found is not None and float(found.score) == 2.0 and len(found.actions) == 1
-    assert best(judgement(levels, excess=1.0), 0.8, CONFIG) is None
+    one = judgement(levels, torch.tensor([0.1, -0.1, -0.1]), torch.tensor([3.0, 1.0, 2.0]))
+    best, first = choose(one, 0.8, CONFIG), choose(one, 0.8, CONFIG, ranked=True)
+    assert best is not None and (best.candidate, best.score) == (2, 2.0)
+    assert first is not None and (first.candidate, first.score) == (1, 1.0)
+    assert choose(judgement(levels, excess=1.0), 0.8, CONFIG) is None
