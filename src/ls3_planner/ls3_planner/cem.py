@@ -95,10 +95,11 @@ class CrossEntropyPlanner:
         self._low = torch.tensor(bundle.action_low)
         self._high = torch.tensor(bundle.action_high)
         self._sampler = SEARCHES[config.search](config, len(self._low), self.generator)
+        self.holds = 0
 
     def reset(self, seed: int | None = None) -> None:
         """See `Planner`."""
-        self._sampler.memory = None
+        self._sampler.memory, self.holds = None, 0
         if seed is not None:
             self.generator.manual_seed(seed)
 
@@ -107,7 +108,7 @@ class CrossEntropyPlanner:
         memory = self._sampler.memory
         return None if memory is None else memory.cpu().numpy()
 
-    def recall(self, memory: np.ndarray | None, seed: int) -> None:
+    def recall(self, memory: np.ndarray | None, seed: int, holds: int = 0) -> None:
         """See `Planner`.
 
         Raises:
@@ -119,6 +120,7 @@ class CrossEntropyPlanner:
                 f"a memory of shape {np.shape(memory)}, (m, {shape[0]}, {shape[1]}) is due"
             )
         self.reset(seed)
+        self.holds = holds
         if memory is not None:
             self._sampler.memory = torch.as_tensor(
                 np.asarray(memory, np.float32), device=self.device
@@ -134,15 +136,13 @@ class CrossEntropyPlanner:
                     f"a latent of {np.shape(array)} values, {self.latent_dim} finite ones are due"
                 )
         start = torch.as_tensor(np.asarray([mean, std], dtype=np.float32), device=self.device)
-        levels = [
-            self.config.delta_safe * self.config.relaxation**k
-            for k in range(self.config.max_relaxations + 1)
-        ]
-        found, delta_safe, relaxations = self._search(start, levels)
+        found, delta_safe, relaxations = self._search(start, self.config.levels(self.holds))
         if found is None:
             self._sampler.memory = None
+            self.holds += 1
             return self._none(delta_safe, relaxations, started)
         self._sampler.advance()
+        self.holds = 0
         return self._plan(found, delta_safe, relaxations, started)
 
     def _search(self, start: Tensor, levels: Sequence[float]) -> tuple[Choice | None, float, int]:

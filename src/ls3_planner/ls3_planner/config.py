@@ -8,6 +8,8 @@ from statistics import NormalDist
 
 from ls3_common.parameters import parameter
 
+LEAST_DELTA_SAFE = 1e-3
+"""delta_S at which a lowering without end ends: f_S is as low where nothing was ever safe."""
 PLANNERS = {
     "fast": "ls3_planner.selection:fast_planner",
     "reference": "ls3_planner.reference:reference_planner",
@@ -40,7 +42,8 @@ class PlannerConfig:
     profile: str = parameter(
         "realtime",
         choices=("paper", "realtime"),
-        description="'paper': Table 3; 'realtime': what two CPU cores hold at control rate",
+        description="'paper': Table 3; 'realtime': searches less, as two CPU cores hold the "
+        "control rate",
     )
     paper: Cost
     realtime: Cost
@@ -86,6 +89,12 @@ class PlannerConfig:
     max_relaxations: int = parameter(
         5, low=0, description="then there is no plan and the arm holds"
     )
+    patience: int = parameter(
+        0,
+        low=0,
+        description="after so many plans in a row without a feasible one, delta_S is lowered until "
+        "one is feasible, as in the paper; 0: never, the arm holds",
+    )
     std_floor: float = parameter(
         0.02, low=0, high=1, description="least spread of the Gaussian, in half action ranges"
     )
@@ -113,6 +122,14 @@ class PlannerConfig:
     def cost(self) -> Cost:
         """Of the profile in force."""
         return self.paper if self.profile == "paper" else self.realtime
+
+    def levels(self, holds: int) -> list[float]:
+        """delta_S and what it may be lowered to, after so many plans without a feasible one."""
+        count = self.max_relaxations
+        if self.patience and holds >= self.patience and 0 < self.relaxation < 1:
+            endless = math.log(LEAST_DELTA_SAFE / max(self.delta_safe, LEAST_DELTA_SAFE))
+            count = max(count, math.ceil(endless / math.log(self.relaxation)))
+        return [self.delta_safe * self.relaxation**k for k in range(count + 1)]
 
     def least_membership(self, delta_safe: float) -> float:
         """The right side of (5) at a delta_S."""

@@ -37,7 +37,12 @@ class Plan:
 
 
 class Planner(Protocol):
-    """Plans one step after the other, and may start each search from the last plan."""
+    """Plans one step after the other, and may start each search from the last plan.
+
+    holds: the number of plans in a row, up to the last, without a feasible one.
+    """
+
+    holds: int
 
     def plan(self, mean: np.ndarray, std: np.ndarray) -> Plan:
         """Plan from z_t ~ N(mean, std^2), each (d,).
@@ -55,8 +60,8 @@ class Planner(Protocol):
         """Return what the next plan takes from the last one, float32; None if nothing."""
         ...
 
-    def recall(self, memory: np.ndarray | None, seed: int) -> None:
-        """Continue from a `memory`, and draw from `seed` on.
+    def recall(self, memory: np.ndarray | None, seed: int, holds: int = 0) -> None:
+        """Continue from a `memory` and a number of `holds`, and draw from `seed` on.
 
         With the same model, latent and parameters the next plan is then the same.
         """

@@ -27,6 +27,7 @@ class PlanInput:
         model: directory of the trained models.
         identity: identity of the model.
         planner: parameters of the planner, by dotted name.
+        holds: the number of plans right before without a feasible one.
     """
 
     stamp: int
@@ -37,6 +38,7 @@ class PlanInput:
     model: str
     identity: str
     planner: dict[str, Any]
+    holds: int = 0
 
     @property
     def config(self) -> PlannerConfig:

@@ -159,13 +159,14 @@ class PlannerNode(Node):
             model=os.path.abspath(self._models.path or self.config.model),
             identity=self.bundle.identity,
             planner=self._plan_parameters,
+            holds=self.planner.holds if step else 0,
         )
 
     def _solve(self, job: Job, start: PlanInput) -> Plan:
         """The plan for one frame; infeasible, so that the arm holds, when the solver fails."""
         message = Plan(header=job.latent.header, episode=job.request.episode, step=job.request.step)
         try:
-            self.planner.recall(start.memory, start.seed)
+            self.planner.recall(start.memory, start.seed, start.holds)
             plan = self.planner.plan(
                 np.asarray(job.latent.mean, np.float32), np.asarray(job.latent.std, np.float32)
             )

@@ -267,6 +267,43 @@ def test_a_plan_of_a_search_at_a_higher_level_is_not_lost():
     assert plan.feasible and plan.relaxations == 2
 
 
+def deep(actions, delta):
+    """Whether a set is reached that no level of the first five lowerings reaches."""
+    return torch.full((len(actions),), delta < 0.1)
+
+
+def test_after_a_long_hold_delta_s_is_lowered_without_end_where_the_domain_says_so():
+    landscape = Landscape(to_the_right, inside=deep, reach=0.09)
+    patient = planner(landscape, patience=3)
+    found = [patient.plan(*LATENT) for _ in range(8)]
+    assert [plan.feasible for plan in found] == [False] * 3 + [True] + [False] * 3 + [True]
+    assert found[3].relaxations == 10 and found[3].delta_safe == pytest.approx(0.8 * 0.8**10)
+    assert patient.holds == 0
+    for made in (planner(landscape), planner(landscape, patience=20)):
+        assert not any(made.plan(*LATENT).feasible for _ in range(8))
+        assert made.holds == 8
+        made.reset()
+        assert made.holds == 0
+
+
+def test_however_long_the_hold_an_obstacle_is_no_way_through():
+    landscape = Landscape(to_the_right, violation=lambda actions: torch.ones(len(actions)))
+    patient = planner(landscape, patience=1)
+    assert not any(patient.plan(*LATENT).feasible for _ in range(4))
+
+
+def test_a_plan_after_a_hold_is_made_again_from_memory_and_holds():
+    landscape = Landscape(to_the_right, inside=deep, reach=0.09)
+    first, again = planner(landscape, patience=1), planner(landscape, patience=1)
+    assert not first.plan(*LATENT).feasible
+    memory, holds = first.memory(), first.holds
+    first.recall(memory, 7, holds)
+    again.recall(memory, 7, holds)
+    one, other = first.plan(*LATENT), again.plan(*LATENT)
+    assert one.feasible
+    np.testing.assert_array_equal(one.action_sequence, other.action_sequence)
+
+
 def test_ties_everywhere():
     plan = planner(Landscape(lambda actions: torch.zeros(len(actions)))).plan(*LATENT)
     assert plan.feasible and plan.value == 0

@@ -121,7 +121,7 @@ def replay(bag: Bag, model: Path | None = None) -> Iterator[Comparison]:
         bundle, planner = planners.of(start)
         if not encoded:
             encoded = _encode(bundle, found.masks)
-        planner.recall(start.memory, start.seed)
+        planner.recall(start.memory, start.seed, start.holds)
         mean, std = (np.asarray(value, np.float32) for value in (latent.mean, latent.std))
         again = planner.plan(mean, std)
         sequence = np.asarray(plan.action_sequence, np.float32)
