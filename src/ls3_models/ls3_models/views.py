@@ -79,7 +79,9 @@ def seen(
         grey = torch.zeros(count, 1, 1, 1)
         if not of_masks:
             grey = torch.rand(grey.shape, generator=generator)
-        moved = torch.where(_hidden(count, moved.shape[2:], config, generator), grey, moved)
+        focus = moved if of_masks else None
+        hidden = _hidden(count, moved.shape[2:], config, generator, focus)
+        moved = torch.where(hidden, grey, moved)
     return moved
 
 
@@ -102,14 +104,37 @@ def _places(count: int, config: ViewConfig, generator: Generator) -> Tensor:
     return matrix
 
 
-def _hidden(count: int, size: tuple[int, ...], config: ViewConfig, generator: Generator) -> Tensor:
-    """Draw the pixels (count, 1, h, w) that are hidden: a square, in a share of the views."""
+def _hidden(
+    count: int,
+    size: tuple[int, ...],
+    config: ViewConfig,
+    generator: Generator,
+    focus: Tensor | None,
+) -> Tensor:
+    """Draw the pixels (count, 1, h, w) that are hidden: a square, in a share of the views.
+
+    focus: images (batch, channel, h, w); the middle of the square is a bright pixel of one of them,
+    because a square on nothing hides nothing. None: the square lies anywhere.
+    """
     height, width = size
     side = max(1, round(config.hidden * width))
-    corner = torch.rand((2, count, 1), generator=generator)
-    top, left = corner[0] * (height - side), corner[1] * (width - side)
+    corner = torch.rand((count, 2), generator=generator) * torch.tensor(
+        [height - side, width - side]
+    )
+    if focus is not None:
+        of = torch.arange(count)
+        if count < len(focus):
+            of = torch.randint(len(focus), (count,), generator=generator)
+        weight = focus[of].amax(dim=1).flatten(1)
+        shows = weight.sum(dim=1) > 0
+        if bool(shows.any()):
+            pixel = torch.multinomial(weight[shows], 1, generator=generator)
+            corner[shows] = torch.cat((pixel // width, pixel % width), dim=1) - side / 2
+    corner = corner.round().clamp(min=0)[:, :, None]
+    top = corner[:, 0].clamp(max=height - side)
+    left = corner[:, 1].clamp(max=width - side)
     rows, columns = torch.arange(height), torch.arange(width)
-    row = (rows >= top.round()) & (rows < top.round() + side)
-    column = (columns >= left.round()) & (columns < left.round() + side)
+    row = (rows >= top) & (rows < top + side)
+    column = (columns >= left) & (columns < left + side)
     some = torch.rand((count, 1, 1), generator=generator) < HIDDEN_SHARE
     return (row[:, :, None] & column[:, None, :] & some)[:, None]

@@ -83,6 +83,17 @@ def test_light_and_what_hides() -> None:
     assert 10 < int((dark > 0).sum()) < 30, "in about every second view"
 
 
+def test_of_a_mask_a_part_of_what_it_shows_is_hidden() -> None:
+    masks = 1 - spot(50, 20)[:, :1]
+    for together in (False, True):
+        shown = seen(masks, ViewConfig(hidden=0.15), draws(), of_masks=True, together=together)
+        left = shown.sum(dim=(1, 2, 3))
+        whole = float(masks[0].sum())
+        assert 10 < int((left < whole - 1).sum()) < 30 or (together and len(left.unique()) == 1)
+    nothing = torch.zeros(4, 1, SIZE, SIZE)
+    assert torch.equal(seen(nothing, ViewConfig(hidden=0.15), draws(), of_masks=True), nothing)
+
+
 @pytest.mark.parametrize(("of_masks", "beyond"), [(True, 0.0), (False, 1.0)])
 def test_beyond_the_edge(of_masks: bool, beyond: float) -> None:
     images = torch.ones(COUNT, 3, SIZE, SIZE)

@@ -69,6 +69,9 @@ class CableEnv(DomainEnv[CableScene]):
             )
             fits = not scene.violated and np.abs(scene.cable()).max() < scene.half_view
 
+    def _focus(self) -> NDArray[np.float64]:
+        return self.scene.in_picture(self.scene.cable())
+
     def _act(self, action: NDArray[np.float64]) -> None:
         self.scene.move(self.scene.clip(self.scene.setpoint + action))
 

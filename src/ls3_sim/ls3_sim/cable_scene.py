@@ -188,6 +188,10 @@ class CableScene:
             [self.data.xpos[self._links, :2], self.data.site_xpos[self._tail, None, :2]]
         )
 
+    def in_picture(self, points: Vector) -> Vector:
+        """Return where points (n, 2), m, lie in the picture, as shares (x, y) from the top left."""
+        return (np.array([1.0, -1.0]) * points / self.half_view + 1) / 2
+
     def advance(self, setpoint: Vector, duration: float) -> None:
         """Advance by `duration` seconds while the tool moves straight to `setpoint` (2,), m.
 

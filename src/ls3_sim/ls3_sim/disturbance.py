@@ -37,17 +37,19 @@ class Disturbance:
         self._affine: NDArray[np.float64] = np.eye(2, 3)
         self._moves = self._exposes = False
         self._brightness: NDArray[np.float64] = np.ones(3)
-        self._corner: NDArray[np.float64] = np.zeros(
-            2
-        )  # of the hidden square, as shares of where it may lie
+        self._hidden: NDArray[np.float64] = np.zeros(2)  # middle (x, y) of the square, as shares
         self._noise = self._losses = np.random.default_rng(0)
         self._latest: deque[Image] = deque(maxlen=config.delay + 1)
         self._seen: Image | None = None
         self._before: Image | None = None
         self._lost = False
 
-    def begin(self, draws: EpisodeDraws) -> None:
-        """Draw the camera and the arm of a new episode."""
+    def begin(self, draws: EpisodeDraws, focus: NDArray[np.float64] | None = None) -> None:
+        """Draw the camera and the arm of a new episode.
+
+        focus: places (n, 2) in the picture that an instrument is likely to hide, as shares (x, y)
+        of its side from the top left; one of them is hidden. None: any place.
+        """
         config = self._config
         self.gain = draws.factor("gain", config.gain)
         shift = draws.within("camera_shift", config.camera_shift, 2) / self._size
@@ -60,7 +62,8 @@ class Disturbance:
         self._brightness = (1 + light) * (1 + draws.within("colour", config.colour, 3))
         self._exposes = bool(config.hidden or config.noise or (self._brightness != 1).any())
         if config.hidden:
-            self._corner = draws.stream("hidden").random(2)
+            stream = draws.stream("hidden")
+            self._hidden = stream.random(2) if focus is None else stream.choice(focus)
         if config.noise:
             self._noise = draws.stream("noise")
         if config.frame_loss:
@@ -96,7 +99,10 @@ class Disturbance:
         if config.hidden:
             height, width = picture.shape[:2]
             side = min(height, width, max(1, round(config.hidden * width / self._size)))
-            top, left = np.rint(self._corner * (height - side, width - side)).astype(int)
+            middle = self._hidden[::-1] * (height, width)
+            top, left = (
+                np.rint(middle - side / 2).astype(int).clip(0, (height - side, width - side))
+            )
             shown[top : top + side, left : left + side] = INSTRUMENT
         if config.noise:
             shown = shown + self._noise.normal(0, config.noise, shown.shape)

@@ -113,8 +113,8 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         """
         super().reset(seed=seed)
         draws = EpisodeDraws(self.np_random)
-        self.disturbance.begin(draws)
         self._begin(bool(options and options.get("random_start")), draws)
+        self.disturbance.begin(draws, self._focus())
         self._stack.clear()
         return self._observation_and_info()
 
@@ -162,6 +162,10 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
     def _begin(self, anywhere: bool, draws: EpisodeDraws) -> None:
         """Vary the scene with `draws` and put it at the start, or anywhere if `anywhere`."""
         raise NotImplementedError
+
+    def _focus(self) -> NDArray[np.float64] | None:
+        """Return places that an instrument is likely to hide, see `Disturbance.begin`."""
+        return None
 
     def _act(self, action: NDArray[np.float64]) -> None:
         """Advance the scene by one step with this action (actions,)."""

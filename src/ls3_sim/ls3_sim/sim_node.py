@@ -183,8 +183,8 @@ class SimNode(Node):
         else:
             rng = np.random.default_rng(request.seed)
             draws = EpisodeDraws(rng)
-            self._disturbance.begin(draws)
             self._scene.begin(rng, self._config.environment, draws)
+            self._disturbance.begin(draws, self._scene.in_picture(self._scene.cable()))
             self._psm.place(self._tool_pose())
             response.ok, response.stamp = True, self._stamp()
         return response

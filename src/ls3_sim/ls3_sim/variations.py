@@ -51,7 +51,8 @@ class Variations:
         low=0,
         high=48,
         unit="px",
-        description="side of a square of the picture, somewhere, that an instrument hides",
+        description="side of a square of the picture that an instrument hides: on the cable as it "
+        "lies at the start, elsewhere anywhere",
     )
     frame_loss: float = parameter(
         0.0,
