@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from ls3_common.errors import ConfigError
+from ls3_models import ensembles
 from ls3_models.frame_stack import from_changes, to_changes
 
 IMAGE_SIZE = 64
@@ -58,8 +59,11 @@ class StackedMLP(nn.Module):
             self.biases.append(nn.Parameter(bias))
 
     def forward(self, rows: Tensor) -> Tensor:
-        last = len(self.weights) - 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        weights, biases = list(self.weights), list(self.biases)
+        if ensembles.applies_to(rows, weights):
+            return ensembles.apply(rows, weights, biases)
+        last = len(weights) - 1
+        for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             rows = torch.baddbmm(bias, rows, weight)
             if layer < last:
                 rows = torch.relu(rows)

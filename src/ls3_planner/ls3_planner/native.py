@@ -3,82 +3,28 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import logging
 import math
-import os
-import platform
-import shutil
-import subprocess
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ls3_common.files import replacing
+from ls3_models import compiled
 from ls3_models.models import Models
 from ls3_models.networks import LOG_STD_MAX, LOG_STD_MIN, StackedMLP
 from ls3_planner.rollout import Draws
 from ls3_planner.workers import Workers
 
 SOURCE = Path(__file__).with_name("networks.cpp")
-OPTIONS = (
-    "-O3",
-    "-march=native",
-    "-std=c++17",
-    "-ffp-contract=fast",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-Wno-psabi",
-    "-shared",
-    "-fPIC",
-)
 HALVES = (torch.float16, torch.bfloat16)
 """What a search may compute in, the more exact one first; AMD's processors have the second only."""
 PART_ROWS = 512  # of a head that a thread takes on at a time, about
 
 
-@cache
 def library() -> ctypes.CDLL | None:
-    """The compiled networks, or None where there is no compiler; says so once."""
-    try:
-        return ctypes.CDLL(str(_compiled()))
-    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:  # no home, for one
-        output = (getattr(error, "stderr", None) or "").strip() or str(error)
-        reason = output.splitlines()[0]
-        logging.getLogger(__name__).info("planning with torch's own layers: %s", reason)
-        return None
-
-
-def _compiled() -> Path:
-    """Path of the library; compiles it where this source, compiler and processor are new.
-
-    Raises:
-        OSError, CalledProcessError: there is no compiler, or it fails.
-    """
-    compiler = shutil.which(os.environ.get("CXX", "c++"))
-    if compiler is None:
-        raise OSError("there is no C++ compiler")
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
-    known = (SOURCE.read_text(), OPTIONS, version.stdout, _processor())
-    name = f"networks-{hashlib.sha256(repr(known).encode()).hexdigest()[:16]}.so"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ls3"
-    if not (home / name).exists():
-        with replacing(home / name) as part:
-            command = [compiler, *OPTIONS, "-o", str(part), str(SOURCE)]
-            subprocess.run(command, capture_output=True, text=True, check=True)
-    return home / name
-
-
-def _processor() -> str:
-    """What `-march=native` depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line for line in lines if line.startswith(("flags", "Features")))
-    except (OSError, StopIteration):
-        return platform.processor()
+    """Return the compiled networks, or None if they cannot be compiled here."""
+    return compiled.library(SOURCE, "planning with torch's own layers")
 
 
 def available(dtype: torch.dtype) -> bool:
@@ -158,11 +104,13 @@ class CompiledNetworks:
         self._workers.each(follow, range(particles))
         return out
 
-    def read(self, name: str, latents: Tensor) -> Tensor:
+    def read(self, name: str, latents: Tensor, member: int | None = None) -> Tensor:
         """See `Networks`."""
         self._refresh()
         flat = latents.reshape(-1, latents.shape[-1]).contiguous()
         handles = self._handles[name]
+        if member is not None:
+            handles = (ctypes.c_void_p * 1)(handles[member])
         out = flat.new_empty(len(handles), len(flat))
         rows, result = ctypes.c_void_p(flat.data_ptr()), ctypes.c_void_p(out.data_ptr())
 

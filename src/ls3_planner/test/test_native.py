@@ -8,6 +8,7 @@ import pytest
 import torch
 from random_models import random_bundle
 
+from ls3_models import compiled
 from ls3_planner import native
 from ls3_planner.native import CompiledNetworks
 from ls3_planner.rollout import Draws, FloatNetworks
@@ -103,9 +104,9 @@ def test_sigmoids_of_any_size(dtype):
 @pytest.fixture
 def fresh():
     """The library is looked for anew, before and after."""
-    native.library.cache_clear()
+    compiled.library.cache_clear()
     yield
-    native.library.cache_clear()
+    compiled.library.cache_clear()
 
 
 def test_without_a_compiler_torch_does_it_and_the_log_says_so(fresh, monkeypatch, caplog):
@@ -134,7 +135,7 @@ def test_it_is_compiled_once(fresh, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert native.available(torch.float32)
     (made,) = (tmp_path / "ls3").iterdir()
-    native.library.cache_clear()
+    compiled.library.cache_clear()
     real = subprocess.run
 
     def no_compilation(command, **keywords):
@@ -151,10 +152,10 @@ def test_it_is_compiled_once(fresh, monkeypatch, tmp_path):
 @pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3", "x86-64-v4"])
 def test_other_processors(fresh, monkeypatch, tmp_path, processor):
     """Without AVX, with AVX2, with AVX-512 but without any numbers of 16 bits."""
-    if processor == "x86-64-v4" and "avx512f" not in native._processor():
+    if processor == "x86-64-v4" and "avx512f" not in compiled.processor():
         pytest.skip("this one has no AVX-512")
-    options = [o if o != "-march=native" else f"-march={processor}" for o in native.OPTIONS]
-    monkeypatch.setattr(native, "OPTIONS", options)
+    options = [o if o != "-march=native" else f"-march={processor}" for o in compiled.OPTIONS]
+    monkeypatch.setattr(compiled, "OPTIONS", options)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert native.available(torch.float32) and not any(map(native.available, native.HALVES))
     test_heads_equal_torch_and_follow_the_weights(torch.float32, 200)
