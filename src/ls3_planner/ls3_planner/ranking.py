@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ls3_planner.config import PlannerConfig
-from ls3_planner.rollout import Networks, excess, objective, particle_scores
+from ls3_planner.rollout import Networks, excess, objective
+from ls3_planner.terms import Term, all_terms, error, fit
 
-CHOSEN = 3  # particles that a preview looks at
+BUDGET = 8  # evaluations of a network that a preview's score takes
+CHOSEN = 3  # particles of which a preview's excess is the mean
 SAMPLE = 32  # candidates that it is fitted to
-RIDGE = 0.02  # of the sum of squares of a particle's scores
-REFIT_SIGMAS = 0.6  # of a preview's error: elites to refit to; a wrong one is nearly as good
+REFIT_SIGMAS = 0.3  # of a preview's error: elites to refit to; a wrong one is nearly as good
 BEST_SIGMAS = 1.5  # the one that is executed
 FEASIBLE_SIGMAS = 3.0
 LEAST_STEP = 32  # candidates of which (6) is asked at a time
@@ -94,71 +97,64 @@ class Full:
 
 @dataclass(frozen=True)
 class Preview:
-    """A few particles, from which the mean over all is predicted; the margin is measured.
+    """A few terms of the objective, from which it is predicted; the margin is measured."""
 
-    Candidates share the draws of a particle (`Draws`), so that particles mostly shift the scores of
-    all candidates alike, and a linear function of few predicts the rest.
-    """
-
+    full: Full
+    terms: Sequence[Term]
+    weight: Sequence[float]
+    offset: float
     few: Full
-    weight: Tensor
-    offset: Tensor
     margin: Margin
 
     @property
     def config(self) -> PlannerConfig:
         """See `View`."""
-        return self.few.config
+        return self.full.config
 
     @classmethod
     def fit(cls, full: Full, index: Tensor) -> Preview | None:
-        """From a sample of candidates `index` and all particles, chosen by matching pursuit.
+        """From a sample of candidates `index` and all terms, chosen by matching pursuit.
 
         None where that would cost more than it saves, or numbers are not finite.
         """
-        particles, count = full.trajectory.shape[1], len(index)
-        if count * particles <= 2 * (SAMPLE * particles + count * CHOSEN):
+        horizon, particles, _, _ = full.trajectory.shape
+        count, budget = len(index), max(BUDGET, horizon)
+        if count < 2 * SAMPLE or particles <= CHOSEN:
             return None
         sample = full.trajectory.index_select(2, index[:: math.ceil(count / SAMPLE)])
-        scores = particle_scores(full.networks, sample).double()
-        if not bool(torch.isfinite(scores.sum())):
+        terms, values, target = all_terms(full.networks, sample)
+        if not terms or not np.isfinite(target.sum()):
             return None
-        mean, target = scores.mean(dim=1), scores.mean(dim=0)
-        centred, rest = scores - mean[:, None], target - target.mean()
-        power = centred.square().sum(dim=1)
-        chosen: list[int] = []
-        for _ in range(CHOSEN):
-            match = (centred @ rest).abs() / power.clamp(min=1e-12).sqrt()
-            match[chosen] = -1
-            chosen.append(int(match.argmax()))
-            few = centred[chosen]
-            gram = few @ few.T + torch.diag(RIDGE * power[chosen] + 1e-9)
-            weight = torch.linalg.solve(gram, few @ (target - target.mean()))
-            rest = target - target.mean() - weight @ few
-        freedom = 1 - 2 * CHOSEN / scores.shape[1]
-        error = float((rest.square().mean() / freedom).sqrt())
-        order = torch.tensor(chosen, device=index.device)
+        found = fit(terms, values, target, budget)
+        off_by = error(terms, values, target, budget)
+        used = [terms[place] for place in found.chosen]
+        order = torch.tensor(_particles(used, particles), device=index.device)
         part = Full(full.networks, full.trajectory.index_select(1, order), full.config)
         half = sample[:, :, ::2]
         off = excess(full.networks, half.index_select(1, order), full.config)
         off -= excess(full.networks, half, full.config)
         margin = Margin(
-            score=REFIT_SIGMAS * error,
-            best=BEST_SIGMAS * error,
+            score=REFIT_SIGMAS * off_by,
+            best=BEST_SIGMAS * off_by,
             violation=max(FEASIBLE_SIGMAS * float(off.square().mean().sqrt()), 0.02),
         )
-        offset = target.mean() - weight @ mean[chosen]
-        return cls(part, weight.float(), offset.float(), margin)
+        return cls(full, used, found.weight.tolist(), found.offset, part, margin)
 
     def score(self, index: Tensor) -> Tensor:
         """See `View`."""
-        scores = particle_scores(self.few.networks, self.few.trajectory.index_select(2, index))
-        score = self.weight @ scores + self.offset
+        score = torch.full((len(index),), self.offset, device=index.device)
+        for weight, term in zip(self.weight, self.terms, strict=True):
+            score += weight * term(self.full.networks, self.full.trajectory, index)
         return torch.nan_to_num(score, nan=-torch.inf, posinf=-torch.inf)
 
     def excess(self, index: Tensor) -> Tensor:
         """See `View`."""
         return self.few.excess(index)
+
+
+def _particles(terms: Sequence[Term], count: int) -> list[int]:
+    """Name CHOSEN of `count` particles, those of the terms first."""
+    return list(dict.fromkeys([*(term.particle for term in terms), *range(count)]))[:CHOSEN]
 
 
 def rank(view: View, index: Tensor, count: int) -> Ranking:

@@ -55,8 +55,11 @@ class Networks(Protocol):
     @property
     def head_list(self) -> Sequence[Head]: ...
 
-    def read(self, name: str, latents: Tensor) -> Tensor:
-        """The outputs of the networks of a head for latents (..., d): (member, ...)."""
+    def read(self, name: str, latents: Tensor, member: int | None = None) -> Tensor:
+        """The outputs of the networks of a head for latents (..., d): (member, ...).
+
+        member: the only network to ask; None: all of them.
+        """
         ...
 
     def roll_out(self, draws: Draws, actions: Tensor) -> Tensor:
@@ -101,26 +104,27 @@ class FloatNetworks:
             _follow(draws.first, spread, layers, actions, trajectory)
         return trajectory
 
-    def read(self, name: str, latents: Tensor) -> Tensor:
+    def read(self, name: str, latents: Tensor, member: int | None = None) -> Tensor:
         """See `Networks`. Reused buffers: allocating anew took longer than the arithmetic."""
         mlp = self._models.network(name)
         flat = latents.reshape(-1, latents.shape[-1])
-        out = flat.new_empty(mlp.members, len(flat))
+        asked = range(mlp.members) if member is None else range(member, member + 1)
+        out = flat.new_empty(len(asked), len(flat))
         layers = list(zip(mlp.weights, mlp.biases, strict=True))
 
         def read(begin: int) -> None:
             rows = flat[begin : begin + self._block_rows]
-            for member in range(mlp.members):
+            for place, which in enumerate(asked):
                 hidden = rows
                 for depth, (weight, bias) in enumerate(layers[:-1]):
                     buffer = self._buffer(depth % 2, rows, weight.shape[2])
-                    hidden = torch.addmm(bias[member], hidden, weight[member], out=buffer).relu_()
+                    hidden = torch.addmm(bias[which], hidden, weight[which], out=buffer).relu_()
                 weight, bias = layers[-1]
-                last = torch.addmv(bias[member, 0], hidden, weight[member, :, 0])
-                out[member, begin : begin + self._block_rows] = last
+                last = torch.addmv(bias[which, 0], hidden, weight[which, :, 0])
+                out[place, begin : begin + self._block_rows] = last
 
         self._workers.each(read, range(0, len(flat), self._block_rows))
-        return out.reshape(mlp.members, *latents.shape[:-1])
+        return out.reshape(len(asked), *latents.shape[:-1])
 
     def _buffer(self, which: int, rows: Tensor, width: int) -> Tensor:
         name = f"{which} {width}"

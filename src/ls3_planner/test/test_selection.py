@@ -217,7 +217,8 @@ def test_previews_are_used_and_an_executed_plan_is_feasible_in_float32(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("candidates", "particles", "saves"), [(1000, 20, True), (90, 20, False), (1000, 5, False)]
+    ("candidates", "particles", "saves"),
+    [(1000, 20, True), (60, 20, False), (250, 5, True), (1000, 3, False)],
 )
 def test_a_preview_is_made_only_where_it_saves_work(candidates, particles, saves):
     """Where it saves nothing, no network is asked."""
