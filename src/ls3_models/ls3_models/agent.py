@@ -243,6 +243,9 @@ class AgentKind:
         take_over: lets an untrained agent take over what another run or model (a directory) has
             trained. The third argument is the identity of the agent's own training. Raises
             DataError if the two do not fit. None: this kind of agent cannot take over anything.
+        acts_from_state: whether an agent that was made without any episodes, and then loaded the
+            state of another one, acts as that one does. Its episodes can then run in processes
+            that do not have the data (`ls3 learn --workers`).
     """
 
     sections: Mapping[str, type]
@@ -250,3 +253,4 @@ class AgentKind:
     load: Callable[[Path, Mapping[str, Any], Spec], Policy]
     shipped: bool = False
     take_over: Callable[[Any, Path, Mapping[str, Any]], TakenOver] | None = None
+    acts_from_state: bool = False

@@ -21,7 +21,7 @@ from ls3_common.errors import UserError
 from ls3_common.seeds import seed_of
 
 if TYPE_CHECKING:
-    from ls3.learning.algorithm import Source
+    from ls3.learning.algorithm import Crew, Source
     from ls3.runs.domains import Domain
     from ls3_models.agent import Agent
     from ls3_models.offline import OfflineTraining
@@ -125,18 +125,30 @@ class Train(MethodOptions, DataOptions):
 class Learn(Train):
     """Run all of Algorithm 1: train offline, unless this is done, then learn online."""
 
+    workers: int = 1
+    """Number of processes that run the episodes of a phase at once, on one thread each. Results are
+    those of one process with one thread (OMP_NUM_THREADS=1)."""
+
     def execute(self) -> None:
-        """Learn in an environment of this process."""
+        """Learn in an environment of this process, or of the workers'."""
         from ls3.learning import algorithm
         from ls3_sim.registration import make_environment
 
+        if self.workers < 1:
+            raise UserError(f"{self.workers} workers", where="--workers", do="give at least 1")
         domain = self.load()
+        if self.workers > 1:
+            from ls3.learning.workers import Workers
+
+            with Workers(domain, self.method, self.seed, self.workers) as workers:
+                self.learn(domain, workers)
+            return
         env = make_environment(domain.spec, domain.variations)
         stop_on_success = domain.algorithm.stop_on_success
         self.learn(domain, algorithm.in_process(env, stop_on_success=stop_on_success))
         env.close()
 
-    def learn(self, domain: Domain, source: Source) -> None:
+    def learn(self, domain: Domain, source: Source | Crew) -> None:
         """Run all of Algorithm 1 with online episodes from `source`.
 
         Raises:

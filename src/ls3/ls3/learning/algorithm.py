@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 from torch.utils.tensorboard import SummaryWriter
@@ -97,6 +97,41 @@ def in_process(env: gymnasium.Env, *, stop_on_success: bool) -> Source:
     return run
 
 
+def keep(directory: Path, number: int, phase: int, episode: Episode) -> Episode:
+    """Write online episode `number` into `directory`, and return the episode with its phase."""
+    attributes = {**episode.attributes, "phase": phase}
+    episode = replace(episode, attributes=attributes)
+    write_episode(directory, file_name(number), episode)
+    return episode
+
+
+def file_name(number: int) -> str:
+    """Return the name of an online episode's file without its suffix."""
+    return f"online_{number:05d}"
+
+
+@runtime_checkable
+class Crew(Protocol):
+    """Runs the episodes of a phase ahead of the learner, and writes their files (`keep`)."""
+
+    def begin(self, phase: int, agent: Agent, seeds: Mapping[int, int], directory: Path) -> None:
+        """Begin to run episodes with the agent as it is now.
+
+        Args:
+            phase: number of finished phases.
+            agent: the agent; its state will change only when all episodes have been waited for.
+            seeds: the seed of each episode by the episode's number.
+            directory: where to write the episodes.
+        """
+
+    def wait_for(self, number: int, stopped: Callable[[], bool]) -> None:
+        """Wait until the file of episode `number` is written.
+
+        Raises:
+            Interrupted: `stopped` returned true, and the episode has not run.
+        """
+
+
 class OnlineLearning:
     """Learns online after a finished offline training.
 
@@ -107,7 +142,7 @@ class OnlineLearning:
         self,
         agent: Agent,
         config: AlgorithmConfig,
-        source: Source,
+        source: Source | Crew,
         offline: OfflineTraining,
         directory: Path,
         *,
@@ -118,7 +153,7 @@ class OnlineLearning:
         Args:
             agent: the agent that `offline` has trained.
             config: K, U and the rules of an episode.
-            source: runs the episodes.
+            source: runs the episodes; a crew if the agent learns after phases.
             offline: the finished offline training.
             directory: of episodes, checkpoint and curve.
             seed: decides the seed of every episode.
@@ -167,9 +202,13 @@ class OnlineLearning:
         kept = sum(self._is_kept(number) for number in range(total))
         with StopRequest() as stop, bar("learn", total, kept) as progress:
             while self.phase * self.phase_length < total:
-                for index in range(self.phase_length):
-                    number = self.phase * self.phase_length + index
-                    new = not self._is_kept(number)
+                first = self.phase * self.phase_length
+                numbers = range(first, first + self.phase_length)
+                to_run = {n: self._seed(n) for n in numbers if not self._is_kept(n)}
+                if isinstance(self.source, Crew):
+                    self.source.begin(self.phase, self.agent, to_run, self._episodes)
+                for number in numbers:
+                    new = number in to_run
                     episode = self._episode(number, lambda: stop.requested)
                     recent = [*recent[-19:], episode]
                     self._log(writer)
@@ -190,21 +229,29 @@ class OnlineLearning:
     def _episode(self, number: int, stopped: Callable[[], bool]) -> Episode:
         """Run episode `number`, or read the file that an interrupted run left of it."""
         path = self._path(number)
+        if isinstance(self.source, Crew) and not self._is_kept(number):
+            self.source.wait_for(number, stopped)
         if self._is_kept(number):
             episode = read_episode(path)
             self._remember(number, episode)
             return episode
-        seed = seed_of(self.seed, "online", number)
-        request = EpisodeRequest(number, self.phase, seed, self.agent, self._on_step, stopped)
-        episode = self.source(request)
-        attributes = {**episode.attributes, "phase": self.phase}
-        episode = replace(episode, attributes=attributes)
-        write_episode(path.parent, path.stem, episode)
+        request = EpisodeRequest(
+            number, self.phase, self._seed(number), self.agent, self._on_step, stopped
+        )
+        assert not isinstance(self.source, Crew), "a crew has written the file"
+        episode = keep(path.parent, number, self.phase, self.source(request))
         self._add_row(number, episode)
         return episode
 
+    @property
+    def _episodes(self) -> Path:
+        return self.directory / "episodes"
+
     def _path(self, number: int) -> Path:
-        return self.directory / "episodes" / f"online_{number:05d}{SUFFIX}"
+        return self._episodes / f"{file_name(number)}{SUFFIX}"
+
+    def _seed(self, number: int) -> int:
+        return seed_of(self.seed, "online", number)
 
     def _is_kept(self, number: int) -> bool:
         """Whether the file of an episode can be used instead of running the episode again.

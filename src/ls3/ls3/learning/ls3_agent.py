@@ -139,4 +139,5 @@ KIND = AgentKind(
     load=_load,
     shipped=True,
     take_over=take_over,
+    acts_from_state=True,
 )
