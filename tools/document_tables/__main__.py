@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cost
 import measured
 import training
 from reading import ROOT, Results
@@ -30,6 +31,8 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "bench": measured.bench,
     "latency": measured.latency,
     "scaling": measured.scaling,
+    "online_cost": cost.online_cost,
+    "online_growth": cost.online_growth,
     "faults": measured.faults,
     "faults_by_kind": measured.faults_by_kind,
     "masks": measured.masks,
