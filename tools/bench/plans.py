@@ -115,7 +115,7 @@ def compare(
     domain: Domain, bundle: Bundle, profile: str, *, rounds: int, device: str
 ) -> dict[str, Any]:
     """Time both planners in turn on `rounds` latents of one episode, and compare their elites."""
-    config = dataclasses.replace(domain.planner, profile=profile)
+    config = domain.planner.as_profile(profile)
     models = bundle.models.to(device)
     recorders = {
         "reference": Recorder(ReferenceSelector(models, config)),

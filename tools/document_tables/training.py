@@ -36,9 +36,11 @@ def _extent(metrics: dict[str, Any]) -> tuple[str, str]:
 
 
 def _search(planner: dict[str, Any], profile: str) -> str:
-    """Format the size of the planner's search: candidates x particles x iterations."""
+    """Format the planner's search: its kind, and candidates x particles x iterations."""
     sizes = (planner[f"{profile}.{key}"] for key in ("candidates", "particles", "iterations"))
-    return " x ".join(str(size) for size in sizes)
+    # older files lack `search`: there was only one kind, and `paper` has no other
+    kind = planner.get("search", "cem") if profile != "paper" else "cem"
+    return f"{kind} {' x '.join(str(size) for size in sizes)}"
 
 
 def overview(results: Results) -> str:

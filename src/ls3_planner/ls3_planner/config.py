@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from ls3_common.parameters import parameter
@@ -55,7 +55,8 @@ class PlannerConfig:
     search: str = parameter(
         "cem",
         choices=("cem", "icem"),
-        description="'cem': section 4.4; 'icem': coloured noise and kept elites, beyond the paper",
+        description="'cem': section 4.4; 'icem': coloured noise and kept elites, beyond the paper, "
+        "of the profile 'realtime' alone",
     )
     horizon: int = parameter(low=1, high=50, description="H, planned steps")
     delta_safe: float = parameter(low=0, high=1, description="delta_S, first level of the safe set")
@@ -100,6 +101,11 @@ class PlannerConfig:
     )
 
     def __post_init__(self) -> None:
+        if self.profile == "paper" and self.search != "cem":
+            raise ValueError(
+                f"the profile 'paper' is Table 3's search: it takes search 'cem', not "
+                f"'{self.search}'"
+            )
         if not self.use_safe_set or self.safe_rule == "mean":
             return
         z, share = self.sigmas, 1 - self.delta_safe
@@ -122,6 +128,10 @@ class PlannerConfig:
     def cost(self) -> Cost:
         """Of the profile in force."""
         return self.paper if self.profile == "paper" else self.realtime
+
+    def as_profile(self, profile: str) -> PlannerConfig:
+        """Return the same with another profile; `paper` searches by Table 3's CEM."""
+        return replace(self, profile=profile, search="cem" if profile == "paper" else self.search)
 
     def levels(self, holds: int) -> list[float]:
         """delta_S and what it may be lowered to, after so many plans without a feasible one."""

@@ -31,6 +31,14 @@ def test_every_value_of_the_parameter_has_a_search():
     assert set(field.metadata["choices"]) == set(SEARCHES)
 
 
+def test_the_paper_profile_searches_by_cem_alone():
+    improved = dataclasses.replace(CONFIG, search="icem")
+    assert improved.as_profile("paper").search == "cem"
+    assert improved.as_profile("realtime").search == "icem"
+    with pytest.raises(ValueError, match="'paper' is Table 3's search"):
+        dataclasses.replace(improved, profile="paper")
+
+
 @pytest.mark.parametrize("kind", SEARCHES.values())
 def test_candidates_follow_the_elites_within_the_bounds(kind):
     made = sampler(kind)

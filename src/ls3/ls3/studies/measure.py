@@ -91,7 +91,7 @@ class Measurement:
     def blocks(self) -> dict[str, Callable[[], Mapping[str, Any]]]:
         """Return, by the name of each block, the function that measures it."""
         planner = self.domain.planner
-        realtime = dataclasses.replace(planner, profile="realtime")
+        realtime = planner.as_profile("realtime")
         return {
             "demonstrator": lambda: policy.summarise(policy.demonstrate(self.env, self.seeds)),
             "in_process": lambda: self._in_process(realtime, "in_process"),
@@ -100,7 +100,7 @@ class Measurement:
             ),
             "ros": self._through_graph,
             "in_process_paper_profile": lambda: self._in_process(
-                dataclasses.replace(planner, profile="paper"), "paper"
+                planner.as_profile("paper"), "paper"
             ),
         }
 

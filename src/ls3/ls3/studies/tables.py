@@ -74,7 +74,8 @@ def _settings(result: Mapping[str, Any]) -> str:
     if "planner" in result:
         planner = result["planner"]
         return (
-            f"profile {planner['profile']}, H {planner['horizon']}, "
+            f"profile {planner['profile']}, search {planner.get('search', 'cem')}, "
+            f"H {planner['horizon']}, "
             f"δ_S {planner['delta_safe']:g}, δ_C {planner['delta_constraint']:g}"
         )
     own = [key for key in sections_of(result["method"]) if key != "algorithm"]
