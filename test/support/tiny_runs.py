@@ -33,7 +33,7 @@ SETTINGS = [
     "planner_node.realtime.iterations=1",
 ]
 """Everything is feasible, whatever an untrained model thinks."""
-NAME = "ls3+delta_constraint=1+delta_safe=0+horizon=1"
+NAME = "ls3+delta_constraint=1+delta_safe=0.05+horizon=1"
 
 
 def options(*more: str, settings: list[str] = SETTINGS) -> list[str]:
