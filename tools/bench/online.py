@@ -121,13 +121,14 @@ def measure(
     finished: Any = SimpleNamespace(directory=data, identity={}, defaults={})
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
-        source: Any = algorithm.in_process(env, stop_on_success=config.stop_on_success)
+        source = algorithm.in_process(env, stop_on_success=config.stop_on_success)
+        more: dict[str, Any] = {}
         if workers > 1:
-            from ls3.learning.workers import Workers
+            from ls3.learning.workers import WorkerPool
 
-            source = stack.enter_context(Workers(domain, "ls3", seed, workers))
+            more["pool"] = stack.enter_context(WorkerPool(domain, "ls3", seed, workers))
         online = algorithm.OnlineLearning(
-            agent, config, source, finished, Path(directory), seed=seed
+            agent, config, source, finished, Path(directory), seed=seed, **more
         )
         clock = watched()
         started = time.process_time()

@@ -126,8 +126,8 @@ def test_it_learns_after_every_step_and_its_counts_are_in_the_curve(whole):
 def test_killed_inside_an_episode_it_ends_the_same(words, whole, tmp_path, monkeypatch, step):
     made = registration.make_environment
 
-    def killing(domain):
-        return Signalling(made(domain), step, killed)
+    def killing(domain, *more):
+        return Signalling(made(domain, *more), step, killed)
 
     begin(words, tmp_path, monkeypatch, registration, "make_environment", killing)
     assert main([*words, "--run", str(tmp_path)]) == 0
@@ -179,7 +179,7 @@ def test_a_stop_waits_for_the_end_of_the_episode(words, whole, tmp_path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(
-            registration, "make_environment", lambda domain: Signalling(made(domain), 120, stop)
+            registration, "make_environment", lambda *words: Signalling(made(*words), 120, stop)
         )
         assert main([*words, "--run", str(tmp_path)]) == 130
     kept = list_episodes(tmp_path / "online" / "episodes")
@@ -256,7 +256,7 @@ def test_its_runs_become_results_with_its_own_settings(whole, tmp_path):
         (["--set", "random_agent.sprad=0.4"], "did you mean 'spread'?"),
         (
             ["--set", "sacfd.penalty=-1"],
-            "sections: algorithm, domain, learner, planner_node, random_agent",
+            "sections: algorithm, domain, environment, learner, planner_node, random_agent",
         ),
         (["--method", "ls3"], "another agent"),
         (["--offline", "elsewhere"], "method 'random' cannot reuse another run"),

@@ -13,7 +13,7 @@ import torch
 from ros_bench import until
 
 from ls3.cli.cli import main
-from ls3.learning.workers import ATTEMPTS, Workers
+from ls3.learning.workers import ATTEMPTS, WorkerPool
 from ls3.runs.domains import load_domain
 from ls3.runs.methods import METHODS, Method, find_method
 from ls3_common.errors import UserError
@@ -123,6 +123,7 @@ def test_they_end_with_a_killed_learner(words, whole, begun):
     workers = children(process)
     assert len(workers) == 2
     process.kill()
+    process.wait()
     until(lambda: not any(b"spawn_main" in command_of(pid) for pid in workers))
     assert main([*words, "--run", str(run)]) == 0
     assert_equal(run, whole)
@@ -130,7 +131,7 @@ def test_they_end_with_a_killed_learner(words, whole, begun):
 
 def test_workers_that_die_again_and_again_end_the_run(tmp_path):
     domain = load_domain("navigation", overrides=[*tiny_runs.SETTINGS, *MORE])
-    with Workers(domain, "ls3", 0, 1) as workers:
+    with WorkerPool(domain, "ls3", 0, 1) as workers:
         workers.begin(0, Stateless(), {7: 0}, tmp_path)
         for _ in range(ATTEMPTS - 1):
             workers._workers[0].process.kill()
@@ -148,7 +149,7 @@ class Stateless:
 
 def test_what_goes_wrong_in_a_worker_is_told(tmp_path):
     domain = load_domain("navigation", overrides=[*tiny_runs.SETTINGS, *MORE])
-    with Workers(domain, "ls3", 0, 1) as workers:
+    with WorkerPool(domain, "ls3", 0, 1) as workers:
         workers.begin(0, Stateless(), {7: 0}, tmp_path)
         with pytest.raises(RuntimeError, match=r"(?s)episode 7 failed in a worker.*Traceback"):
             workers.wait_for(7, lambda: False)
@@ -166,4 +167,4 @@ def test_numbers_and_methods_that_cannot_be_are_refused(monkeypatch, words, caps
     assert "give at least 1" in capsys.readouterr().err
     monkeypatch.setitem(METHODS, "random", Method("Random", "random_agent:KIND"))
     with pytest.raises(UserError, match="'random' cannot run in other processes"):
-        Workers(load_domain("navigation"), "random", 0, 2)
+        WorkerPool(load_domain("navigation"), "random", 0, 2)

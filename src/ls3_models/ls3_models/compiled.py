@@ -39,7 +39,7 @@ def library(source: Path, instead: str) -> ctypes.CDLL | None:
     except (OSError, RuntimeError, subprocess.CalledProcessError) as error:  # no home, for one
         output = (getattr(error, "stderr", None) or "").strip() or str(error)
         reason = output.splitlines()[0]
-        logging.getLogger(__name__).info("%s: %s", instead, reason)
+        logging.getLogger(__name__).warning("%s: %s", instead, reason)
         return None
 
 

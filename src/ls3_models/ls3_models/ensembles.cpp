@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -233,7 +234,10 @@ void each_member(int members, int threads, int widest, int rows, const Work& wor
     for (int member; (member = next++) < members;) work(member, scratch);
   };
   std::vector<std::thread> others;
-  for (int i = 1; i < threads && i < members; ++i) others.emplace_back(run);
+  try {
+    for (int i = 1; i < threads && i < members; ++i) others.emplace_back(run);
+  } catch (const std::system_error&) {  // the system gives no more threads: those there are do it
+  }
   run();
   for (auto& thread : others) thread.join();
 }

@@ -48,6 +48,11 @@ class ViewConfig:
         "image; black in a mask, of some grey in a picture",
     )
 
+    def __post_init__(self) -> None:
+        ranges = (self.shift, self.rotation, self.scale, self.light, self.hidden)
+        if not self.copies and any(ranges):
+            raise ValueError("there is a range of views, but no copy that shows one: raise copies")
+
 
 def seen(
     images: Tensor,

@@ -115,10 +115,13 @@ class CrossEntropyPlanner:
             DataError: the memory has another shape.
         """
         shape = (self.config.horizon, len(self._low))
-        if memory is not None and (np.ndim(memory) != 3 or np.shape(memory)[1:] != shape):
-            raise DataError(
-                f"a memory of shape {np.shape(memory)}, (m, {shape[0]}, {shape[1]}) is due"
-            )
+        if memory is not None:
+            most = 2 + self.config.cost.candidates
+            found = np.shape(memory)
+            if len(found) != 3 or found[1:] != shape or not 2 <= found[0] <= most:
+                raise DataError(
+                    f"a memory of shape {found}, (2 to {most}, {shape[0]}, {shape[1]}) is due"
+                )
         self.reset(seed)
         self.holds = holds
         if memory is not None:

@@ -134,12 +134,19 @@ class PlannerConfig:
         return replace(self, profile=profile, search="cem" if profile == "paper" else self.search)
 
     def levels(self, holds: int) -> list[float]:
-        """delta_S and what it may be lowered to, after so many plans without a feasible one."""
+        """delta_S and what it may be lowered to, after so many plans without a feasible one.
+
+        What the fresh particles of the profile in force cannot show is left out.
+        """
         count = self.max_relaxations
         if self.patience and holds >= self.patience and 0 < self.relaxation < 1:
             endless = math.log(LEAST_DELTA_SAFE / max(self.delta_safe, LEAST_DELTA_SAFE))
             count = max(count, math.ceil(endless / math.log(self.relaxation)))
-        return [self.delta_safe * self.relaxation**k for k in range(count + 1)]
+        levels = [self.delta_safe * self.relaxation**k for k in range(count + 1)]
+        if self.safe_rule == "mean":
+            return levels
+        most = most_shown(self.cost.fresh_particles, self.sigmas)
+        return [level for level in levels if not self.use_safe_set or 1 - level <= most]
 
     def least_membership(self, delta_safe: float) -> float:
         """The right side of (5) at a delta_S."""

@@ -93,14 +93,13 @@ def choose(
     ranked: whether they are in the order of the search's objective; then the first is chosen.
 
     Returns:
-        None if none passes, or the objective is not finite.
+        None if none passes with a finite objective.
     """
     passed = passing(judgement, delta_safe, config).nonzero()[:, 0]
     if not len(passed):
         return None
-    if ranked:
-        passed = passed[:1]
-    score, place = judgement.score(passed).max(dim=0)
-    if not torch.isfinite(score):
-        return None
-    return Choice(judgement, int(passed[place]), float(score))
+    for group in passed.split(1 if ranked else len(passed)):
+        score, place = judgement.score(group).max(dim=0)
+        if torch.isfinite(score):
+            return Choice(judgement, int(group[place]), float(score))
+    return None

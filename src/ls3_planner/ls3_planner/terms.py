@@ -69,7 +69,7 @@ def all_terms(networks: Networks, trajectory: Tensor) -> tuple[list[Term], Vecto
 
 
 @dataclass(frozen=True)
-class Fit:
+class Prediction:
     """A prediction of scores: `offset` plus `weight` (k,) times the terms at places `chosen`."""
 
     chosen: Sequence[int]
@@ -81,7 +81,7 @@ class Fit:
         return self.offset + self.weight @ values[list(self.chosen)]
 
 
-def fit(terms: Sequence[Term], values: Vector, target: Vector, budget: int) -> Fit:
+def fit(terms: Sequence[Term], values: Vector, target: Vector, budget: int) -> Prediction:
     """Choose terms that explain `target` (n,) by matching pursuit, and fit their weights.
 
     Each next term is the one that explains most of the rest, for its work.
@@ -104,7 +104,7 @@ def fit(terms: Sequence[Term], values: Vector, target: Vector, budget: int) -> F
         gain[chosen] = 0
         best = int(gain.argmax())
         if not gain[best] > 0:
-            return Fit(chosen, weight, float(target.mean() - weight @ mean[chosen]))
+            return Prediction(chosen, weight, float(target.mean() - weight @ mean[chosen]))
         chosen.append(best)
         budget -= int(work[best])
         own = gram[np.ix_(chosen, chosen)] + np.diag(RIDGE * power[chosen] + 1e-9)

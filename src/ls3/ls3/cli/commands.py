@@ -21,7 +21,7 @@ from ls3_common.errors import UserError
 from ls3_common.seeds import seed_of
 
 if TYPE_CHECKING:
-    from ls3.learning.algorithm import Crew, Source
+    from ls3.learning.algorithm import EpisodePool, Source
     from ls3.runs.domains import Domain
     from ls3_models.agent import Agent
     from ls3_models.offline import OfflineTraining
@@ -126,8 +126,8 @@ class Learn(Train):
     """Run all of Algorithm 1: train offline, unless this is done, then learn online."""
 
     workers: int = 1
-    """Number of processes that run the episodes of a phase at once, on one thread each. Results are
-    those of one process with one thread (OMP_NUM_THREADS=1)."""
+    """Number of processes that run the episodes of a phase at once, on one thread each; more than K
+    have nothing to do. Results are those of one process with one thread (OMP_NUM_THREADS=1)."""
 
     def execute(self) -> None:
         """Learn in an environment of this process, or of the workers'."""
@@ -137,19 +137,19 @@ class Learn(Train):
         if self.workers < 1:
             raise UserError(f"{self.workers} workers", where="--workers", do="give at least 1")
         domain = self.load()
-        if self.workers > 1:
-            from ls3.learning.workers import Workers
-
-            with Workers(domain, self.method, self.seed, self.workers) as workers:
-                self.learn(domain, workers)
-            return
         env = make_environment(domain.spec, domain.variations)
-        stop_on_success = domain.algorithm.stop_on_success
-        self.learn(domain, algorithm.in_process(env, stop_on_success=stop_on_success))
+        source = algorithm.in_process(env, stop_on_success=domain.algorithm.stop_on_success)
+        if self.workers > 1:
+            from ls3.learning.workers import WorkerPool
+
+            with WorkerPool(domain, self.method, self.seed, self.workers) as pool:
+                self.learn(domain, source, pool)
+        else:
+            self.learn(domain, source)
         env.close()
 
-    def learn(self, domain: Domain, source: Source | Crew) -> None:
-        """Run all of Algorithm 1 with online episodes from `source`.
+    def learn(self, domain: Domain, source: Source, pool: EpisodePool | None = None) -> None:
+        """Run all of Algorithm 1 with online episodes from `source`, or from `pool`.
 
         Raises:
             UserError, Interrupted: as `train`, and as `OnlineLearning.run`.
@@ -162,7 +162,13 @@ class Learn(Train):
         with exclusive(directory):
             agent, training = self.train(domain, directory)
             online = algorithm.OnlineLearning(
-                agent, domain.algorithm, source, training, directory / "online", seed=self.seed
+                agent,
+                domain.algorithm,
+                source,
+                training,
+                directory / "online",
+                seed=self.seed,
+                pool=pool,
             )
             online.run()
             write_model(directory / "model", agent, training, online.curve(), self.seed)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import gymnasium
 from torch.utils.tensorboard import SummaryWriter
@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ls3.learning.environment import run_episode
 from ls3.learning.policy import describe
 from ls3_common import parameters
+from ls3_common.errors import DataError
 from ls3_common.files import write_rows
 from ls3_common.progress import Interrupted, StopRequest, bar
 from ls3_common.seeds import seed_of
@@ -110,8 +111,7 @@ def file_name(number: int) -> str:
     return f"online_{number:05d}"
 
 
-@runtime_checkable
-class Crew(Protocol):
+class EpisodePool(Protocol):
     """Runs the episodes of a phase ahead of the learner, and writes their files (`keep`)."""
 
     def begin(self, phase: int, agent: Agent, seeds: Mapping[int, int], directory: Path) -> None:
@@ -142,27 +142,30 @@ class OnlineLearning:
         self,
         agent: Agent,
         config: AlgorithmConfig,
-        source: Source | Crew,
+        source: Source,
         offline: OfflineTraining,
         directory: Path,
         *,
         seed: int,
+        pool: EpisodePool | None = None,
     ) -> None:
         """Start from the directory's checkpoint if there is one, else from the offline training.
 
         Args:
             agent: the agent that `offline` has trained.
             config: K, U and the rules of an episode.
-            source: runs the episodes; a crew if the agent learns after phases.
+            source: runs the episodes, one after the other.
             offline: the finished offline training.
             directory: of episodes, checkpoint and curve.
             seed: decides the seed of every episode.
+            pool: runs the episodes of a phase instead of `source`, if the agent learns after
+                phases.
 
         Raises:
             DataError: the checkpoint or an episode is damaged, or the run was begun with other
                 settings.
         """
-        self.agent, self.config, self.source = agent, config, source
+        self.agent, self.config, self.source, self.pool = agent, config, source, pool
         self.directory, self.seed = directory, seed
         self.offline_directory = offline.directory
         algorithm = parameters.to_dict(config)
@@ -205,8 +208,8 @@ class OnlineLearning:
                 first = self.phase * self.phase_length
                 numbers = range(first, first + self.phase_length)
                 to_run = {n: self._seed(n) for n in numbers if not self._is_kept(n)}
-                if isinstance(self.source, Crew):
-                    self.source.begin(self.phase, self.agent, to_run, self._episodes)
+                if self.pool is not None:
+                    self.pool.begin(self.phase, self.agent, to_run, self._episodes)
                 for number in numbers:
                     new = number in to_run
                     episode = self._episode(number, lambda: stop.requested)
@@ -229,16 +232,21 @@ class OnlineLearning:
     def _episode(self, number: int, stopped: Callable[[], bool]) -> Episode:
         """Run episode `number`, or read the file that an interrupted run left of it."""
         path = self._path(number)
-        if isinstance(self.source, Crew) and not self._is_kept(number):
-            self.source.wait_for(number, stopped)
+        if self.pool is not None and not self._is_kept(number):
+            self.pool.wait_for(number, stopped)
         if self._is_kept(number):
             episode = read_episode(path)
+            if episode.seed != self._seed(number):
+                raise DataError(
+                    f"an episode of seed {episode.seed}; this run's has {self._seed(number)}",
+                    where=str(path),
+                    do="delete this file, and the episode will run again",
+                )
             self._remember(number, episode)
             return episode
         request = EpisodeRequest(
             number, self.phase, self._seed(number), self.agent, self._on_step, stopped
         )
-        assert not isinstance(self.source, Crew), "a crew has written the file"
         episode = keep(path.parent, number, self.phase, self.source(request))
         self._add_row(number, episode)
         return episode

@@ -25,7 +25,6 @@ from ls3_models.ls3_learning import STAGES, Ls3Learning, stage_totals
 from ls3_models.offline import read_curves
 from ls3_models.resume import CHECKPOINT, DEFAULTS, is_same
 
-# parameters of the learner that decide the VAE, together with those that begin with "vae_"
 VAE_KEYS = (
     "latent_dim",
     "beta",
@@ -34,6 +33,9 @@ VAE_KEYS = (
     "frame_stack",
     "kl_reduction",
 )
+"""Parameters of the learner that decide the VAE, together with those of `VAE_SECTIONS`."""
+VAE_SECTIONS = ("vae_", "views.")
+"""Beginnings of such parameters."""
 VAE_TENSORS = ("models.encoder.", "models.decoder.", "optimiser.vae.")
 """Prefixes of the VAE's tensors in a learner's state."""
 IGNORED = {"checkpoint_interval", "update_iterations", "value_update_iterations"}
@@ -65,7 +67,7 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
     different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
     keys = ("domain", "data_hash", "action_bounds")
     other = [key for key in keys if not is_same(identity[key], theirs.get(key, identity[key]))]
-    other += sorted(key for key in different if key in VAE_KEYS or key.startswith("vae_"))
+    other += sorted(key for key in different if key in VAE_KEYS or key.startswith(VAE_SECTIONS))
     if other:
         raise DataError(
             f"the training there has another {', '.join(other)}",

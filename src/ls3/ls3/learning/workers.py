@@ -6,15 +6,16 @@ learner then reads the files in their order, as it does after an interrupt. A ru
 therefore ends at the same curve and weights as a run without, if that one has one thread as well.
 
 If a worker dies, another one runs its episode again. Workers end with the process of the learner,
-however that ends.
+however that ends; files are written whole or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
+import shutil
 import signal
-import tempfile
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -43,12 +44,14 @@ from ls3_sim.registration import make_environment
 
 ATTEMPTS = 3
 """How many workers may die in an episode."""
+PR_SET_PDEATHSIG = 1
+"""Of Linux' prctl(2): the signal that a process is sent when its parent ends."""
 POLL_S = 0.2
 """Time between two looks at whether a person wants to stop, s."""
 
 
 @dataclass(frozen=True)
-class Order:
+class EpisodeJob:
     """An episode for a worker.
 
     number: of the episode. phase: of the agent's state. seed: of the episode. state: file with the
@@ -66,11 +69,11 @@ class Order:
 class _Worker:
     process: BaseProcess
     connection: Connection
-    order: Order | None = None
+    job: EpisodeJob | None = None
 
 
-class Workers:
-    """Processes that run the episodes of a phase; a `Crew` of `OnlineLearning`."""
+class WorkerPool:
+    """Processes that run the episodes of a phase; the `EpisodePool` of an `OnlineLearning`."""
 
     def __init__(self, domain: Domain, method: str, seed: int, count: int) -> None:
         """Prepare `count` processes for a method's agent, which start with the first phase.
@@ -91,13 +94,13 @@ class Workers:
             )
         self._arguments = domain, method, seed
         self._context = multiprocessing.get_context("spawn")  # OpenGL does not survive a fork
-        self._folder = tempfile.TemporaryDirectory(prefix="ls3_workers_")
-        self._open: deque[Order] = deque()
+        self._folder: Path | None = None
+        self._open: deque[EpisodeJob] = deque()
         self._unfinished: set[int] = set()
         self._deaths: dict[int, int] = {}
         self._count, self._workers = count, list[_Worker]()
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(
@@ -109,11 +112,12 @@ class Workers:
         """End all processes."""
         for worker in self._workers:
             worker.connection.close()  # an idle worker ends by itself
-            if worker.order is not None:
+            if worker.job is not None:
                 worker.process.kill()
         for worker in self._workers:
             worker.process.join()
-        self._folder.cleanup()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def begin(self, phase: int, agent: Agent, seeds: Mapping[int, int], directory: Path) -> None:
         """Run the episodes of a phase: numbers and seeds are `seeds`, their files in `directory`.
@@ -124,12 +128,12 @@ class Workers:
             return
         while len(self._workers) < min(self._count, len(seeds)):
             self._workers.append(self._start())
-        state = Path(self._folder.name) / f"phase_{phase}.safetensors"
-        for old in Path(self._folder.name).iterdir():
-            old.unlink()
+        self._folder = directory.parent / "workers"
+        shutil.rmtree(self._folder, ignore_errors=True)  # also that of a run that was killed
+        state = self._folder / f"phase_{phase}.safetensors"
         checkpoint.save(state, agent.state(), {})
         self._deaths, self._unfinished = {}, set(seeds)
-        self._open.extend(Order(n, phase, seed, state, directory) for n, seed in seeds.items())
+        self._open.extend(EpisodeJob(n, phase, seed, state, directory) for n, seed in seeds.items())
         self._hand_out()
 
     def wait_for(self, number: int, stopped: Callable[[], bool]) -> None:
@@ -145,7 +149,7 @@ class Workers:
         while number in self._unfinished:
             if stopped():
                 self._open.clear()
-                while any(worker.order for worker in self._workers):
+                while any(worker.job for worker in self._workers):
                     self._collect()
                 if number in self._unfinished:
                     raise Interrupted
@@ -155,10 +159,10 @@ class Workers:
 
     def _hand_out(self) -> None:
         for worker in self._workers:
-            if worker.order is None and self._open:
-                worker.order = self._open.popleft()
+            if worker.job is None and self._open:
+                worker.job = self._open.popleft()
                 with contextlib.suppress(OSError):  # it is dead, which `_collect` notices
-                    worker.connection.send(worker.order)
+                    worker.connection.send(worker.job)
 
     def _collect(self) -> None:
         """Wait for a moment for what workers have to say."""
@@ -171,8 +175,8 @@ class Workers:
             except (EOFError, OSError):
                 self._workers[index] = self._replaced(worker)
                 continue
-            assert worker.order is not None
-            number, worker.order = worker.order.number, None
+            assert worker.job is not None
+            number, worker.job = worker.job.number, None
             if isinstance(answer, UserError | OSError):
                 raise answer
             if answer is not None:
@@ -183,8 +187,8 @@ class Workers:
         """Start another worker instead of a dead one, whose episode becomes the next one again."""
         dead.process.join()
         dead.connection.close()
-        if dead.order is not None:
-            number = dead.order.number
+        if dead.job is not None:
+            number = dead.job.number
             deaths = self._deaths[number] = self._deaths.get(number, 0) + 1
             if deaths >= ATTEMPTS:
                 raise UserError(
@@ -193,7 +197,7 @@ class Workers:
                     where="--workers",
                     do="see whether memory suffices, then run the same command again to continue",
                 )
-            self._open.appendleft(dead.order)
+            self._open.appendleft(dead.job)
         return self._start()
 
     def _start(self) -> _Worker:
@@ -217,13 +221,14 @@ def work(connection: Connection, domain: Domain, method: str, seed: int) -> None
     Answers None after each episode, or a UserError or OSError, or the text of another error.
     """
     torch.set_num_threads(1)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
-        run: Callable[[Order], None] | None = None
+        run: Callable[[EpisodeJob], None] | None = None
         while True:
-            order = connection.recv()
+            job = connection.recv()
             try:
                 run = run or _runner(domain, method, seed)
-                run(order)
+                run(job)
                 answer: Any = None
             except UserError as error:
                 # the composed text alone; a class of its own may not survive the way
@@ -237,7 +242,7 @@ def work(connection: Connection, domain: Domain, method: str, seed: int) -> None
         return  # the learner has ended
 
 
-def _runner(domain: Domain, method: str, seed: int) -> Callable[[Order], None]:
+def _runner(domain: Domain, method: str, seed: int) -> Callable[[EpisodeJob], None]:
     """Return what runs an episode: an environment, and an agent without data of its own."""
     kind = find_method(method).kind
     data = OfflineData(domain.data_spec, (), (), "")
@@ -246,14 +251,14 @@ def _runner(domain: Domain, method: str, seed: int) -> Callable[[Order], None]:
     source = in_process(env, stop_on_success=domain.algorithm.stop_on_success)
     loaded: Path | None = None
 
-    def run(order: Order) -> None:
+    def run(job: EpisodeJob) -> None:
         nonlocal loaded
-        if loaded != order.state:
-            agent.load_state(checkpoint.load(order.state)[0])
-            loaded = order.state
+        if loaded != job.state:
+            agent.load_state(checkpoint.load(job.state)[0])
+            loaded = job.state
         request = EpisodeRequest(
-            order.number, order.phase, order.seed, agent, lambda _step: None, lambda: False
+            job.number, job.phase, job.seed, agent, lambda _step: None, lambda: False
         )
-        keep(order.directory, order.number, order.phase, source(request))
+        keep(job.directory, job.number, job.phase, source(request))
 
     return run
