@@ -142,6 +142,33 @@ def test_other_rows_and_domains_of_the_file_are_kept(words, tmp_path):
     assert list(domains["navigation"]["rows"]) == ["late"]
 
 
+def test_episodes_of_another_length_are_run_anew(words, tmp_path):
+    for horizon in (8, 5):
+        assert main([*words, "--rows", "nominal", "--set", f"domain.horizon={horizon}"]) == 0
+    found = read_json(tmp_path / "robustness.json")["domains"]["navigation"]
+    assert found["domain_spec"]["horizon"] == 5 and found["rows"]["nominal"]["episodes"] == 2
+    lengths = [len(read_episode(path)) for path in (tmp_path / "work").glob("*/*/*/*.h5")]
+    assert sorted(lengths) == [5, 5, 8, 8]
+
+
+def test_processes_with_different_rows_share_a_file(tmp_path):
+    """Each adds its rows to what is there while it holds the lock."""
+    path = tmp_path / "rows.json"
+    program = (
+        "import sys\nfrom ls3_common.files import locked, read_json, write_json\n"
+        "path, own = sys.argv[1], sys.argv[2]\n"
+        "for row in range(50):\n"
+        "    with locked(path):\n"
+        "        rows = read_json(path) if row or __import__('os').path.exists(path) else {}\n"
+        "        write_json(path, rows | {f'{own} {row}': row})\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program, str(path), own]) for own in "abc"
+    ]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert len(read_json(path)) == 150
+
+
 def row(rate):
     interval = [rate - 0.1, rate + 0.1]
     return {
@@ -157,6 +184,7 @@ def row(rate):
     ("change", "text"),
     [
         (["--rows", "dark"], "the study has no row 'dark'"),
+        (["--set", "environment.delay=1"], "a study names its variations itself"),
         (["--domains", "cable_routing"], "the study has no domain 'cable_routing'"),
         (["--episodes", "0"], "at least one row and one episode"),
         (["--study", "missing.yaml"], "cannot be read"),
@@ -205,11 +233,14 @@ def test_exact_intervals_are_those_of_the_beta_distribution():
 
 def test_paired_differences():
     same = [True, False, True]
-    assert paired_difference(same, same) == (0, 0, 0)
-    first, second = [True] * 10 + [False] * 90, [False] * 10 + [True] * 0 + [False] * 90
+    difference, low, high = paired_difference(same, same)
+    assert difference == 0 and low < -0.2 and high > 0.2, "three seeds say little"
+    _, low, _ = paired_difference([True] * 100, [True] * 100)
+    assert low == pytest.approx(-0.037, abs=1e-4), "Wilson's bound of 0 in 100"
+    first, second = [True] * 10 + [False] * 90, [False] * 100
     difference, low, high = paired_difference(first, second)
-    assert difference == pytest.approx(0.1)
-    assert low == pytest.approx((2 * 0.6915 - 1) * 0.1, abs=1e-4) and high == pytest.approx(0.1)
+    assert difference == pytest.approx(0.1) and 0.03 < low < 0.05 and 0.17 < high < 0.18
+    assert paired_difference(second, first) == pytest.approx((-difference, -high, -low))
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(200):  # true difference 0.1

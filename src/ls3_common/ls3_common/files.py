@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import itertools
 import json
@@ -25,6 +26,22 @@ LEFTOVER_AGE_S = 24 * 3600.0
 """Age from which a temporary file of another computer, boot or container is taken for a leftover.
 Whether its writer still runs cannot be seen from here."""
 _numbers = itertools.count()
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Keep other processes that ask for the same lock waiting while the block runs.
+
+    The lock is the system's on the directory of `path`: no file is left, however the block ends.
+    """
+    directory = Path(os.path.realpath(path)).parent
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -54,12 +55,8 @@ class Report:
 
     def execute(self) -> None:
         """Write the page and its pictures."""
-        try:
+        with _needing_matplotlib("the report"):
             from ls3.studies.report import write_report
-        except ModuleNotFoundError as error:
-            if error.name != "matplotlib":
-                raise
-            raise UserError("the report needs matplotlib", do="pip install 'ls3[report]'") from None
         write_report(self.results, self.runs, self.out, self.media or self.out.parent / "media")
         print(f"{self.out} is written")
 
@@ -137,10 +134,16 @@ class Robustness:
     def execute(self) -> None:
         """Evaluate the rows, and write the results and the picture."""
         from ls3.learning.model_files import load_given_or_shipped
-        from ls3.runs.domains import load_domain
+        from ls3.runs.domains import ENVIRONMENT, load_domain
         from ls3.studies import robustness
         from ls3_common.files import read_json
 
+        with _needing_matplotlib("the picture"):
+            from ls3.studies import figures
+        if any(text.startswith(f"{ENVIRONMENT}.") for text in self.set):
+            raise UserError(
+                "a study names its variations itself", where="--set", do="give --study a file"
+            )
         studies = robustness.read_studies(self.study)
         names = self.domains or list(studies)
         _need_known(names, studies, "domain")
@@ -154,9 +157,12 @@ class Robustness:
             study = studies[name].only(self.rows, self.episodes)
             if study.rows:
                 parts.append(robustness.RobustnessStudy(domain, bundle, study, self.work))
+        if not parts:
+            raise UserError(f"none of {', '.join(names)} has such a row", where="--rows")
         robustness.run(parts, self.out)
         print(f"{self.out} is written")
-        _draw_robustness(read_json(self.out)["domains"], self.picture)
+        domains = read_json(self.out)["domains"]
+        figures.write_figure(self.picture, figures.robustness(domains))
         print(f"{self.picture} is written")
 
 
@@ -168,11 +174,12 @@ def _need_known(names: Collection[str], known: Collection[str], what: str) -> No
             )
 
 
-def _draw_robustness(domains: Mapping[str, Any], path: Path) -> None:
+@contextmanager
+def _needing_matplotlib(what: str) -> Iterator[None]:
+    """Say what to install if an import in the block fails for want of matplotlib."""
     try:
-        from ls3.studies.figures import robustness, write_figure
+        yield
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        raise UserError("the picture needs matplotlib", do="pip install 'ls3[report]'") from None
-    write_figure(path, robustness(domains))
+        raise UserError(f"{what} needs matplotlib", do="pip install 'ls3[report]'") from None

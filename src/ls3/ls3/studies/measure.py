@@ -136,13 +136,15 @@ class Measurement:
 
     def _through_graph(self) -> dict[str, Any]:
         """Run the same episodes by ``ros2 launch``, in a random ROS domain without other graphs."""
-        if self.domain.variations != load_domain(self.domain.name).variations:
-            raise UserError(
-                "the graph takes its variations from the installed parameter file, and these are "
-                "others",
-                where="ros",
-                do=f"change them in config/{self.domain.name}.yaml, or leave the block ros out",
-            )
+        installed = load_domain(self.domain.name)
+        for what in ("planner", "variations"):
+            if getattr(self.domain, what) != getattr(installed, what):
+                raise UserError(
+                    f"the graph takes its {what} from the installed parameter file, and these are "
+                    "others",
+                    where="ros",
+                    do=f"change them in config/{self.domain.name}.yaml, or leave the block ros out",
+                )
         out = self.work / "ros"
         summary = out / "summary.json"
         summary.unlink(missing_ok=True)

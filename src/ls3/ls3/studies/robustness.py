@@ -21,10 +21,11 @@ from ls3.learning import policy
 from ls3.learning.ls3_agent import PlannerPolicy
 from ls3.runs.domains import Domain
 from ls3.runs.provenance import command_line, git_commit, machine, now
+from ls3.studies.results import FACTS
 from ls3.studies.stats import exact_interval, paired_difference, recorded
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, UserError
-from ls3_common.files import read_json, write_json
+from ls3_common.files import locked, read_json, write_json
 from ls3_common.progress import Bar, Interrupted, StopRequest, bar
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
@@ -82,7 +83,7 @@ class RobustnessStudy:
         """Check all rows before any episode runs.
 
         Args:
-            domain: the domain, whose own variations do not count.
+            domain: the domain; its own variations do not count.
             bundle: the model.
             study: the rows.
             work: directory of the episodes' files.
@@ -101,15 +102,15 @@ class RobustnessStudy:
             )
             for name, values in study.rows.items()
         }
-        planner = json.dumps(parameters.to_dict(domain.planner), sort_keys=True)
-        self._work = work / domain.name / f"{bundle.identity}-{zlib.crc32(planner.encode()):08x}"
-        self.result: dict[str, Any] = {
-            "title": study.title,
+        self._about: dict[str, Any] = {
             "model": bundle.identity,
-            "planner": json.loads(planner),
-            "seeds": [self.seeds[0], self.seeds[-1]],
-            "rows": {},
+            "planner": parameters.to_dict(domain.planner),
+            FACTS: parameters.to_dict(domain.spec),
         }
+        text = json.dumps(self._about, sort_keys=True)
+        self._work = work / domain.name / f"{bundle.identity}-{zlib.crc32(text.encode()):08x}"
+        self._about = json.loads(text) | {"seeds": [self.seeds[0], self.seeds[-1]]}
+        self._title = study.title
 
     @property
     def done(self) -> int:
@@ -141,9 +142,7 @@ class RobustnessStudy:
                     raise Interrupted
             env.close()
             nominal = self._episodes({}) if self._is_done({}) else None
-            row = summarise(variations, self._episodes(variations), nominal)
-            self.result["rows"][name] = row
-            self._write(path)
+            self._write(path, name, summarise(variations, self._episodes(variations), nominal))
 
     def _episodes(self, variations: Mapping[str, Any]) -> list[Episode]:
         return [read_episode(self._path(variations, seed)) for seed in self.seeds]
@@ -151,20 +150,16 @@ class RobustnessStudy:
     def _is_done(self, variations: Mapping[str, Any]) -> bool:
         return all(self._path(variations, seed).exists() for seed in self.seeds)
 
-    def _write(self, path: Path) -> None:
-        """Add this domain's rows to the results file, as it is now."""
-        domains = read_json(path).get("domains", {}) if path.exists() else {}
-        before = domains.get(self.domain.name, {})
-        same = all(before.get(key) == self.result[key] for key in ("model", "planner", "seeds"))
-        rows = (before["rows"] if same else {}) | self.result["rows"]
-        about: dict[str, Any] = {
-            "name": "robustness",
-            "command": command_line(),
-            "commit": git_commit(),
-        }
-        about |= {"machine": machine(), "called": now()}
-        domains |= {self.domain.name: {**self.result, "rows": rows}}
-        write_json(path, {**about, "domains": domains})
+    def _write(self, path: Path, name: str, row: Mapping[str, Any]) -> None:
+        """Add a row to the results file, as it is now; other processes wait meanwhile."""
+        where = {"command": command_line(), "commit": git_commit(), "machine": machine()}
+        with locked(path):
+            domains = read_json(path).get("domains", {}) if path.exists() else {}
+            before = domains.get(self.domain.name, {})
+            same = all(before.get(key) == value for key, value in self._about.items())
+            rows = (before["rows"] if same else {}) | {name: {**row, **where, "written": now()}}
+            domains |= {self.domain.name: {"title": self._title, **self._about, "rows": rows}}
+            write_json(path, {"name": "robustness", "domains": domains})
 
     def _path(self, variations: Mapping[str, Any], seed: int) -> Path:
         text = json.dumps(dict(variations), sort_keys=True)

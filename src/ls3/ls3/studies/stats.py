@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -148,15 +149,36 @@ def _solve(count: int, total: int, tail: float) -> float:
 def paired_difference(first: Sequence[bool], second: Sequence[bool]) -> tuple[float, float, float]:
     """Return the difference of two success rates on the same seeds, and its 95 % interval.
 
-    The interval is exact given the number of seeds on which the two differ.
+    The interval is method 10 of Newcombe (Statistics in Medicine 17, 1998). It has a width also
+    where no seed differs.
 
     Args:
         first, second: whether each seed succeeded, in the same order of seeds.
     """
-    won = sum(a and not b for a, b in zip(first, second, strict=True))
-    lost = sum(b and not a for a, b in zip(first, second, strict=True))
-    differ, total = won + lost, len(first)
-    if not differ:
-        return 0.0, 0.0, 0.0
-    low, high = exact_interval(won, differ)
-    return (won - lost) / total, (2 * low - 1) * differ / total, (2 * high - 1) * differ / total
+    pairs = list(zip(first, second, strict=True))
+    (both, won), (lost, neither) = (
+        [sum(a == x and b == y for a, b in pairs) for y in (True, False)] for x in (True, False)
+    )
+    total = len(pairs)
+    rate, other = (both + won) / total, (both + lost) / total
+    low, high = _wilson(rate, total)
+    other_low, other_high = _wilson(other, total)
+    marginal = (both + won) * (lost + neither) * (both + lost) * (won + neither)
+    product = both * neither - won * lost
+    if product > 0:  # a correction for continuity
+        product = max(product - total / 2, 0)
+    correlation = product / math.sqrt(marginal) if marginal else 0.0
+    difference = rate - other
+    below, above = (
+        math.sqrt(a**2 - 2 * correlation * a * b + b**2)
+        for a, b in ((rate - low, other_high - other), (high - rate, other - other_low))
+    )
+    return difference, difference - below, difference + above
+
+
+def _wilson(rate: float, total: int) -> tuple[float, float]:
+    """Return Wilson's interval of a probability."""
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    middle, width = rate + z**2 / (2 * total), z**2 / total
+    spread = z * math.sqrt(rate * (1 - rate) / total + width / (4 * total))
+    return (middle - spread) / (1 + width), (middle + spread) / (1 + width)
