@@ -216,6 +216,18 @@ def test_a_damaged_results_file_is_named(tmp_path, capsys):
     assert "half.json" in error and "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [("planner_node.search=icem", "planner"), ("environment.delay=1", "variations")],
+)
+def test_the_graph_is_not_measured_with_settings_that_it_does_not_read(
+    setting, what, tmp_path, capsys
+):
+    out = tmp_path / "out.json"
+    assert main(["measure", "--only", "ros", "--set", setting, "--out", str(out)]) == 2
+    assert f"the graph takes its {what} from the installed" in capsys.readouterr().err
+
+
 def test_ctrl_c_while_collecting_keeps_whole_episodes(tmp_path):
     command = [sys.executable, "-m", "ls3.cli.cli", "collect", "--data", str(tmp_path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -144,6 +144,8 @@ def test_what_does_not_fit_is_not_taken_over(data, trained, tmp_path, capsys):
 
     assert "another latent_dim" in refused("learner.latent_dim=8")
     assert "another latent_dim" in refused("learner.latent_dim=8", source=trained / "offline_model")
+    views = ("learner.views.copies=1", "learner.views.shift=0.1")
+    assert "another views.copies, views.shift" in refused(*views)
     spoiled = save_bundle(load_bundle(trained / "offline_model"), tmp_path / "spoiled")
     save_bundle(spoiled, tmp_path / "spoiled", offline_curves=5)
     assert "offline_curves is not a list of objects" in refused(source=tmp_path / "spoiled")

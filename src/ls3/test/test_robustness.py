@@ -162,9 +162,7 @@ def test_processes_with_different_rows_share_a_file(tmp_path):
         "        rows = read_json(path) if row or __import__('os').path.exists(path) else {}\n"
         "        write_json(path, rows | {f'{own} {row}': row})\n"
     )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", program, str(path), own]) for own in "abc"
-    ]
+    processes = [subprocess.Popen([sys.executable, "-c", program, str(path), own]) for own in "abc"]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert len(read_json(path)) == 150
 

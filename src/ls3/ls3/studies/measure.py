@@ -23,6 +23,7 @@ from ls3.learning.ls3_agent import PlannerPolicy
 from ls3.runs.domains import Domain, load_domain
 from ls3.runs.provenance import machine
 from ls3.studies.stats import recorded
+from ls3_common import parameters
 from ls3_common.errors import UserError
 from ls3_common.files import read_json, write_json
 from ls3_common.processes import launch
@@ -68,10 +69,8 @@ class Measurement:
         """
         self.domain, self.bundle, self.env, self.path = domain, bundle, env, path
         planner = dataclasses.asdict(domain.planner)
-        text = json.dumps(planner, sort_keys=True)
-        if domain.variations:
-            text += json.dumps(dict(domain.variations), sort_keys=True)
-        settings = zlib.crc32(text.encode())
+        decisive = [planner, dict(domain.variations), parameters.to_dict(domain.spec)]
+        settings = zlib.crc32(json.dumps(decisive, sort_keys=True).encode())
         directory = Path("out") / "measure" / domain.name
         self.work = directory / f"{bundle.identity}-{settings:08x}"
         self.seeds = [FIRST_SEED + i for i in range(episodes)]
