@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import statistics
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -139,9 +140,11 @@ def record(path: Path, section: str, figures: dict[str, Any]) -> None:
     """Write a section of results/online_cost.json."""
     document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"metrics": {}}
     document["metrics"][section] = figures
+    commands = document.get("commands", {}) | {section: shlex.join(["python", *sys.argv])}
     document |= {
         "name": path.stem,
-        "command": "python tools/bench/growth.py",
+        "command": " && ".join(commands.values()),
+        "commands": commands,
         "commits": document.get("commits", {}) | {section: git_commit()},
         "machines": document.get("machines", {}) | {section: machine()},
     }
