@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
