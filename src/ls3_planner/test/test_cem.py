@@ -304,6 +304,27 @@ def test_a_plan_after_a_hold_is_made_again_from_memory_and_holds():
     np.testing.assert_array_equal(one.action_sequence, other.action_sequence)
 
 
+def test_plans_of_icem_are_made_again_from_its_memory():
+    """The memory of iCEM holds kept elites beside the Gaussian."""
+    made = [planner(Landscape(to_the_right), search="icem") for _ in range(2)]
+    assert made[0].plan(*LATENT).feasible
+    memory = made[0].memory()
+    assert len(memory) > 2
+    for one in made:
+        one.recall(memory, 7)
+    plans = [one.plan(*LATENT) for one in made]
+    np.testing.assert_array_equal(plans[0].action_sequence, plans[1].action_sequence)
+    np.testing.assert_allclose(plans[0].action / 0.015, [0.6, -0.3], atol=0.15)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 5, 2), (1, 5, 2), (2, 4, 2), (2, 5, 3), (2, 5), (9999, 5, 2)]
+)
+def test_a_memory_of_another_shape_is_refused(shape):
+    with pytest.raises(DataError, match="a memory of shape"):
+        planner(Landscape(to_the_right)).recall(np.zeros(shape, np.float32), 0)
+
+
 def test_ties_everywhere():
     plan = planner(Landscape(lambda actions: torch.zeros(len(actions)))).plan(*LATENT)
     assert plan.feasible and plan.value == 0

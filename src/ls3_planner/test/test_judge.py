@@ -65,6 +65,24 @@ def test_each_reason_not_to_pass():
     assert passing(judgement(torch.zeros(100, 1), excess=1.0), 0.8, free).all()
 
 
+def test_delta_s_is_not_lowered_to_what_fresh_particles_cannot_show():
+    patient = dataclasses.replace(CONFIG, patience=1)
+    least = patient.levels(1)[-1]
+    assert bool(passing(judgement(torch.full((100, 1), least)), least, patient)[0])
+    below = least * patient.relaxation
+    assert not bool(passing(judgement(torch.ones(100, 1)), below, patient)[0])
+    of_means = dataclasses.replace(patient, safe_rule="mean")
+    assert of_means.levels(1)[-1] == pytest.approx(1e-3, rel=0.3)
+    assert len(patient.levels(0)) == 1 + patient.max_relaxations
+
+
+def test_of_ranked_candidates_the_first_with_a_finite_objective_is_chosen():
+    scores = torch.tensor([-torch.inf, 1.0, 2.0])
+    made = dataclasses.replace(judgement(torch.ones(100, 3)), score=lambda index: scores[index])
+    found = [choose(made, 0.8, CONFIG, ranked=ranked) for ranked in (True, False)]
+    assert [one and one.candidate for one in found] == [1, 2]
+
+
 def test_the_best_of_those_that_pass() -> None:
     levels = torch.full((100, 3), 0.9)
     one = judgement(levels, torch.tensor([0.1, -0.1, -0.1]), torch.tensor([3.0, 1.0, 2.0]))
