@@ -14,7 +14,7 @@ import torch
 from ros_bench import until
 
 from ls3.cli.cli import main
-from ls3.learning.algorithm import OnlineLearning, in_process, training_rates
+from ls3.learning.algorithm import OnlineLearning, file_name, in_process, training_rates
 from ls3.learning.collect import collect
 from ls3.learning.ls3_agent import Ls3Agent
 from ls3.learning.model_files import write_model
@@ -22,11 +22,13 @@ from ls3.learning.policy import demonstrate, summarise
 from ls3.runs.domains import load_domain
 from ls3_common import parameters
 from ls3_common.domain import domain_names
-from ls3_common.errors import ConfigError, UserError
+from ls3_common.errors import ConfigError, DataError, UserError
 from ls3_common.progress import Interrupted
-from ls3_models.episodes import list_episodes, read_episode, read_episodes
+from ls3_models import checkpoint
+from ls3_models.episodes import list_episodes, read_episode, read_episodes, write_episode
 from ls3_models.offline import OfflineTraining
 from ls3_models.offline_data import OfflineData
+from ls3_models.resume import CHECKPOINT
 from ls3_sim.registration import make_environment
 
 pytestmark = pytest.mark.background
@@ -153,6 +155,19 @@ def test_online_learning_resumes_to_the_same_weights_and_curve(
         assert torch.equal(one, other), name
     third = learn(domain, env, data, tmp_path / "parts")  # finished: nothing is left to do
     assert third.phase == 2 and third.curve() == whole.curve()
+    path = tmp_path / "parts" / "online" / CHECKPOINT
+    tensors, description = checkpoint.load(path)
+    del description["judgement"]  # as before fresh particles judged plans
+    checkpoint.save(path, tensors, description)
+    with pytest.raises(DataError, match="another judgement"):
+        learn(domain, env, data, tmp_path / "parts")
+
+
+def test_an_episode_of_another_run_is_refused(domain, env, data, tmp_path):
+    run = learn(domain, env, data, tmp_path)
+    write_episode(tmp_path / "online" / "episodes", file_name(0), demonstrate(env, [7])[0])
+    with pytest.raises(DataError, match=r"online_00000.*an episode of seed 7"):
+        run.run()
 
 
 def test_a_rate_counts_episodes(env):

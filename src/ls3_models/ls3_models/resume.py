@@ -14,9 +14,10 @@ from ls3_models import checkpoint
 from ls3_models.data_hash import DataHash
 
 CHECKPOINT = "checkpoint.safetensors"
-DEFAULTS: Mapping[str, Any] = {"agent": "ls3", "variations": {}}
-"""Settings that older checkpoints lack. They name no agent, because there was only one, and no
-variations, because no run could have any."""
+DEFAULTS: Mapping[str, Any] = {"agent": "ls3", "variations": {}, "judgement": "search"}
+"""Settings that older checkpoints lack. They name no agent, because there was only one, no
+variations, because no run could have any, and no judgement: plans were judged by the particles of
+the search."""
 
 
 class Restorable(Protocol):

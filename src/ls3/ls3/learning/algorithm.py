@@ -175,6 +175,7 @@ class OnlineLearning:
             "agent": agent.name,
             **{name: parameters.to_dict(own) for name, own in settings.items()},
             "algorithm": algorithm,
+            "judgement": "fresh",  # of plans: docs/decisions/planning.md, record 204
             "offline": offline.identity,
             "seed": seed,
         }
