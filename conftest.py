@@ -31,3 +31,14 @@ def signals_are_left_as_they_were() -> Iterator[None]:
         if handler is not None:  # None: a handler that was not set from Python
             signal.signal(number, handler)
     assert after == before
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread: what is equal to the last bit depends on the number."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -31,7 +31,7 @@ from ls3_models.offline_data import OfflineData
 from ls3_models.resume import CHECKPOINT
 from ls3_sim.registration import make_environment
 
-pytestmark = pytest.mark.background
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 SMALL = [
     "algorithm.demonstrations=3",
@@ -73,14 +73,6 @@ def data(domain, env, tmp_path_factory):
     directory = tmp_path_factory.mktemp("data")
     assert collect(env, domain.algorithm, directory, seed=0) == 7
     return directory
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_data_are_what_the_paper_says(data):

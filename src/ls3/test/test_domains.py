@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from ls3.cli.cli import main
 from ls3.learning.collect import collect
@@ -13,7 +12,7 @@ from ls3_common.domain import domain_names
 from ls3_models.episodes import read_episodes
 from ls3_sim.registration import make_environment
 
-pytestmark = pytest.mark.background
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 TINY = [
     "algorithm.demonstrations=2",
@@ -31,14 +30,6 @@ TINY = [
     "planner_node.realtime.elites=4",
     "planner_node.realtime.iterations=2",
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

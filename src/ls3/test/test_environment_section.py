@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import sliders
 import tiny_runs
-import torch
 import yaml
 
 from ls3.cli.cli import main
@@ -24,18 +23,10 @@ from ls3_common.shared import find_shared
 from ls3_models import checkpoint
 from ls3_models.episodes import list_episodes, read_episodes
 
-pytestmark = pytest.mark.background
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 JITTER = ("environment.start_jitter=2", "environment.obstacle_offset=5")
 ON = {"start_jitter": 2.0, "obstacle_offset": 5.0}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

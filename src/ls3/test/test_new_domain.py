@@ -8,7 +8,6 @@ from pathlib import Path
 import gymnasium
 import pytest
 import sliders
-import torch
 import yaml
 
 from ls3.cli.cli import main
@@ -19,15 +18,7 @@ from ls3_models.bundle import load_bundle
 from ls3_models.episodes import list_episodes, read_episode, read_episodes
 from ls3_sim.registration import make_environment
 
-pytestmark = pytest.mark.background
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

@@ -24,17 +24,9 @@ from ls3_models import checkpoint, resume
 from ls3_models.episodes import list_episodes
 from ls3_models.learner import Learner
 
-pytestmark = pytest.mark.background
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 SHIPPED = Path(__file__).parents[3] / "results"
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import time
 import numpy as np
 import pytest
 import tiny_runs
-import torch
 from PIL import Image
 
 from ls3.cli.cli import main
@@ -24,15 +23,7 @@ from ls3_common.files import read_json
 from ls3_models.episodes import list_episodes, read_episode
 from ls3_sim.registration import check_variations
 
-pytestmark = pytest.mark.background
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 
 STUDY = """

@@ -21,7 +21,7 @@ from ls3_models import checkpoint
 from ls3_models.episodes import list_episodes, read_episode
 from ls3_models.offline_data import OfflineData
 
-pytestmark = pytest.mark.background
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 MORE = ("algorithm.trajectories=4",)
 PROGRAM = """
@@ -31,14 +31,6 @@ from ls3.cli.cli import main
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from ls3_models.offline_data import OfflineData
 from ls3_models.resume import CHECKPOINT
 from ls3_models.validation import Validation
 
-pytestmark = pytest.mark.background
+pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 
 def train(directory, **changes):
@@ -42,14 +42,6 @@ def assert_equal(one, other):
     assert one.keys() == other.keys()
     for name in one:
         assert torch.equal(one[name], other[name]), name
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_losses_fall(tmp_path):
