@@ -73,6 +73,12 @@ class LearnerConfig:
     imagined_steps: int = parameter(
         5, low=1, description="most steps of the dynamics that make an imagined latent"
     )
+    steps_at_goal: int = parameter(
+        0,
+        low=0,
+        description="steps at rest in the goal that D is given beyond an online episode that ended "
+        "there, as the demonstrations have; 0: none",
+    )
     target_interval: int = parameter(
         100, low=1, description="gradient steps between two updates of a target network"
     )

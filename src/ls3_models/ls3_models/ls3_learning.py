@@ -6,6 +6,7 @@ The gradient steps themselves stand in `learner`. `ls3.learning.ls3_agent` adds 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +53,28 @@ def _add(replay: Replay, learner: Learner, episode: Episode, copies: int) -> Non
         # the same view whenever an interrupted run reads the episode again
         seed = seed_of(learner.seed, "view", len(replay))
         replay.add(episode, *learner.encode(frames, view=Generator().manual_seed(seed)))
+
+
+def stayed_at_goal(episode: Episode, steps: int) -> Episode:
+    """Return an episode that ended at the goal as it would have gone on at rest (section 5.2).
+
+    Nothing moves where no action does, and every further step would be paid 0. Other episodes are
+    returned as they are.
+    """
+    if not steps or not episode.arrivals[-1]:
+        return episode
+
+    def more(values: np.ndarray, last: np.ndarray) -> np.ndarray:
+        return np.concatenate((values, np.repeat(last[None], steps, axis=0)))
+
+    return replace(
+        episode,
+        observations=more(episode.observations, episode.observations[-1]),
+        actions=more(episode.actions, np.zeros_like(episode.actions[-1])),
+        rewards=more(episode.rewards, np.zeros_like(episode.rewards[-1])),
+        constraint=more(episode.constraint, np.array(False)),
+        success=more(episode.success, np.array(True)),
+    )
 
 
 class Ls3Learning:
@@ -113,6 +136,7 @@ class Ls3Learning:
         self._steps.append(step)
         if step.ended:
             episode = episode_of(self._steps, source="online", seed=0)
+            episode = stayed_at_goal(episode, self.config.steps_at_goal)
             _add(self.replay, self.learner, episode, self.config.views.copies)
             self._steps = []
 
