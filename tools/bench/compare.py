@@ -58,9 +58,9 @@ def collected(domain: str, directory: Path) -> Path:
     return path
 
 
-def measured(sources: Path, words: list[str]) -> dict[str, Any]:
-    """Run `online.py` with the packages of these sources."""
-    command = [sys.executable, str(ONLINE), *words]
+def measured(sources: Path, words: list[str], program: Path = ONLINE) -> dict[str, Any]:
+    """Run a program with the packages of these sources; return the JSON of its last line."""
+    command = [sys.executable, str(program), *words]
     done = subprocess.run(
         command, env=environment(sources), capture_output=True, text=True, check=False
     )

@@ -13,6 +13,31 @@ from ls3_models.heads import Head, TrainingData, heads_of
 ON_POLICY_SOURCES = ("demonstration", "online")
 
 
+class _Column:
+    """A tensor that grows by rows, in memory of its own.
+
+    A small tensor for every episode instead would lie between the large ones of the encoder, so
+    that the C library could not use their memory again: 16 MB an episode were lost.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self._memory = like.new_empty(1024, *like.shape[1:])
+        self._rows = 0
+
+    @property
+    def values(self) -> Tensor:
+        return self._memory[: self._rows]
+
+    def extend(self, values: Tensor) -> None:
+        rows = self._rows + len(values)
+        if rows > len(self._memory):
+            larger = self._memory.new_empty(max(rows, 2 * len(self._memory)), *values.shape[1:])
+            larger[: self._rows] = self.values
+            self._memory = larger
+        self._memory[self._rows : rows] = values
+        self._rows = rows
+
+
 class Replay:
     """All data D as latents. It grows by whole episodes, and is sampled uniformly.
 
@@ -25,8 +50,7 @@ class Replay:
     def __init__(self, config: LearnerConfig, action_low: Tensor, action_high: Tensor) -> None:
         self.config, self.heads = config, heads_of(config)
         self.action_low, self.action_high = action_low, action_high
-        self._parts: dict[str, list[Tensor]] = {}
-        self._whole: dict[str, Tensor] = {}
+        self._columns: dict[str, _Column] = {}
         self._frames = 0
 
     def add(self, episode: Episode, mean: Tensor, std: Tensor) -> None:
@@ -60,9 +84,10 @@ class Replay:
                 raise ValueError(f"labels of head '{head.name}': {label.shape}, not ({expected},)")
             part[_column(head)] = torch.from_numpy(label)
         for name, values in part.items():
-            self._parts.setdefault(name, []).append(values)
+            if name not in self._columns:
+                self._columns[name] = _Column(values)
+            self._columns[name].extend(values)
         self._frames += steps + 1
-        self._whole = {}
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -71,14 +96,10 @@ class Replay:
     @property
     def nbytes(self) -> int:
         """Size of all latents, actions and labels in bytes."""
-        return sum(values.nbytes for parts in self._parts.values() for values in parts)
+        return sum(column.values.nbytes for column in self._columns.values())
 
     def _get(self, name: str) -> Tensor:
-        if name not in self._whole:
-            joined = torch.cat(self._parts[name])
-            self._parts[name] = [joined]
-            self._whole[name] = joined
-        return self._whole[name]
+        return self._columns[name].values
 
     def _latents(self, index: Tensor, generator: Generator) -> Tensor:
         mean = self._get("mean")[index]

@@ -164,7 +164,7 @@ def paired_difference(first: Sequence[bool], second: Sequence[bool]) -> tuple[fl
     low, high = _wilson(rate, total)
     other_low, other_high = _wilson(other, total)
     marginal = (both + won) * (lost + neither) * (both + lost) * (won + neither)
-    product = both * neither - won * lost
+    product = float(both * neither - won * lost)
     if product > 0:  # a correction for continuity
         product = max(product - total / 2, 0)
     correlation = product / math.sqrt(marginal) if marginal else 0.0
