@@ -30,8 +30,7 @@ FRAMES = 8
 def plane(bundle: Bundle, env: gymnasium.Env, grid: tuple[int, int] = GRID) -> dict[str, Any]:
     """Evaluate all heads with the robot at every point of a grid over the window.
 
-    This is the only function that reads an environment's scene, because a map needs images of
-    places that no episode visited.
+    Maps read an environment's scene, because they need images of places that no episode visited.
 
     Args:
         bundle: the models.
@@ -52,10 +51,46 @@ def plane(bundle: Bundle, env: gymnasium.Env, grid: tuple[int, int] = GRID) -> d
         scene.reset(position)
         images.append(scene.draw(columns, rows, show_goal=False))
     scene.reset(before)
+    return {"x": x, "y": y, **_head_maps(bundle, images, grid)}
+
+
+def block_plane(bundle: Bundle, env: gymnasium.Env, grid: tuple[int, int] = GRID) -> dict[str, Any]:
+    """Evaluate all heads with the left block at every point of a grid about the goal's left edge.
+
+    The other blocks lie in the goal, and the effector is where it pushed the last of them. Only the
+    left block decides success.
+
+    Args:
+        bundle: the models.
+        env: the environment of sequential pushing.
+        grid: (nx, ny), number of points along x and y.
+
+    Returns:
+        As `plane`, in metres.
+    """
+    scene: Any = env.unwrapped.scene  # type: ignore[attr-defined]
+    layout = scene.layout
+    left, line = layout.goal_low[0], layout.goal_high[1]
+    x = np.linspace(left - 0.05, left + 0.1, grid[0])
+    y = np.linspace(line - 0.06, line + 0.06, grid[1])
+    scene.reset()
+    blocks = scene.blocks
+    blocks[1:, 1] = line - 0.02  # as deep as demonstrations push them
+    images = []
+    for place in np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2):
+        blocks[0, :2] = place
+        scene.reset(blocks, np.array((blocks[2, 0], blocks[2, 1] + 0.08)))
+        images.append(scene.observe(bundle.observation_shape[0]))
+    scene.reset()
+    return {"x": x, "y": y, **_head_maps(bundle, images, grid)}
+
+
+def _head_maps(
+    bundle: Bundle, images: list[NDArray[np.uint8]], grid: tuple[int, int]
+) -> dict[str, NDArray[np.float32]]:
     parts = [head_outputs(bundle, np.stack(block)) for block in _blocks(images)]
     shape = (grid[1], grid[0])
-    joined = {key: np.concatenate([p[key] for p in parts]).reshape(shape) for key in parts[0]}
-    return {"x": x, "y": y, **joined}
+    return {key: np.concatenate([p[key] for p in parts]).reshape(shape) for key in parts[0]}
 
 
 def _blocks(images: list[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
@@ -82,8 +117,34 @@ def navigation_maps(bundle: Bundle, config: PlannerConfig, env: gymnasium.Env) -
         config: the planner's settings, for delta_S and delta_C.
         env: the environment navigation.
     """
-    maps = plane(bundle, env)
+    figure, panels = _drawn(bundle, config, plane(bundle, env))
+    for panel in panels:
+        _draw_layout(panel, env.unwrapped.scene.layout)  # type: ignore[attr-defined]
+    figure.tight_layout()
+    return figure
+
+
+def pushing_maps(bundle: Bundle, config: PlannerConfig, env: gymnasium.Env) -> Figure:
+    """Draw a map of every head over the places of the left block, see `block_plane`.
+
+    Args:
+        bundle: the models.
+        config: the planner's settings, for delta_S and delta_C.
+        env: the environment of sequential pushing.
+    """
+    figure, panels = _drawn(bundle, config, block_plane(bundle, env))
     layout = env.unwrapped.scene.layout  # type: ignore[attr-defined]
+    for panel in panels:
+        panel.plot([layout.goal_low[0]] * 2, [panel.get_ylim()[0], layout.goal_high[1]], "lime")
+        panel.plot([layout.goal_low[0], panel.get_xlim()[1]], [layout.goal_high[1]] * 2, "lime")
+        panel.set_aspect("equal")
+    figure.tight_layout()
+    return figure
+
+
+def _drawn(
+    bundle: Bundle, config: PlannerConfig, maps: dict[str, Any]
+) -> tuple[Figure, list[Axes]]:
     heads = bundle.models.head_list
     figure = Figure(figsize=(3.5 * len(heads), 3.2))
     axes = figure.subplots(1, len(heads), squeeze=False)[0]
@@ -96,11 +157,9 @@ def navigation_maps(bundle: Bundle, config: PlannerConfig, env: gymnasium.Env) -
             title += f", line at {symbol}"
             if values.min() < level < values.max():
                 panel.contour(maps["x"], maps["y"], values, [level], colors="white")
-        _draw_layout(panel, layout)
         panel.set_title(title)
         figure.colorbar(mesh, ax=panel)
-    figure.tight_layout()
-    return figure
+    return figure, list(axes)
 
 
 def _line(head: Head, config: PlannerConfig) -> tuple[str, float] | None:

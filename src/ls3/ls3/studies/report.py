@@ -179,6 +179,13 @@ def _beliefs(report: ReportPage, domain: Domain, runs: Path) -> None:
             "obstacle; green: goal; dot: start."
         )
         report.picture("maps_navigation", figure, caption)
+    if domain.name == "pushing":
+        figure = maps.pushing_maps(bundle, domain.planner, env)
+        caption = (
+            f"Sequential pushing: the heads with the left block at every point about the goal's "
+            f"left edge (green) and the other blocks in the goal; {origin}."
+        )
+        report.picture("maps_pushing", figure, caption)
     caption = f"{domain.name}: a demonstration above its frames decoded from latents; {origin}."
     report.picture(f"decoded_{domain.name}", maps.decoded_frames(bundle, env), caption)
     env.close()
