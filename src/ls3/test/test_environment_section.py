@@ -92,10 +92,10 @@ def test_the_section_is_checked_in_words(values, text, tmp_path):
 
 
 def test_commas_and_repetition_on_the_command_line():
-    assert parse_values(["camera_shift=3,start_jitter=0.05", "hidden=4"]) == {
+    assert parse_values(["camera_shift=3,start_jitter=0.05", "occlusion=4"]) == {
         "camera_shift": 3,
         "start_jitter": 0.05,
-        "hidden": 4,
+        "occlusion": 4,
     }
     assert parse_values(["sizes=[1, 2],name=a,b"]) == {"sizes": [1, 2], "name": "a,b"}
     for bad in ("start_jitter", "=3", ""):

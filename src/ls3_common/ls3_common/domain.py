@@ -133,7 +133,7 @@ class DomainSpec:
 
 
 def in_words(variations: Mapping[str, Any]) -> str:
-    """Return the variations that are on as text, such as ``start_jitter 0.05, hidden 10``."""
+    """Return the variations that are on as text, such as ``start_jitter 0.05, occlusion 10``."""
     return ", ".join(f"{name} {value}" for name, value in variations.items()) or "no variation"
 
 

@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from ls3_common.parameters import parameter
 from ls3_models.augment import warp
 
-HIDDEN_SHARE = 0.5
+OCCLUDED_SHARE = 0.5
 """Share of the views in which something hides a part of the picture."""
 
 
@@ -33,14 +33,18 @@ class ViewConfig:
         "and heads learn beside the episode itself; 0, as in the paper: none",
     )
     shift: float = parameter(
-        0.0, low=0, high=0.5, description="largest shift along each axis, in widths of the image"
+        0.0,
+        low=0,
+        high=0.5,
+        description="largest shift along each axis, in widths of the image, where "
+        "environment.camera_shift is in px",
     )
     rotation: float = parameter(0.0, low=0, high=180, unit="degrees", description="largest turn")
     scale: float = parameter(0.0, low=0, high=0.5, description="largest change of scale, relative")
     light: float = parameter(
         0.0, low=0, high=0.9, description="largest change of brightness, relative"
     )
-    hidden: float = parameter(
+    occlusion: float = parameter(
         0.0,
         low=0,
         high=0.5,
@@ -49,7 +53,7 @@ class ViewConfig:
     )
 
     def __post_init__(self) -> None:
-        ranges = (self.shift, self.rotation, self.scale, self.light, self.hidden)
+        ranges = (self.shift, self.rotation, self.scale, self.light, self.occlusion)
         if not self.copies and any(ranges):
             raise ValueError("there is a range of views, but no copy that shows one: raise copies")
 
@@ -80,13 +84,13 @@ def seen(
     if config.light:
         gain = 1 + config.light * _uniform((count, 1, 1, 1), generator)
         moved = (moved * gain).clamp(max=1)
-    if config.hidden:
+    if config.occlusion:
         grey = torch.zeros(count, 1, 1, 1)
         if not of_masks:
             grey = torch.rand(grey.shape, generator=generator)
         focus = moved if of_masks else None
-        hidden = _hidden(count, moved.shape[2:], config, generator, focus)
-        moved = torch.where(hidden, grey, moved)
+        occluded = _occluded(count, moved.shape[2:], config, generator, focus)
+        moved = torch.where(occluded, grey, moved)
     return moved
 
 
@@ -109,7 +113,7 @@ def _places(count: int, config: ViewConfig, generator: Generator) -> Tensor:
     return matrix
 
 
-def _hidden(
+def _occluded(
     count: int,
     size: tuple[int, ...],
     config: ViewConfig,
@@ -122,7 +126,7 @@ def _hidden(
     because a square on nothing hides nothing. None: the square lies anywhere.
     """
     height, width = size
-    side = max(1, round(config.hidden * width))
+    side = max(1, round(config.occlusion * width))
     corner = torch.rand((count, 2), generator=generator) * torch.tensor(
         [height - side, width - side]
     )
@@ -141,5 +145,5 @@ def _hidden(
     rows, columns = torch.arange(height), torch.arange(width)
     row = (rows >= top) & (rows < top + side)
     column = (columns >= left) & (columns < left + side)
-    some = torch.rand((count, 1, 1), generator=generator) < HIDDEN_SHARE
+    some = torch.rand((count, 1, 1), generator=generator) < OCCLUDED_SHARE
     return (row[:, :, None] & column[:, None, :] & some)[:, None]

@@ -65,7 +65,7 @@ def test_what_is_seen_moves_as_far_as_the_range_says(
 
 
 def test_one_view_for_an_episode() -> None:
-    views = ViewConfig(copies=1, shift=0.1, rotation=5, scale=0.1, light=0.3, hidden=0.2)
+    views = ViewConfig(copies=1, shift=0.1, rotation=5, scale=0.1, light=0.3, occlusion=0.2)
     for seed in range(8):
         shown = seen(spot(40, 30), views, Generator().manual_seed(seed), together=True)
         assert torch.equal(shown, shown[:1].expand_as(shown))
@@ -77,17 +77,20 @@ def test_light_and_what_hides() -> None:
     assert torch.allclose(bright, levels[:, None, None, None].expand_as(bright))
     assert 0.3 <= float(levels.min()) < 0.35 and 0.65 < float(levels.max()) <= 0.7
 
-    hidden = seen(
-        torch.ones(COUNT, 1, SIZE, SIZE), ViewConfig(copies=1, hidden=0.15), draws(), of_masks=True
+    occluded = seen(
+        torch.ones(COUNT, 1, SIZE, SIZE),
+        ViewConfig(copies=1, occlusion=0.15),
+        draws(),
+        of_masks=True,
     )
-    dark = (hidden == 0).sum(dim=(1, 2, 3))
+    dark = (occluded == 0).sum(dim=(1, 2, 3))
     assert set(dark.tolist()) == {0, 100}, "of 10 x 10 pixels, or none"
     assert 10 < int((dark > 0).sum()) < 30, "in about every second view"
 
 
-def test_of_a_mask_a_part_of_what_it_shows_is_hidden() -> None:
+def test_of_a_mask_a_part_of_what_it_shows_is_occluded() -> None:
     masks = 1 - spot(50, 20)[:, :1]
-    config, whole = ViewConfig(copies=1, hidden=0.15), float(masks[0].sum())
+    config, whole = ViewConfig(copies=1, occlusion=0.15), float(masks[0].sum())
     left = seen(masks, config, draws(), of_masks=True).sum(dim=(1, 2, 3))
     assert 10 < int((left < whole - 1).sum()) < 30, "in about every second view"
     hides = 0
@@ -99,7 +102,7 @@ def test_of_a_mask_a_part_of_what_it_shows_is_hidden() -> None:
     assert 10 < hides < 30
     nothing = torch.zeros(4, 1, SIZE, SIZE)
     assert torch.equal(
-        seen(nothing, ViewConfig(copies=1, hidden=0.15), draws(), of_masks=True), nothing
+        seen(nothing, ViewConfig(copies=1, occlusion=0.15), draws(), of_masks=True), nothing
     )
 
 

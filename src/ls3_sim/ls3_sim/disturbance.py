@@ -37,7 +37,7 @@ class Disturbance:
         self._affine: NDArray[np.float64] = np.eye(2, 3)
         self._moves = self._exposes = False
         self._brightness: NDArray[np.float64] = np.ones(3)
-        self._hidden: NDArray[np.float64] = np.zeros(2)  # middle (x, y) of the square, as shares
+        self._occluded: NDArray[np.float64] = np.zeros(2)  # middle (x, y) of the square, as shares
         self._noise = self._losses = np.random.default_rng(0)
         self._latest: deque[Image] = deque(maxlen=config.delay + 1)
         self._seen: Image | None = None
@@ -60,10 +60,10 @@ class Disturbance:
         self._affine[:, 2] = shift
         light = draws.within("light", config.light)
         self._brightness = (1 + light) * (1 + draws.within("colour", config.colour, 3))
-        self._exposes = bool(config.hidden or config.noise or (self._brightness != 1).any())
-        if config.hidden:
-            stream = draws.stream("hidden")
-            self._hidden = stream.random(2) if focus is None else stream.choice(focus)
+        self._exposes = bool(config.occlusion or config.noise or (self._brightness != 1).any())
+        if config.occlusion:
+            stream = draws.stream("occlusion")
+            self._occluded = stream.random(2) if focus is None else stream.choice(focus)
         if config.noise:
             self._noise = draws.stream("noise")
         if config.frame_loss:
@@ -96,10 +96,10 @@ class Disturbance:
             return picture
         config = self._config
         shown = picture * self._brightness
-        if config.hidden:
+        if config.occlusion:
             height, width = picture.shape[:2]
-            side = min(height, width, max(1, round(config.hidden * width / self._size)))
-            middle = self._hidden[::-1] * (height, width)
+            side = min(height, width, max(1, round(config.occlusion * width / self._size)))
+            middle = self._occluded[::-1] * (height, width)
             top, left = (
                 np.rint(middle - side / 2).astype(int).clip(0, (height - side, width - side))
             )

@@ -27,7 +27,12 @@ class Variations:
     """What any camera and any arm has. Pixels are those of an observation, whatever is drawn."""
 
     camera_shift: float = parameter(
-        0.0, low=0, high=32, unit="px", description="shift of the picture along each axis, +-"
+        0.0,
+        low=0,
+        high=32,
+        unit="px",
+        description="shift of the picture along each axis, +-; learner.views.shift is in widths of "
+        "the picture",
     )
     camera_rotation: float = parameter(
         0.0, low=0, high=180, unit="degrees", description="turn of the picture, +-"
@@ -46,7 +51,7 @@ class Variations:
     colour: float = parameter(
         0.0, low=0, high=0.9, description="change of each channel's brightness, relative, +-"
     )
-    hidden: int = parameter(
+    occlusion: int = parameter(
         0,
         low=0,
         high=48,

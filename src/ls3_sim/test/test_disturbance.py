@@ -101,7 +101,7 @@ def test_noise_is_drawn_anew_for_each_frame_with_its_deviation():
 def test_an_instrument_hides_one_square_for_the_whole_episode(side):
     places = set()
     for seed in range(20):
-        made = begun(seed, hidden=10)
+        made = begun(seed, occlusion=10)
         white = np.full((side, side, 3), 255, np.uint8)
         first, second = made.expose(white), made.expose(white)
         assert np.array_equal(first, second)
@@ -163,7 +163,7 @@ def test_a_gain_is_one_factor_for_each_episode():
 
 
 def test_a_variation_draws_the_same_whatever_else_is_on_and_grows_with_its_size():
-    alone, beside = begun(5, gain=0.2), begun(5, gain=0.2, camera_shift=3, noise=5, hidden=4)
+    alone, beside = begun(5, gain=0.2), begun(5, gain=0.2, camera_shift=3, noise=5, occlusion=4)
     assert alone.gain == beside.gain
     assert begun(5, gain=0.4).gain - 1 == pytest.approx(2 * (alone.gain - 1))
     assert begun(6, gain=0.2).gain != alone.gain

@@ -14,7 +14,7 @@ VARIATIONS = {
     "camera_shift": 4,
     "camera_rotation": 5,
     "light": 0.1,
-    "hidden": 8,
+    "occlusion": 8,
     "frame_loss": 0.3,
     "delay": 1,
     "gain": 0.4,

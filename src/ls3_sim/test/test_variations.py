@@ -37,7 +37,7 @@ EVERYWHERE = {
     "noise": 20,
     "light": 0.6,
     "colour": 0.6,
-    "hidden": 40,
+    "occlusion": 40,
     "frame_loss": 0.6,
     "delay": 1,
     "gain": 0.5,

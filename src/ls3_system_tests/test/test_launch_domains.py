@@ -25,7 +25,7 @@ STEPS = 5
 VARIATIONS: dict[str, dict[str, Any]] = {
     "navigation": {"camera_shift": 3, "noise": 5, "start_jitter": 2},
     "pushing": {"light": 0.3, "gain": 0.3, "start_jitter": 0.01},
-    "reacher": {"hidden": 10, "frame_loss": 0.4, "delay": 1},
+    "reacher": {"occlusion": 10, "frame_loss": 0.4, "delay": 1},
 }
 """By the domain's name, the section `environment` of its file."""
 
