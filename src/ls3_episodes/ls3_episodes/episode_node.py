@@ -146,7 +146,7 @@ class EpisodeNode(Node):
         self._exchange.cancelled = lambda: (
             handle.is_cancel_requested or (operator is not None and operator.discarded)
         )
-        frame = await self._start(goal)
+        frame = await self._start(goal, record)
         if operator is not None:
             operator.episode = goal.episode
         record.begin(frame.pixels)
@@ -166,7 +166,7 @@ class EpisodeNode(Node):
                 return "success"
         return "horizon"
 
-    async def _start(self, goal: RunEpisode.Goal) -> Observation:
+    async def _start(self, goal: RunEpisode.Goal, record: Record) -> Observation:
         """Put the scene at a start state s_0 ~ mu and return its observation."""
         self._refuse_conflict()
         config, operator, exchange = self.config, self._operator, self._exchange
@@ -178,7 +178,7 @@ class EpisodeNode(Node):
         reset_stamp = 0
         # an operator who rehearses in simulation has a scene to reset as well
         if operator is None or self._reset.service_is_ready():
-            reset_stamp = await self._reset_scene(goal.seed)
+            reset_stamp = await self._reset_scene(goal.seed, record)
         await exchange.rest(config.reset_timeout)
         if operator is not None:
             await operator.begin(exchange.cancelled)
@@ -187,7 +187,7 @@ class EpisodeNode(Node):
             raise Aborted("the start state violates a constraint")
         return frame
 
-    async def _reset_scene(self, seed: int) -> int:
+    async def _reset_scene(self, seed: int, record: Record) -> int:
         """Reset the scene and return the stamp from which frames show it (ns); 0 if unknown."""
         response = self._reset.call_async(ResetScene.Request(seed=seed))
         response.add_done_callback(lambda _future: self._waiter.wake())
@@ -195,6 +195,7 @@ class EpisodeNode(Node):
         await self._exchange.until(response.done, timeout, lambda: "answer from reset_scene")
         if not response.result().ok:
             raise Aborted(f"{topics.RESET_SCENE} failed: {response.result().message}")
+        record.reset_by(response.result().message)
         return ros.nanoseconds(response.result().stamp)
 
     async def _hand_over(self, operator: OperatorReset, what: str) -> None:

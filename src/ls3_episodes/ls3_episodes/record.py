@@ -5,13 +5,14 @@ Stamps are integers in nanoseconds; images are arrays. No ROS.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ls3_models.episodes import Episode, write_episode
+from ls3_models.episodes import VARIATIONS, Episode, write_episode
 
 if TYPE_CHECKING:
     from ls3_interfaces.msg import ArmCommand
@@ -80,7 +81,7 @@ class Record:
     """The record of one episode: s_0 by `begin`, then each (a_t, s_{t+1}) by `add`.
 
     episode, seed: of the request. holds: number of steps in which the arm held. dropped: number of
-    plans that the arm refused.
+    plans that the arm refused. attributes: further facts for the file.
     """
 
     def __init__(self, episode: int, seed: int) -> None:
@@ -89,6 +90,7 @@ class Record:
         self.seed = seed
         self.holds = 0
         self.dropped = 0
+        self.attributes: dict[str, Any] = {}
         self._images: list[np.ndarray] = []
         self._actions: list[np.ndarray] = []
         self._success: list[bool] = []
@@ -97,6 +99,15 @@ class Record:
     def begin(self, pixels: np.ndarray) -> None:
         """Set the observation of s_0, uint8 (height, width, channels)."""
         self._images = [pixels]
+
+    def reset_by(self, message: str) -> None:
+        """Take over what RESET_SCENE answers: a simulation says what varies in the episode."""
+        try:
+            varied = json.loads(message)
+        except ValueError:  # words of another scene, or nothing
+            return
+        if isinstance(varied, dict) and varied.keys() == {"on", "drawn"}:
+            self.attributes[VARIATIONS] = varied
 
     def add(self, command: ArmCommand, pixels: np.ndarray, success: bool, constraint: bool) -> None:
         """Add one step.
@@ -163,7 +174,12 @@ class Record:
             success=np.asarray(self._success),
             source="online",
             seed=self.seed,
-            attributes={"ended": reason, "holds": self.holds, "dropped": self.dropped},
+            attributes={
+                "ended": reason,
+                "holds": self.holds,
+                "dropped": self.dropped,
+                **self.attributes,
+            },
         )
         path = write_episode(directory, f"episode_{self.episode:04d}_seed_{self.seed}", episode)
         return os.fspath(path)

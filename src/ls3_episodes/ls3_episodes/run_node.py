@@ -151,7 +151,7 @@ class RunNode(Node):
                 )
             for index in range(config.episodes):
                 row = await self._run_episode(index)
-                self._summary.rows.append(row)
+                self._summary.add(row)
                 self._summary.write(config.out)
                 elapsed = time.monotonic() - self._began
                 _print(summary.line(row, index + 1, self._summary, elapsed))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ls3_common.errors import DataError
 from ls3_common.files import write_json
+from ls3_models.episodes import VARIATIONS, read_episode
 
 FILE = "summary.json"
 """Name of the file with the figures."""
@@ -52,7 +54,7 @@ class RunSummary:
 
     requested: int
     demonstrator_mean_steps: float | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
     rows: list[EpisodeOutcome] = field(default_factory=list)
     plan_ms: list[float] = field(default_factory=list)
     frame_to_command_ms: list[float] = field(default_factory=list)
@@ -66,6 +68,16 @@ class RunSummary:
     def ran(self) -> list[EpisodeOutcome]:
         """The outcomes of the episodes that ran."""
         return [row for row in self.rows if row.ran]
+
+    def add(self, row: EpisodeOutcome) -> None:
+        """Add an episode's outcome. The first episode file names the run's variations, if any."""
+        self.rows.append(row)
+        if row.file and VARIATIONS not in self.context:
+            # a file that cannot be read here, e.g. as it is on another computer, tells nothing
+            with contextlib.suppress(DataError):
+                varied = read_episode(row.file).attributes.get(VARIATIONS)
+                if varied is not None:
+                    self.context[VARIATIONS] = varied["on"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as in the file. The mean of no values is None."""

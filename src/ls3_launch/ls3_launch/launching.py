@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -30,6 +31,8 @@ from ls3_common.parameter_files import read_node
 from ls3_launch import network as launch_network
 from ls3_launch.checks import check_arguments, lock_domain, number
 
+GOAL_TOLERANCE = 0.002
+"""arm_node's tolerance of an arm that does not miss, m."""
 Start = Callable[[Mapping[str, str]], Sequence[Any]]
 """Makes the actions of a graph, given the values of the launch arguments."""
 
@@ -176,6 +179,19 @@ def environment(given: Mapping[str, str]) -> list[dict[str, Any]]:
         if value is None:
             raise ConfigError(f"'{name}' has no value", where=f"{given['config']}, environment")
     return [{f"environment.{name}": value for name, value in values.items()}] if values else []
+
+
+def goal_tolerance(given: Mapping[str, str]) -> dict[str, float]:
+    """Return what arm_node needs to accept the end of motions that miss their length by `gain`.
+
+    The arm reports where the tool truly is. By the tolerance of a robot no such motion would end.
+    """
+    (values,) = environment(given) or ({},)
+    gain = values.get("environment.gain", 0)
+    if not isinstance(gain, int | float) or not gain > 0:  # what is wrong, sim_node refuses
+        return {}
+    longest = math.sqrt(2) * read_spec(given["config"]).largest_action
+    return {"goal_tolerance": GOAL_TOLERANCE + gain * longest}
 
 
 def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: Any) -> list[Node]:

@@ -28,6 +28,9 @@ REPAIR = "delete the file, and run the command that collected it again: it fills
 ARRAYS = {"observations": "u1", "actions": "<f4", "rewards": "<f4", "constraint": "?"}
 ARRAYS |= {"success": "?"}
 """Fields of an episode that are arrays, and the type in which they are stored and hashed."""
+VARIATIONS = "variations"
+"""Attribute of a simulated episode: `on`, the magnitudes of the variations, and `drawn`, what the
+episode drew from them. Recordings, and episodes of before there were variations, lack it."""
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def start(given):
     arm_settings = arm | {"auto_enable": sim, "backend": given["backend"]}
     if sim:
         arm_settings |= {name: value * factor for name, value in SIM_LIMITS_S.items()}
-        arm_settings |= SIM_ARM
+        arm_settings |= SIM_ARM | launching.goal_tolerance(given)
     base = given["camera"].removesuffix("/compressed")
     compressed = {"compressed": True} if base != given["camera"] else {}  # else: of the file
     if sim and compressed:

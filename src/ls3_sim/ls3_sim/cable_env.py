@@ -11,7 +11,8 @@ from dvrk_cable_env.camera.segmentation import SegmentationConfig, segment_cable
 from ls3_common.domain import DomainSpec, load_spec
 from ls3_sim.behaviours import Behaviour
 from ls3_sim.cable_behaviours import make_behaviour
-from ls3_sim.cable_scene import LINKS, CableLayout, CableScene
+from ls3_sim.cable_model import LINKS
+from ls3_sim.cable_scene import CableLayout, CableScene
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.variations import CableVariations, EpisodeDraws
 from ls3_sim.viewer import Viewer
@@ -60,6 +61,8 @@ class CableEnv(DomainEnv[CableScene]):
         scene, rng = self.scene, self.np_random
         scene.begin(rng, self.variations, draws)
         low, high = scene.layout.workspace_low, scene.layout.workspace_high
+        if anywhere:
+            draws.drawn.pop("start_jitter", None)  # another start replaces it
         fits = not anywhere
         while not fits:  # about a quarter of the draws fit
             scene.reset(
@@ -73,11 +76,12 @@ class CableEnv(DomainEnv[CableScene]):
         return self.scene.in_picture(self.scene.cable())
 
     def _act(self, action: NDArray[np.float64]) -> None:
-        self.scene.move(self.scene.clip(self.scene.setpoint + action))
+        begin = self.scene.setpoint
+        goal = self.scene.clip(begin + action)
+        self.scene.move(self.scene.end_of_motion(begin, goal, self.disturbance.gain))
 
     def _observe(self) -> NDArray[np.uint8]:
-        picture = self.disturbance.expose(self.disturbance.move(self.scene.render()))
-        return segment_cable(picture, self._segmentation)[:, :, None]
+        return segment_cable(super()._observe(), self._segmentation)[:, :, None]
 
     def _state(self) -> dict[str, Any]:
         return {"tool_xy": self.scene.tool}

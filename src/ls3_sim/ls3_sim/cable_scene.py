@@ -7,7 +7,6 @@ process and in the node graph. Units: metres, seconds, radians; arrays (x, y) in
 from __future__ import annotations
 
 import dataclasses
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,13 @@ from numpy.typing import NDArray
 from dvrk_cable_env.arm.limits import ArmLimits
 from dvrk_cable_env.camera.segmentation import Image
 from ls3_common.parameters import parameter
+from ls3_sim.cable_model import LINKS, compile_model
 from ls3_sim.camera import Camera
 from ls3_sim.gl import mujoco, place_geom
+from ls3_sim.pictures import Change
 from ls3_sim.variations import CableVariations, EpisodeDraws
 
 Vector = NDArray[np.float64]
-LINKS = 15
-"""Number of the cable's links."""
-LINK_LENGTH = 0.010
-CABLE_RADIUS = 0.0035
 SETTLE = 0.1
 """Seconds after a motion within which the cable comes to rest."""
 
@@ -68,7 +65,10 @@ class CableScene:
         """Build the scene; `image_size` is the side of the camera's pictures, px."""
         self.layout = self._given = layout
         self.image_size = image_size
-        self.model = _compile(layout)
+        self.model = compile_model(
+            obstacle=(layout.obstacle, layout.obstacle_radius),
+            goal=(layout.goal, layout.goal_radius),
+        )
         self.data = mujoco.MjData(self.model)
         self.violated = False
         self._camera = Camera(self.model, "top")
@@ -87,16 +87,19 @@ class CableScene:
         """Draw layout and properties of an episode, and reset to its start state s_0 ~ mu.
 
         Args:
-            rng: source of the hinge angles and of the domain randomisation.
+            rng: source of the domain randomisation.
             config: the magnitudes; if all are 0, the start is always the same state.
             draws: source of all other draws.
         """
         if config.domain_randomisation:
-            self.randomise(rng)
+            draws.note("domain_randomisation", self.randomise(rng))
         self._vary_properties(config, draws)
         self._vary_layout(config, draws)
-        jitter = config.start_jitter
-        self.reset(bend=rng.normal(0, jitter, LINKS) if jitter else None)
+        bend = None
+        if config.start_jitter:
+            bend = draws.stream("start_jitter").normal(0, config.start_jitter, LINKS)
+            draws.note("start_jitter", bend)
+        self.reset(bend=bend)
 
     def _vary_properties(self, config: CableVariations, draws: EpisodeDraws) -> None:
         varied = self._randomised()
@@ -147,24 +150,41 @@ class CableScene:
         self.violated = self.data.ncon > 0
         self._rest = SETTLE
 
-    def randomise(self, rng: np.random.Generator) -> None:
+    def randomise(self, rng: np.random.Generator) -> dict[str, NDArray[Any] | float]:
         """Draw friction, stiffness, camera position, light and colours (domain randomisation).
 
         The draws are small enough for the colour ranges of the segmentation to hold.
+
+        Returns:
+            What was drawn, by name: offsets of the camera, m, and factors on all else.
         """
+        drawn: dict[str, NDArray[Any] | float] = {}
         for name, array in self._randomised().items():
             nominal = self._nominal[name]
             if name == "camera":
-                array[:] = nominal + rng.normal(0, 0.002, nominal.shape)  # metres
+                drawn[name] = offset = rng.normal(0, 0.002, nominal.shape)  # metres
+                array[:] = nominal + offset
             elif name in ("colours", "light"):
-                shade = nominal[..., :3] * rng.uniform(0.85, 1.15, nominal[..., :3].shape)
-                array[..., :3] = np.clip(shade, 0, 1)
+                drawn[name] = factors = rng.uniform(0.85, 1.15, nominal[..., :3].shape)
+                array[..., :3] = np.clip(nominal[..., :3] * factors, 0, 1)
             else:
-                array[:] = nominal * rng.uniform(0.7, 1.4)
+                drawn[name] = factor = rng.uniform(0.7, 1.4)
+                array[:] = nominal * factor
+        return drawn
 
     def clip(self, xy: Vector) -> Vector:
         """Return the point of the tool's range that is nearest to `xy` (2,), m."""
         return np.clip(xy, self.layout.workspace_low, self.layout.workspace_high)
+
+    def end_of_motion(self, begin: Vector, goal: Vector, gain: float) -> Vector:
+        """Return where the tool is, (2,), m, after a motion by an arm that misses its lengths.
+
+        Args:
+            begin: where the motion begins, (2,), m.
+            goal: where it is meant to end, (2,), m.
+            gain: factor on its length; the tool does not leave its range by that.
+        """
+        return goal if gain == 1 else self.clip(begin + gain * (goal - begin))
 
     @property
     def half_view(self) -> float:
@@ -228,6 +248,11 @@ class CableScene:
         gap = np.linalg.norm(begin + share[:, None] * along - goal, axis=1)
         return bool(gap.min() <= self.layout.goal_radius) and not self.violated
 
+    def observe(self, size: int, change: Change | None = None) -> Image:
+        """Return the camera's picture, whatever the size of the mask that is made of it."""
+        picture = self.render()
+        return picture if change is None else change(picture)
+
     def render(self) -> Image:
         """Return the camera's picture, uint8 (image_size, image_size, 3)."""
         return self._camera.draw(self.data, self.image_size)
@@ -246,37 +271,3 @@ class CableScene:
             "light": model.vis.headlight.diffuse,
             "colours": model.mat_rgba,
         }
-
-
-def _compile(layout: CableLayout) -> mujoco.MjModel:
-    spec = mujoco.MjSpec.from_string(
-        resources.files("ls3_sim").joinpath("assets/cable.xml").read_text()
-    )
-    for name, place, radius in (
-        ("obstacle", layout.obstacle, layout.obstacle_radius),
-        ("goal", layout.goal, layout.goal_radius),
-    ):
-        geom = spec.geom(name)
-        geom.pos = [*place, geom.pos[2]]
-        geom.size = [radius, geom.size[1], 0]
-    body = spec.body("tool")
-    for index in range(LINKS):
-        body = body.add_body(name=f"link{index}", pos=[LINK_LENGTH if index else 0.0, 0, 0])
-        body.add_joint(
-            name=f"hinge{index}",
-            axis=[0, 0, 1],
-            stiffness=[2e-4 if index else 0.0, 0, 0],  # the cable turns freely in the jaws
-            damping=[2e-5, 0, 0],
-            armature=1e-7,
-        )
-        body.add_geom(
-            name=f"cable{index}",
-            type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-            fromto=[0, 0, 0, LINK_LENGTH, 0, 0],
-            size=[CABLE_RADIUS, 0, 0],
-            material="cable",
-            conaffinity=1,
-            friction=[0.4, 0.005, 0.0001],
-        )
-    body.add_site(name="tail", pos=[LINK_LENGTH, 0, 0], group=4)  # not drawn
-    return spec.compile()

@@ -64,6 +64,7 @@ class Disturbance:
         if config.occlusion:
             stream = draws.stream("occlusion")
             self._occluded = stream.random(2) if focus is None else stream.choice(focus)
+            draws.note("occlusion", self._occluded)
         if config.noise:
             self._noise = draws.stream("noise")
         if config.frame_loss:

@@ -15,8 +15,8 @@ from ls3_common.errors import ConfigError
 from ls3_common.images import FrameStack
 from ls3_sim.behaviours import BEHAVIOURS, Behaviour, begun, find_maker
 from ls3_sim.disturbance import Disturbance
-from ls3_sim.pictures import Image
-from ls3_sim.variations import EpisodeDraws, Variations, checked
+from ls3_sim.pictures import Change, Image
+from ls3_sim.variations import EpisodeDraws, Variations, checked, switched_on
 from ls3_sim.viewer import Window
 
 
@@ -30,6 +30,12 @@ class Scene(Protocol):
     @property
     def violated(self) -> bool:
         """Whether a constraint is violated; stays true until the next reset."""
+
+    def observe(self, size: int, change: Change | None = None) -> Image:
+        """Return the picture of which an observation of this size is made, uint8 (h, w, 3).
+
+        change: makes of a picture what a camera at another place sees.
+        """
 
     def render(self) -> Image:
         """Return a picture for people, uint8 (height, width, 3)."""
@@ -96,6 +102,7 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         self._low, self._high = np.array(domain.action_low), np.array(domain.action_high)
         self.variations: Any = checked(self.variations_class, variations, domain.environment)
         self.disturbance = Disturbance(self.variations, domain.image_size)
+        self._draws = EpisodeDraws(np.random.default_rng())
         self._stack = FrameStack(domain.frames)
         self.observation_space = spaces.Box(0, 255, domain.observation_shape, np.uint8)
         self.action_space = spaces.Box(
@@ -112,7 +119,7 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
             The first observation and the info. A domain without random starts ignores the option.
         """
         super().reset(seed=seed)
-        draws = EpisodeDraws(self.np_random)
+        draws = self._draws = EpisodeDraws(self.np_random)
         self._begin(bool(options and options.get("random_start")), draws)
         self.disturbance.begin(draws, self._focus())
         self._stack.clear()
@@ -126,9 +133,14 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         """
         self.disturbance.next_step()
         allowed = np.clip(np.asarray(action, np.float64), self._low, self._high)
-        self._act(self.disturbance.gain * allowed)
+        self._act(allowed)
         observation, info = self._observation_and_info()
         return observation, 0.0 if info["success"] else -1.0, False, False, info
+
+    @property
+    def varied(self) -> dict[str, Any]:
+        """The variations that are on, and what the present episode has drawn, for its file."""
+        return {"on": switched_on(self.variations), "drawn": self._draws.drawn}
 
     def behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
         """Make the policy `kind`, one of `BEHAVIOURS`, that collects data for one episode.
@@ -168,12 +180,13 @@ class DomainEnv(gymnasium.Env[Image, NDArray[np.float32]], Generic[SceneType]):
         return None
 
     def _act(self, action: NDArray[np.float64]) -> None:
-        """Advance the scene by one step with this action (actions,)."""
+        """Advance the scene by one step with this action (actions,), under the arm's gain."""
         raise NotImplementedError
 
     def _observe(self) -> Image:
         """Return one frame as the disturbed camera shows it, uint8 (height, width, channels)."""
-        raise NotImplementedError
+        change = self.disturbance.move if self.disturbance.moves else None
+        return self.disturbance.expose(self.scene.observe(self.domain.image_size, change))
 
     def _state(self) -> dict[str, Any]:
         """Return the domain's own entries of `info`."""

@@ -8,6 +8,7 @@ messages are repeated with the same stamp, for subscribers that missed them.
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from dataclasses import dataclass, field, make_dataclass
@@ -138,6 +139,7 @@ class GymNode(Node):
         self._observation, self._info = self._env.reset(seed=request.seed)
         self._now += RESET_JUMP_NS
         self._publish()
+        response.message = json.dumps(self._env.varied)
         response.ok, response.stamp = True, self._stamp()
         return response
 

@@ -12,7 +12,6 @@ from ls3_sim.behaviours import Behaviour
 from ls3_sim.domain_env import DomainEnv
 from ls3_sim.navigation_behaviours import make_behaviour
 from ls3_sim.navigation_scene import NavigationLayout, NavigationScene
-from ls3_sim.pictures import halved
 from ls3_sim.variations import EpisodeDraws, NavigationVariations
 from ls3_sim.viewer import ImageViewer
 
@@ -60,16 +59,11 @@ class NavigationEnv(DomainEnv[NavigationScene]):
         else:
             jitter = self.np_random.normal(0, self.variations.start_jitter, 2)
             self.scene.reset(np.array(self.scene.layout.start) + jitter)
+            if self.variations.start_jitter:
+                draws.note("start_jitter", self.scene.position)
 
     def _act(self, action: NDArray[np.float64]) -> None:
-        self.scene.move(action, self.np_random)
-
-    def _observe(self) -> NDArray[np.uint8]:
-        size, disturbance = self.domain.image_size, self.disturbance
-        if not disturbance.moves:
-            return disturbance.expose(self.scene.draw(size, size, show_goal=False))
-        fine = self.scene.draw(2 * size, 2 * size, show_goal=False)
-        return disturbance.expose(halved(disturbance.move(fine)))
+        self.scene.move(self.disturbance.gain * action, self.np_random)
 
     def _state(self) -> dict[str, Any]:
         return {"position": self.scene.position.copy()}

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ls3_common.parameters import parameter
+from ls3_sim.pictures import Change, Image, halved
 
 Vector = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 # colours of the paper's figure 3
 BACKGROUND, OBSTACLE, GOAL, ROBOT = (0, 0, 0), (255, 0, 0), (0, 160, 0), (0, 0, 255)
@@ -111,6 +111,15 @@ class NavigationScene:
         canvas = _canvas(self.layout, width, height, show_goal)
         disc = _disc(self.layout, width, height, self.position, self.layout.robot_radius)
         return np.rint(_blend(canvas, disc, ROBOT)).astype(np.uint8)
+
+    def observe(self, size: int, change: Change | None = None) -> Image:
+        """Draw the window without the goal, uint8 (size, size, 3).
+
+        change: is applied at twice the size, before averaging.
+        """
+        if change is None:
+            return self.draw(size, size, show_goal=False)
+        return halved(change(self.draw(2 * size, 2 * size, show_goal=False)))
 
     def render(self) -> Image:
         """Draw the window with the goal, uint8 (300, 360, 3)."""

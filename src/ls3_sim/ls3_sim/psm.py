@@ -7,7 +7,7 @@ return that reason, or an empty text if the command was accepted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Psm:
     jaw, jaw_velocity: angle (1,), rad, and velocity (1,), rad/s; the jaw follows exactly.
     tool_present: whether an instrument is on the arm.
     ratio: factor on the speed of moves, in (0, 1].
+    end_of_motion: where the tip is, (x, y), m, after a `move_cp` from one place to another.
 
     `move_cp` goes straight to its goal (the real arm interpolates in joints, which is the same
     within a centimetre); `move_jp` interpolates in joints; both are busy until they arrive.
@@ -51,6 +52,7 @@ class Psm:
         self.jaw_velocity: Vector = np.zeros(1)
         self.tool_present = True
         self.ratio = 1.0
+        self.end_of_motion: Callable[[Vector, Vector], Vector] = lambda _begin, goal: goal
         self.speed, self.homing_time = speed, homing_time
         self._homing = 0.0  # seconds left
         self._motion: TimedPath[TipPose] | TimedPath[Vector] | None = None
@@ -94,6 +96,9 @@ class Psm:
         reason = self._refuse_pose(pose)
         if reason:
             return reason
+        begin, goal = (np.array(place.position[:2]) for place in (self.setpoint, pose))
+        end = self.end_of_motion(begin, goal).tolist()
+        pose = TipPose((*end, *pose.position[2:]), pose.orientation)
         path = line(self.setpoint, pose, self.speed)
         reason = reach.refuse_path(path, self.joints)
         if not reason:

@@ -55,17 +55,13 @@ class PushingEnv(DomainEnv[PushingScene]):
         self.scene.scale_friction(draws.factor("friction", config.friction))
         if config.start_jitter:
             self.scene.reset_near_start(draws.stream("start_jitter"), config.start_jitter)
+            places = [*self.scene.blocks[:, :2], self.scene.effector]
+            draws.note("start_jitter", places)
         else:
             self.scene.reset()
 
     def _act(self, action: NDArray[np.float64]) -> None:
-        self.scene.move(action)
-
-    def _observe(self) -> NDArray[np.uint8]:
-        size, disturbance = self.domain.image_size, self.disturbance
-        if disturbance.moves:
-            return disturbance.expose(self.scene.observe(size, disturbance.move))
-        return disturbance.expose(self.scene.observe(size))
+        self.scene.move(self.disturbance.gain * action)
 
     def _state(self) -> dict[str, Any]:
         return {"position": self.scene.effector, "blocks": self.scene.blocks}

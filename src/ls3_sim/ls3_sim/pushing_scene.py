@@ -26,8 +26,6 @@ MOTION = 0.25
 """Duration of the effector's motion in one step, s."""
 SETTLE = 0.1
 """Time after a motion within which the blocks come to rest, s."""
-EFFECTOR_RADIUS = 0.02
-"""Radius of the rod, m."""
 MARGIN = 0.01
 """Least distance at the start between a block's centre and the goal's sides, m."""
 GOAL_GROUP = 3
@@ -83,6 +81,7 @@ class PushingScene:
         self.violated = False
         self._poses = self.data.qpos[2:].reshape(BLOCKS, 7)  # a view: position and quaternion
         self._half = float(self.model.geom_size[self.model.body("left").geomadr[0], 2])
+        self._rod = float(self.model.geom("effector").size[0])  # radius
         self._friction = self.model.geom_friction.copy()
         self._camera = Camera(self.model, "front")
         self._with_goal = mujoco.MjvOption()
@@ -146,7 +145,7 @@ class PushingScene:
             sides = left > layout.goal_low[0] and right < layout.goal_high[0]
             before = places[:, 1].min() > layout.goal_high[1]
             apart = np.diff(places[:, 0]).min() > 2 * self._half
-            behind = effector[1] > places[:, 1].max() + self._half + EFFECTOR_RADIUS
+            behind = effector[1] > places[:, 1].max() + self._half + self._rod
             if sides and before and apart and behind:
                 heights = np.full((BLOCKS, 1), self._half)
                 self.reset(np.hstack([places, heights]), effector)

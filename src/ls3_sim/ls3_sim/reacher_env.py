@@ -71,17 +71,12 @@ class ReacherEnv(DomainEnv[ReacherScene]):
             self.scene.reset_anywhere(self.np_random)
         elif config.start_jitter:
             self.scene.reset_near_start(draws.stream("start_jitter"), config.start_jitter)
+            draws.note("start_jitter", self.scene.angles)
         else:
             self.scene.reset()
 
     def _act(self, action: NDArray[np.float64]) -> None:
-        self.scene.move(CONTROL_SCALE * action)
-
-    def _observe(self) -> NDArray[np.uint8]:
-        size, disturbance = self.domain.image_size, self.disturbance
-        if disturbance.moves:
-            return disturbance.expose(self.scene.observe(size, disturbance.move))
-        return disturbance.expose(self.scene.observe(size))
+        self.scene.move(CONTROL_SCALE * self.disturbance.gain * action)
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -106,7 +106,9 @@ def make_environment(
 ) -> gymnasium.Env[Any, Any]:
     """Make the environment of a domain, with the domain's T as the time limit.
 
-    An environment that was registered with the keyword argument ``domain`` gets `domain`.
+    An environment that was registered with the keyword argument ``domain`` gets `domain`. The
+    attribute `varied` of the made environment, unwrapped, is as in `DomainEnv`; one that does not
+    tell what it draws gets the attribute here.
 
     Args:
         domain: facts of the domain.
@@ -129,6 +131,9 @@ def make_environment(
             **given,
             **varied,
         )
+    bare: Any = made.unwrapped
+    if not hasattr(bare, "varied"):
+        bare.varied = {"on": varied, "drawn": {}}
     images, actions = made.observation_space, made.action_space
     if not (isinstance(images, spaces.Box) and isinstance(actions, spaces.Box)):
         raise ConfigError(f"the observations and actions of {spec.id} must be of type Box")

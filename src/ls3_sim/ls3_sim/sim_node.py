@@ -12,6 +12,7 @@ violation the scene is frozen until RESET_SCENE; the arm keeps working and follo
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 import time
 
@@ -29,7 +30,7 @@ from ls3_common.domain import load_spec
 from ls3_common.images import to_message
 from ls3_common.parameters import parameter
 from ls3_common.ros import declare, facts, run, to_time
-from ls3_interfaces.msg import TaskState
+from ls3_interfaces.msg import ArmCommand, TaskState
 from ls3_interfaces.srv import ResetScene
 from ls3_sim.cable_scene import CableLayout, CableScene, Vector
 from ls3_sim.crtk_server import CrtkServer
@@ -37,7 +38,7 @@ from ls3_sim.disturbance import Disturbance
 from ls3_sim.kinematics import TipPose
 from ls3_sim.pacing import Pacer
 from ls3_sim.psm import Psm
-from ls3_sim.variations import CableVariations, EpisodeDraws
+from ls3_sim.variations import CableVariations, EpisodeDraws, switched_on
 
 WAKE = 0.005
 """Shortest wall time between two looks at the clock, s, so that no factor makes a busy loop."""
@@ -104,11 +105,13 @@ class SimNode(Node):
         self._disturbance = Disturbance(config.environment, domain.image_size)
         self._was_moving = False
         self._psm = Psm(self._tool_pose(), config.layout.tool_speed, config.homing_time)
+        self._psm.end_of_motion = self._end_of_motion
         self._scene.render()  # if the OpenGL library is missing, fail before anything runs
 
         self._clock_out = self.create_publisher(ClockMessage, "/clock", qos.NEWEST)
         self._images = self.create_publisher(Image, topics.CAMERA_IMAGE, qos.RELIABLE)
         self._task = self.create_publisher(TaskState, topics.TASK_STATE, qos.RELIABLE)
+        self.create_subscription(ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE)
         self._crtk = CrtkServer(self, config.arm, self._psm, self._now)
         self.create_service(ResetScene, topics.RESET_SCENE, self._on_reset)
         period = self._tick * 1e-9 / config.real_time_factor
@@ -139,9 +142,9 @@ class SimNode(Node):
         duration = self._tick * 1e-9
         if self._psm.is_moving and not self._was_moving:
             self._disturbance.next_step()
-        self._was_moving = self._psm.is_moving
         self._psm.advance(duration)
-        self._scene.advance(self._on_table(np.array(self._psm.setpoint.position[:2])), duration)
+        self._was_moving = self._psm.is_moving
+        self._scene.advance(np.array(self._psm.setpoint.position[:2]), duration)
         tip = self._psm.setpoint.position if self._scene.violated else self._tip()
         self._psm.measure(tip, duration)
         self._ticks += 1
@@ -157,21 +160,18 @@ class SimNode(Node):
     def _stamp(self) -> Time:
         return to_time(self._now())
 
-    def _on_table(self, reported: Vector) -> Vector:
-        """Where the tool is, (2,), m, if the arm reports `reported`: motions miss their length."""
-        gain, start = self._disturbance.gain, np.array(self._scene.layout.start)
-        return reported if gain == 1 else start + gain * (reported - start)
-
-    def _reported(self, tool: Vector) -> Vector:
-        """The position (2,), m, that the arm reports when the tool is at `tool`."""
-        gain, start = self._disturbance.gain, np.array(self._scene.layout.start)
-        return tool if gain == 1 else start + (tool - start) / gain
+    def _end_of_motion(self, begin: Vector, goal: Vector) -> Vector:
+        return self._scene.end_of_motion(begin, goal, self._disturbance.gain)
 
     def _tip(self) -> tuple[float, ...]:
-        return (*self._reported(self._scene.tool).tolist(), self._psm.setpoint.position[2])
+        return (*self._scene.tool.tolist(), self._psm.setpoint.position[2])
 
     def _tool_pose(self) -> TipPose:
         return TipPose((*self._scene.tool.tolist(), -self._config.remote_centre_height))
+
+    def _on_command(self, command: ArmCommand) -> None:
+        if command.outcome == "held":  # a step without a motion; a refused plan is no step
+            self._disturbance.next_step()
 
     def _on_reset(
         self, request: ResetScene.Request, response: ResetScene.Response
@@ -186,6 +186,8 @@ class SimNode(Node):
             self._scene.begin(rng, self._config.environment, draws)
             self._disturbance.begin(draws, self._scene.in_picture(self._scene.cable()))
             self._psm.place(self._tool_pose())
+            varied = {"on": switched_on(self._config.environment), "drawn": draws.drawn}
+            response.message = json.dumps(varied)
             response.ok, response.stamp = True, self._stamp()
         return response
 

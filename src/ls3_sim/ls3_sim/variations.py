@@ -198,12 +198,16 @@ class EpisodeDraws:
     Each variation has a stream of its own, so that its draws are the same whatever else is on, and
     grow with its magnitude. Nothing is taken from the parent's stream, so that everything that was
     drawn from it before there were variations stays as it was.
+
+    drawn: what was drawn so far, by the variation's name, as JSON can hold it. What is drawn anew
+    for each frame is not in it.
     """
 
     def __init__(self, parent: np.random.Generator) -> None:
         """Begin an episode. parent: the environment's generator, whose seed decides all draws."""
         self._parent = parent
         self._key: int | None = None
+        self.drawn: dict[str, Any] = {}
 
     def stream(self, name: str) -> np.random.Generator:
         """Return the generator of a variation, at its beginning."""
@@ -215,8 +219,26 @@ class EpisodeDraws:
         """Draw (count,) numbers of a variation from +-half_range; zeros if it is off."""
         if not half_range:
             return np.zeros(count)
-        return self.stream(name).uniform(-half_range, half_range, count)
+        found = self.stream(name).uniform(-half_range, half_range, count)
+        self.note(name, found if count > 1 else found[0])
+        return found
 
     def factor(self, name: str, half_range: float) -> float:
         """Draw a factor from 1 +- half_range; exactly 1 if the variation is off."""
-        return 1.0 + float(self.within(name, half_range)[0])
+        factor = 1.0 + float(self.within(name, half_range)[0])
+        if half_range:
+            self.note(name, factor)
+        return factor
+
+    def note(self, name: str, value: Any) -> None:
+        """Note what a variation has drawn: a number, an array, or a mapping of such."""
+        self.drawn[name] = _noted(value)
+
+
+def _noted(value: Any) -> Any:
+    """The value as JSON can hold it, numbers to six digits."""
+    if isinstance(value, Mapping):
+        return {key: _noted(item) for key, item in value.items()}
+    if np.ndim(value):
+        return [_noted(item) for item in value]
+    return float(f"{value:.6g}")

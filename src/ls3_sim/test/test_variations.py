@@ -12,7 +12,8 @@ from ls3_common import parameters
 from ls3_common.domain import load_spec
 from ls3_common.errors import ConfigError
 from ls3_sim.cable_env import CableEnv
-from ls3_sim.cable_scene import LINKS, CableLayout, CableScene
+from ls3_sim.cable_model import LINKS
+from ls3_sim.cable_scene import CableLayout, CableScene
 from ls3_sim.navigation_env import NavigationEnv
 from ls3_sim.navigation_scene import NavigationScene
 from ls3_sim.pushing_env import PushingEnv

@@ -93,7 +93,7 @@ def in_process(env: gymnasium.Env, *, stop_on_success: bool) -> Source:
             stop_on_success=stop_on_success,
             on_step=request.on_step,
         )
-        return replace(episode, attributes=request.agent.record())
+        return replace(episode, attributes={**episode.attributes, **request.agent.record()})
 
     return run
 

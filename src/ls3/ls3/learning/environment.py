@@ -6,13 +6,14 @@ Observations are images; nothing here reads a simulator's state.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from ls3_models.agent import ObservedStep, episode_of
-from ls3_models.episodes import Episode
+from ls3_models.episodes import VARIATIONS, Episode
 
 Act = Callable[[np.ndarray, Mapping[str, Any]], np.ndarray | None]
 """Chooses an action, float32 (A,), from an observation, uint8 (h, w, c), and the step's info.
@@ -31,7 +32,7 @@ def run_episode(
     options: dict[str, Any] | None = None,
     on_step: Callable[[ObservedStep], None] | None = None,
 ) -> Episode:
-    """Run one episode.
+    """Run one episode; its attributes name what varied in it, if the environment tells.
 
     Args:
         env: ends the episode after T steps at the latest.
@@ -66,7 +67,9 @@ def run_episode(
         if on_step is not None:
             on_step(step)
         observation = following
-    return episode_of(taken, source=source, seed=seed)
+    varied = getattr(env.unwrapped, "varied", None)
+    attributes = {} if varied is None else {VARIATIONS: varied}
+    return replace(episode_of(taken, source=source, seed=seed), attributes=attributes)
 
 
 def behaviour(env: gymnasium.Env, kind: str, seed: int) -> Act:

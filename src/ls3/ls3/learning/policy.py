@@ -22,9 +22,10 @@ def rollout(env: gymnasium.Env, act: Act, seed: int, source: str = "online") -> 
 
 
 def play(env: gymnasium.Env, policy: Policy, seed: int) -> Episode:
-    """Run one episode of a policy. The episode's attributes are the policy's record of it."""
+    """Run one episode of a policy, whose record of it is added to the episode's attributes."""
     policy.begin(seed)
-    return replace(rollout(env, policy.act, seed), attributes=policy.record())
+    episode = rollout(env, policy.act, seed)
+    return replace(episode, attributes={**episode.attributes, **policy.record()})
 
 
 def evaluate(env: gymnasium.Env, policy: Policy, seeds: Sequence[int]) -> list[Episode]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ls3_models.episodes import Episode, episode_return
+from ls3_models.episodes import VARIATIONS, Episode, episode_return
 
 DRAWS = 10_000
 """Number of samples of a bootstrap."""
@@ -110,6 +110,8 @@ def recorded(episodes: Sequence[Episode]) -> dict[str, Any]:
     """
     figures: dict[str, Any] = {}
     for name in dict.fromkeys(key for episode in episodes for key in episode.attributes):
+        if name == VARIATIONS:  # said by the environment, not by the policy
+            continue
         values = [episode.attributes[name] for episode in episodes]
         if all(isinstance(value, int) for value in values):
             figures[name] = sum(values)
