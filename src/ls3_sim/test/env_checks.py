@@ -6,6 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from ls3_sim.cable_env import CableEnv
+from ls3_sim.navigation_env import NavigationEnv
+from ls3_sim.pushing_env import PushingEnv
+from ls3_sim.reacher_env import ReacherEnv
+
+ENVIRONMENTS = {
+    "cable_routing": CableEnv,
+    "navigation": NavigationEnv,
+    "reacher": ReacherEnv,
+    "pushing": PushingEnv,
+}
+
 Rollout = tuple[list[np.ndarray], list[float], list[dict[str, Any]]]
 
 
