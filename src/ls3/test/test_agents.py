@@ -21,7 +21,7 @@ from ls3.studies.results import gather
 from ls3_common.errors import ConfigError
 from ls3_common.files import read_json
 from ls3_models import checkpoint
-from ls3_models.episodes import list_episodes, read_episode
+from ls3_models.episodes import VARIATIONS, list_episodes, read_episode
 from ls3_sim import registration
 
 pytestmark = pytest.mark.background
@@ -119,7 +119,8 @@ def test_it_learns_after_every_step_and_its_counts_are_in_the_curve(whole):
     assert not torch.equal(before["mean"], after["mean"])
     assert manifest["online_curve"] == rows
     episode = read_episode(list_episodes(whole / "online" / "episodes")[0])
-    assert episode.attributes == {"clipped": rows[0]["clipped"], "phase": 0}
+    none = {"on": {}, "drawn": {}}
+    assert episode.attributes == {VARIATIONS: none, "clipped": rows[0]["clipped"], "phase": 0}
 
 
 @pytest.mark.parametrize("step", [1, 37, 150, 250])

@@ -21,7 +21,7 @@ from ls3_common.files import read_json
 from ls3_common.parameter_files import parse_values, read_section
 from ls3_common.shared import find_shared
 from ls3_models import checkpoint
-from ls3_models.episodes import list_episodes, read_episodes
+from ls3_models.episodes import VARIATIONS, list_episodes, read_episodes
 
 pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
@@ -111,6 +111,11 @@ def test_collected_episodes_begin_where_the_section_says(data):
     ]
     assert len(first[0]) == 2 and len(first[1]) == 1
     assert all(e.succeeded for e in varied if e.source == "demonstration")
+    for episode in varied:
+        said = episode.attributes[VARIATIONS]
+        assert said["on"] == ON and "obstacle_offset" in said["drawn"]
+        assert ("start_jitter" in said["drawn"]) == (episode.source == "demonstration")
+    assert all(e.attributes[VARIATIONS] == {"on": {}, "drawn": {}} for e in plain)
     assert read_json(data[0] / dataset.MARKER)["variations"] == ON
     assert read_json(data[1] / dataset.MARKER)["variations"] == {}
 
@@ -134,7 +139,9 @@ def test_a_run_names_its_variations_and_goes_on_with_no_others(data, tmp_path, c
     assert main(["learn", *tiny_runs.options(*JITTER), *varied]) == 0
     assert read_json(run / "run.json")["variations"] == ON
     assert read_json(run / "model" / "manifest.json")["variations"] == ON
-    starts = {e.observations[0].tobytes() for e in read_episodes(run / "online" / "episodes")}
+    online = read_episodes(run / "online" / "episodes")
+    assert all(e.attributes[VARIATIONS]["on"] == ON and "phase" in e.attributes for e in online)
+    starts = {e.observations[0].tobytes() for e in online}
     assert len(starts) == len(list_episodes(run / "online" / "episodes")), "online ones vary too"
     assert main(["learn", *tiny_runs.options(*JITTER), *varied]) == 0  # goes on
     capsys.readouterr()

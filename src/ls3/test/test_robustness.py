@@ -20,12 +20,14 @@ from ls3.studies import robustness
 from ls3.studies.stats import exact_interval, paired_difference
 from ls3_common.errors import ConfigError
 from ls3_common.files import read_json
-from ls3_models.episodes import list_episodes, read_episode
+from ls3_models.episodes import VARIATIONS, list_episodes, read_episode
 from ls3_sim.registration import check_variations
 
 pytestmark = [pytest.mark.background, pytest.mark.usefixtures("one_thread")]
 
 
+HALVED = "all at half size"
+"""The row of the shipped study that repeats the others' magnitudes."""
 STUDY = """
 navigation:
   title: Point
@@ -77,6 +79,16 @@ def test_the_shipped_study_has_the_rows_and_every_domain_knows_them():
     assert studies["cable_routing"].episodes == 300 and len(studies["cable_routing"].rows) == 11
 
 
+def test_all_at_half_size_is_half_of_every_other_row():
+    rows = robustness.read_studies()["cable_routing"].rows
+    halves = {}
+    for name, row in rows.items():
+        for key, value in row.items() if name != HALVED else ():
+            # what has no half is whole
+            halves[key] = value if key in ("delay", "domain_randomisation") else value / 2
+    assert dict(rows[HALVED]) == halves
+
+
 def test_rows_share_their_seeds_and_results_and_picture_are_written(words, tmp_path):
     assert main(words) == 0
     document = read_json(tmp_path / "robustness.json")
@@ -94,6 +106,8 @@ def test_rows_share_their_seeds_and_results_and_picture_are_written(words, tmp_p
         [read_episode(path) for path in list_episodes(folder)]
         for folder in sorted((tmp_path / "work").glob("*/*/*"))
     ]
+    on = [{str(e.attributes[VARIATIONS]["on"]) for e in row} for row in episodes]
+    assert on == [{"{}"}, {str(late["variations"])}] or on == [{str(late["variations"])}, {"{}"}]
     assert [[e.seed for e in row] for row in episodes] == [result["seeds"]] * 2
     starts = [[e.observations[0].tobytes() for e in row] for row in episodes]
     assert len({*starts[0], *starts[1]}) == 3, "one start of the nominal row, two of the other"

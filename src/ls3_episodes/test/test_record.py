@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ls3_episodes.record import FramePairing, Record
-from ls3_models.episodes import read_episode
+from ls3_models.episodes import VARIATIONS, read_episode
 
 pytestmark = pytest.mark.background
 
@@ -36,6 +36,29 @@ def test_frames_pair_image_and_state_by_stamp() -> None:
     assert (second.stamp, second.success) == (20, True)
     frames.clear()
     assert frames.first(0) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        (
+            '{"on": {"delay": 1}, "drawn": {"gain": 0.9}}',
+            {"on": {"delay": 1}, "drawn": {"gain": 0.9}},
+        ),
+        ("", None),
+        ("the cable lies straight", None),  # of another scene
+        ("[1]", None),
+        ('{"on": {}}', None),
+    ],
+)
+def test_the_file_names_what_a_simulation_varied(tmp_path: Path, message: str, kept: Any) -> None:
+    record = Record(0, 1)
+    record.begin(BLANK)
+    record.reset_by(message)
+    record.add(command(), BLANK, success=False, constraint=False)
+    episode = read_episode(record.write(str(tmp_path), "horizon"))
+    assert episode.attributes.get(VARIATIONS) == kept
+    assert episode.attributes["ended"] == "horizon"
 
 
 def test_violation_between_frames_is_remembered() -> None:

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ls3_episodes.summary import EpisodeOutcome, RunSummary, duration, line, percentile
+from ls3_models.episodes import VARIATIONS, Episode, write_episode
 
 pytestmark = pytest.mark.background
 
@@ -26,6 +28,27 @@ def row(**changes: Any) -> EpisodeOutcome:
         "wall_s": 20.0,
     }
     return EpisodeOutcome(**{**fields, **changes})
+
+
+def test_the_first_episode_file_names_the_runs_variations(tmp_path: Path) -> None:
+    blank = np.zeros((2, 4, 4, 1), np.uint8)
+    one = (np.zeros((1, 2), np.float32), np.zeros(1, np.float32), *(np.zeros((2, 1), bool)))
+    files = []
+    for name, attributes in (
+        ("a", {}),  # of a robot
+        ("b", {VARIATIONS: {"on": {"delay": 1}, "drawn": {}}}),
+        ("c", {VARIATIONS: {"on": {}, "drawn": {}}}),
+    ):
+        episode = Episode(blank, *one, "online", 0, attributes)
+        files.append(str(write_episode(tmp_path, name, episode)))
+    summary = RunSummary(5)
+    for file in ("", "elsewhere.h5", files[0]):
+        summary.add(row(file=file))
+        assert VARIATIONS not in summary.to_dict()
+    for file in files[1:]:
+        summary.add(row(file=file))
+        assert summary.to_dict()[VARIATIONS] == {"delay": 1}
+    assert len(summary.to_dict()["rows"]) == 5
 
 
 def test_figures_are_over_the_episodes_that_ran(tmp_path: Path) -> None:

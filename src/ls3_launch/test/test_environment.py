@@ -28,6 +28,18 @@ def test_the_section_becomes_parameters_of_the_node_that_simulates(tmp_path: Pat
     }
 
 
+def test_an_arm_that_misses_its_lengths_is_given_a_tolerance(tmp_path: Path) -> None:
+    facts = "environment: a, horizon: 9, action_low: [-0.01, -0.01], action_high: [0.01, 0.01], "
+    facts += "action_unit: m, image_size: 64, channels: 1, constraints: [obstacle]"
+    domain = f"/**: {{ros__parameters: {{domain: {{{facts}}}}}}}\n"
+    for gain, tolerance in (("gain: 0.5", 0.002 + 0.5 * 0.01 * 2**0.5), ("gain: 0.0", None)):
+        given = written(tmp_path / "a.yaml", domain + SECTION % gain)
+        expected = {} if tolerance is None else {"goal_tolerance": pytest.approx(tolerance)}
+        assert launching.goal_tolerance(given) == expected
+    for other in ("delay: 1", "gain: late", "gain: -1", ""):
+        assert launching.goal_tolerance(written(tmp_path / "b.yaml", SECTION % other)) == {}
+
+
 def test_a_file_without_the_section_passes_nothing_on(tmp_path: Path) -> None:
     assert launching.environment(written(tmp_path / "a.yaml", SECTION % "")) == []
     other = "/**/other: {ros__parameters: {a: 1}}\n"

@@ -79,6 +79,7 @@ def test_graph_does_what_the_environment_does(
     assert code == 0, child.output
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["episodes"], summary["complete"]) == (2, True)
+    assert summary["variations"] == VARIATIONS[domain_name]
     files = list_episodes(tmp_path / "out" / "episodes")
     assert len(files) == 2
     for file in files:
@@ -86,5 +87,7 @@ def test_graph_does_what_the_environment_does(
         assert len(episode) == STEPS
         for recorded, expected in zip(episode.observations, replayed(env, episode), strict=True):
             assert np.array_equal(recorded, expected)
+        assert episode.attributes["variations"] == env.varied
+        assert env.varied["on"] == VARIATIONS[domain_name]
     env.close()
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "out" / "episodes.mp4"))[0] > 10
