@@ -95,7 +95,7 @@ def test_arm_node_takes_a_missing_arm_to_the_edge_and_a_hold_is_a_step_of_the_ca
         f"/**/environment: {{ros__parameters: {VARIATIONS}}}\n"
     )
     tolerance = launching.goal_tolerance({"config": str(config)})
-    assert launching.GOAL_TOLERANCE == ArmConfig().goal_tolerance
+    assert ArmConfig().goal_tolerance == launching.GOAL_TOLERANCE
     arm = {
         "use_sim_time": True,
         "auto_enable": True,
