@@ -120,7 +120,7 @@ def _occluded(
     generator: Generator,
     focus: Tensor | None,
 ) -> Tensor:
-    """Draw the pixels (count, 1, h, w) that are hidden: a square, in a share of the views.
+    """Draw the pixels (count, 1, h, w) that are occluded: a square, in a share of the views.
 
     focus: images (batch, channel, h, w); the middle of the square is a bright pixel of one of them,
     because a square on nothing hides nothing. None: the square lies anywhere.

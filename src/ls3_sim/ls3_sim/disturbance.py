@@ -48,7 +48,7 @@ class Disturbance:
         """Draw the camera and the arm of a new episode.
 
         focus: places (n, 2) in the picture that an instrument is likely to hide, as shares (x, y)
-        of its side from the top left; one of them is hidden. None: any place.
+        of its side from the top left; one of them is occluded. None: any place.
         """
         config = self._config
         self.gain = draws.factor("gain", config.gain)
