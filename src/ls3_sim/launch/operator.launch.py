@@ -57,6 +57,7 @@ def start(given):
     """Start simulation, arm and recorder, and the operator, whose end ends everything."""
     factor = number(given, "real_time_factor", float, low=0.01, high=10.0)
     arm = {name: value * factor for name, value in LIMITS_S.items()} | ARM
+    arm |= launching.goal_tolerance(given)
     record = ["ros2", "launch", "dvrk_cable_env", "record.launch.py", f"out:={given['out']}"]
     record += [f"camera_rate:={RATE_HZ * factor / 2}", f"state_rate:={RATE_HZ * factor}"]
     operator = _node(
