@@ -8,7 +8,8 @@ import pytest
 
 from dvrk_cable_env.camera.segmentation import cable_pixels, segment_cable
 from dvrk_cable_env.camera.task_by_colour import task_masks, task_state
-from ls3_sim.cable_scene import LINK_LENGTH, LINKS, CableLayout, CableScene
+from ls3_sim.cable_model import LINK_LENGTH, LINKS
+from ls3_sim.cable_scene import CableLayout, CableScene
 from ls3_sim.gl import mujoco, release, renderer
 
 pytestmark = pytest.mark.background
