@@ -226,6 +226,8 @@ def test_an_environment_of_ones_own_without_a_dataclass(tmp_path, capsys):
     assert main(["collect", *options, *dark, "--data", str(tmp_path / "dark")]) == 0
     episodes = read_episodes(tmp_path / "dark")
     assert max(int(np.max(e.observations)) for e in episodes) == 100
+    said = {"on": {"brightness": 100}, "drawn": {}}
+    assert all(e.attributes[VARIATIONS] == said for e in episodes)
     assert read_json(tmp_path / "dark" / dataset.MARKER)["variations"] == {"brightness": 100}
     assert main(["collect", *options, "--data", str(tmp_path / "dark")]) == 2
     assert "collected with brightness 100" in capsys.readouterr().err

@@ -29,7 +29,9 @@ def env():
 @pytest.fixture
 def blind(env, monkeypatch):
     """The same without pictures, for tests of many steps."""
-    monkeypatch.setattr(env.scene, "observe", lambda _size: np.zeros((64, 64, 3), np.uint8))
+    monkeypatch.setattr(
+        env.scene, "observe", lambda _size, _change: np.zeros((64, 64, 3), np.uint8)
+    )
     return env
 
 

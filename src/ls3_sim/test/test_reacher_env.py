@@ -30,7 +30,7 @@ def env():
 def blind(monkeypatch):
     """An environment whose pictures are black, for tests that run many episodes."""
     monkeypatch.setattr(
-        ReacherScene, "observe", lambda _scene, _size: np.zeros((64, 64, 3), np.uint8)
+        ReacherScene, "observe", lambda _scene, _size, _change: np.zeros((64, 64, 3), np.uint8)
     )
     return ReacherEnv()
 
