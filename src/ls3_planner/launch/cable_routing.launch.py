@@ -89,7 +89,7 @@ def start(given):
     arm_settings = arm | {"auto_enable": sim, "backend": given["backend"]}
     if sim:
         arm_settings |= {name: value * factor for name, value in SIM_LIMITS_S.items()}
-        arm_settings |= SIM_ARM | launching.goal_tolerance(given)
+        arm_settings |= SIM_ARM
     base = given["camera"].removesuffix("/compressed")
     compressed = {"compressed": True} if base != given["camera"] else {}  # else: of the file
     if sim and compressed:
@@ -99,6 +99,8 @@ def start(given):
         )
     camera = {"remappings": [(topics.CAMERA_IMAGE, base)]}
     driver = launching.driver(given, "cable_routing", arm, **camera)
+    if sim:  # not before `driver` has checked the arguments
+        arm_settings |= launching.goal_tolerance(given)
     nodes = [
         node(
             given,

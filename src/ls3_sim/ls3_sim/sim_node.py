@@ -2,7 +2,7 @@
 
 sim_node publishes CAMERA_IMAGE and TASK_STATE (from physics, same stamp), serves RESET_SCENE,
 speaks CRTK on `<arm>/*` (crtk_server), and publishes /clock, on which all other nodes must run
-(use_sim_time).
+(use_sim_time). From ARM_COMMAND it takes the holds, which are steps without a motion.
 
 The arm's base frame is the table frame, moved up to the remote centre: x and y are the same. The
 scene is planar, so the tool's height and orientation are passed through and not simulated. After a
