@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cost
+import judgement
 import measured
 import training
 from reading import ROOT, Results
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "scaling": measured.scaling,
     "online_cost": cost.online_cost,
     "online_growth": cost.online_growth,
+    "judgement": judgement.judgement,
     "faults": measured.faults,
     "faults_by_kind": measured.faults_by_kind,
     "masks": measured.masks,
