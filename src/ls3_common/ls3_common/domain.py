@@ -28,6 +28,9 @@ from ls3_common.parameter_files import DOMAIN, read_facts
 from ls3_common.parameters import build, leaves, parameter
 from ls3_common.shared import find_shared
 
+ENVIRONMENT = "environment"
+"""Section of a domain's YAML with the variations of its environment."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DomainSpec:

@@ -24,7 +24,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from ls3_common.domain import read_spec
+from ls3_common.domain import ENVIRONMENT, read_spec
 from ls3_common.errors import ConfigError
 from ls3_common.model_facts import read_model_facts, refuse_other_domain
 from ls3_common.parameter_files import read_node
@@ -174,11 +174,11 @@ def environment(given: Mapping[str, str]) -> list[dict[str, Any]]:
     Raises:
         ConfigError: the parameter file cannot be read, or a variation has no value.
     """
-    values = read_node(given["config"], "environment")
+    values = read_node(given["config"], ENVIRONMENT)
     for name, value in values.items():
         if value is None:
-            raise ConfigError(f"'{name}' has no value", where=f"{given['config']}, environment")
-    return [{f"environment.{name}": value for name, value in values.items()}] if values else []
+            raise ConfigError(f"'{name}' has no value", where=f"{given['config']}, {ENVIRONMENT}")
+    return [{f"{ENVIRONMENT}.{name}": value for name, value in values.items()}] if values else []
 
 
 def goal_tolerance(given: Mapping[str, str]) -> dict[str, float]:
@@ -187,7 +187,7 @@ def goal_tolerance(given: Mapping[str, str]) -> dict[str, float]:
     The arm reports where the tool truly is. By the tolerance of a robot no such motion would end.
     """
     (values,) = environment(given) or ({},)
-    gain = values.get("environment.gain", 0)
+    gain = values.get(f"{ENVIRONMENT}.gain", 0)
     if not isinstance(gain, int | float) or not gain > 0:  # what is wrong, sim_node refuses
         return {}
     longest = math.sqrt(2) * read_spec(given["config"]).largest_action

@@ -94,7 +94,8 @@ class PlannerConfig:
         0,
         low=0,
         description="after so many plans in a row without a feasible one, delta_S is lowered until "
-        "one is feasible, as in the paper; 0: never, the arm holds",
+        "one is feasible, as in the paper, as far as fresh particles can show it; 0: never, the "
+        "arm holds",
     )
     std_floor: float = parameter(
         0.02, low=0, high=1, description="least spread of the Gaussian, in half action ranges"

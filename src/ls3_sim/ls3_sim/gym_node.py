@@ -24,7 +24,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, Header
 
 from ls3_common import qos, topics
-from ls3_common.domain import DomainSpec
+from ls3_common.domain import ENVIRONMENT, DomainSpec
 from ls3_common.images import to_message
 from ls3_common.ros import declare, facts, given, run, to_time
 from ls3_interfaces.msg import TaskState
@@ -33,10 +33,6 @@ from ls3_sim.registration import check_variations, make_environment, variations_
 
 REPEAT_S = 0.2
 """Wall time between two repetitions of the newest messages, s."""
-SECTION = "environment"
-"""Name of the section of the domain's YAML with the variations; the launch passes it on."""
-VARIATIONS = f"{SECTION}."
-"""Prefix of the variations among the parameters."""
 RESET_JUMP_NS = 1_000_000_000
 """Time by which a reset advances the clock, ns, so that frames before and after are told apart."""
 
@@ -67,13 +63,13 @@ def _config_class(node: Node) -> tuple[type[GymConfig], dict[str, Any]]:
     domain = facts(node)
     if domain is None:
         return GymConfig, {}  # whose declaration names what is missing
-    values = given(node, VARIATIONS)
-    varied = check_variations(domain, values, f"{node.get_fully_qualified_name()}, {SECTION}")
+    values = given(node, f"{ENVIRONMENT}.")  # which the launch passes on
+    varied = check_variations(domain, values, f"{node.get_fully_qualified_name()}, {ENVIRONMENT}")
     declared = variations_class(domain)
     if declared is None:
         fields = [(name, _type_of(value)) for name, value in values.items()]
         declared = make_dataclass("Variations", fields, frozen=True)
-    section: Any = (SECTION, declared, field(default_factory=declared))
+    section: Any = (ENVIRONMENT, declared, field(default_factory=declared))
     return make_dataclass(
         "Config", [section], bases=(GymConfig,), frozen=True, kw_only=True
     ), varied

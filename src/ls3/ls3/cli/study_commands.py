@@ -134,8 +134,9 @@ class Robustness:
     def execute(self) -> None:
         """Evaluate the rows, and write the results and the picture."""
         from ls3.learning.model_files import load_given_or_shipped
-        from ls3.runs.domains import ENVIRONMENT, load_domain
+        from ls3.runs.domains import load_domain
         from ls3.studies import robustness
+        from ls3_common.domain import ENVIRONMENT
         from ls3_common.files import read_json
 
         with _needing_matplotlib("the picture"):

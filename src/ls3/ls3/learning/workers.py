@@ -221,7 +221,8 @@ def work(connection: Connection, domain: Domain, method: str, seed: int) -> None
     Answers None after each episode, or a UserError or OSError, or the text of another error.
     """
     torch.set_num_threads(1)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(AttributeError):  # no Linux: it ends after its episode
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         run: Callable[[EpisodeJob], None] | None = None
         while True:

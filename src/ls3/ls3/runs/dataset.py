@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ls3.runs.domains import ENVIRONMENT, Domain
-from ls3_common.domain import in_words
+from ls3.runs.domains import Domain
+from ls3_common.domain import ENVIRONMENT, in_words
 from ls3_common.errors import DataError
 from ls3_common.files import read_json, write_json
 from ls3_models.episodes import Episode, read_episodes

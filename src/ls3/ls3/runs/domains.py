@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ls3_common import parameter_files, parameters
-from ls3_common.domain import DomainSpec, domain_names, read_spec, taken
+from ls3_common.domain import ENVIRONMENT, DomainSpec, domain_names, read_spec, taken
 from ls3_common.errors import ConfigError
 from ls3_common.shared import find_shared
 from ls3_models.config import LearnerConfig
@@ -18,8 +18,6 @@ from ls3_models.offline_data import Spec
 from ls3_planner.config import AlgorithmConfig, PlannerConfig
 
 Config = TypeVar("Config")
-ENVIRONMENT = "environment"
-"""Section of the YAML file with the variations of the environment."""
 
 
 @dataclass(frozen=True)
