@@ -1,7 +1,8 @@
 """The behaviours that collect offline data of sequential pushing (paper, section 7.3.3).
 
 demonstration: from left to right, behind the centre of each block, then slowly straight ahead until
-the block is in the goal; then back and to the next block.
+the block is in the goal; then back and to the next block. Where it is asked for, some
+demonstrations leave one block at the goal's edge, and come back for it in the end.
 constraint: alternately towards a block, which pushes the block on, and uniform actions. Towards a
 block means straight at its centre or, as in the authors' code, always forward and in line with the
 block. The second causes most falls over the front edge, the first those over the sides.
@@ -27,6 +28,8 @@ ALIGNED = 0.01
 """Sideways distance at which the effector counts as behind a block, m."""
 INSIDE = 0.02
 """Distance from the goal's edge to a block that is pushed far enough, m."""
+MISSED = (-0.02, 0.01)
+"""Least and largest distance inside the goal's edge at which a missed block is left, m."""
 NOISE = 0.004
 """Standard deviation of the noise on a demonstration's actions, m per axis (authors' code)."""
 
@@ -43,20 +46,27 @@ def _towards(gap: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
     return gap * min(1.0, speed / distance) if distance > 0 else gap
 
 
-def _demonstration(layout: PushingLayout, limit: float, rng: np.random.Generator) -> Behaviour:
+def _demonstration(
+    layout: PushingLayout, limit: float, rng: np.random.Generator, missed_block: float
+) -> Behaviour:
     lane = -np.inf
-    left = list(range(BLOCKS))
+    left = [(block, INSIDE) for block in range(BLOCKS)]
+    if missed_block and rng.random() < missed_block:
+        block = int(rng.integers(BLOCKS - 1))  # the last one would only be pushed on
+        left[block] = (block, rng.uniform(*MISSED))
+        left.append((block, INSIDE))
 
     def act(info: Mapping[str, Any]) -> NDArray[np.float32]:
         nonlocal lane
         xy = info["position"]
         if not np.isfinite(lane):  # behind the blocks, wherever this episode has put them
             lane = info["blocks"][:, 1].max() + BEHIND
-        while left and info["blocks"][left[0], 1] < layout.goal_high[1] - INSIDE:
+        while left and info["blocks"][left[0][0], 1] < layout.goal_high[1] - left[0][1]:
             left.pop(0)
-        x = info["blocks"][left[0], 0] if left else xy[0]
+        x, y = info["blocks"][left[0][0], :2] if left else xy
         if left and abs(x - xy[0]) < ALIGNED:
-            wanted = np.array([x - xy[0], -PUSHING])
+            ahead = TRAVELLING if xy[1] - y > BEHIND + ALIGNED else PUSHING
+            wanted = np.array([x - xy[0], -ahead])
         elif xy[1] < lane - ALIGNED:  # back first, because other blocks are at the sides
             wanted = _towards(np.array([0.0, lane - xy[1]]), TRAVELLING)
         else:
@@ -67,7 +77,9 @@ def _demonstration(layout: PushingLayout, limit: float, rng: np.random.Generator
     return act
 
 
-def _constraint(_layout: PushingLayout, limit: float, rng: np.random.Generator) -> Behaviour:
+def _constraint(
+    _layout: PushingLayout, limit: float, rng: np.random.Generator, _missed_block: float
+) -> Behaviour:
     def draw() -> tuple[int, bool]:
         return int(rng.integers(BLOCKS)), bool(rng.random() < FORWARD)
 
@@ -88,7 +100,9 @@ def _constraint(_layout: PushingLayout, limit: float, rng: np.random.Generator) 
     return act
 
 
-def _random(_layout: PushingLayout, limit: float, rng: np.random.Generator) -> Behaviour:
+def _random(
+    _layout: PushingLayout, limit: float, rng: np.random.Generator, _missed_block: float
+) -> Behaviour:
     return lambda _info: rng.uniform(-limit, limit, 2).astype(np.float32)
 
 
@@ -96,7 +110,11 @@ _MAKERS = {"demonstration": _demonstration, "random": _random, "constraint": _co
 
 
 def make_behaviour(
-    kind: str, layout: PushingLayout, limit: float, rng: np.random.Generator
+    kind: str,
+    layout: PushingLayout,
+    limit: float,
+    rng: np.random.Generator,
+    missed_block: float = 0.0,
 ) -> Behaviour:
     """Make a behaviour for one episode.
 
@@ -105,6 +123,7 @@ def make_behaviour(
         layout: positions of blocks and goal.
         limit: largest displacement per axis and step, m.
         rng: source of all random draws.
+        missed_block: probability that a demonstration first leaves one block at the goal's edge.
 
     Returns:
         The behaviour, which reads `position` (2,) and `blocks` (3, 3), m, from the step's info and
@@ -113,4 +132,4 @@ def make_behaviour(
     Raises:
         ValueError: the kind is unknown.
     """
-    return find_maker(_MAKERS, kind)(layout, limit, rng)
+    return find_maker(_MAKERS, kind)(layout, limit, rng, missed_block)

@@ -45,7 +45,8 @@ class PushingEnv(DomainEnv[PushingScene]):
         super().__init__(domain or load_spec("pushing"), scene, render_mode, variations)
 
     def _make_behaviour(self, kind: str, rng: np.random.Generator) -> Behaviour:
-        return make_behaviour(kind, self.scene.layout, self.domain.largest_action, rng)
+        limit, missed = self.domain.largest_action, self.variations.missed_block
+        return make_behaviour(kind, self.scene.layout, limit, rng, missed)
 
     def _open_window(self) -> Viewer:
         return Viewer(self.scene)

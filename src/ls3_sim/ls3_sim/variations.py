@@ -162,6 +162,13 @@ class PushingVariations(Variations):
     friction: float = parameter(
         0.0, low=0, high=0.9, description="friction of all surfaces, relative, +-"
     )
+    missed_block: float = parameter(
+        0.0,
+        low=0,
+        high=1,
+        description="probability that a demonstration leaves one block at the goal's edge and "
+        "comes back for it in the end",
+    )
 
 
 def refuse_unknown(names: Collection[str], known: Collection[str], where: str) -> None:

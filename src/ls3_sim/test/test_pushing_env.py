@@ -8,6 +8,7 @@ from env_checks import check_frozen, run
 
 from ls3_common.domain import load_spec
 from ls3_sim.pushing_env import PushingEnv
+from ls3_sim.variations import PushingVariations
 
 pytestmark = pytest.mark.background
 
@@ -126,6 +127,24 @@ def test_demonstrations_push_one_block_after_the_other_slowly_into_the_goal(blin
         assert y[inside[0], 1:] == pytest.approx(-0.03, abs=1e-3)
         assert np.diff(y, axis=0).min() > -0.025
     assert np.mean(returns) == pytest.approx(-97, abs=6)
+
+
+def test_a_demonstration_comes_back_for_the_block_that_it_left_at_the_edge(blind, monkeypatch):
+    monkeypatch.setattr(blind, "variations", PushingVariations(missed_block=1.0))
+    left_at = []
+    for seed in range(10):
+        *_, infos = run(blind, "demonstration", seed, T)
+        assert infos[-1]["success"]
+        assert not any(info["constraint"] for info in infos)
+        y = np.array([info["blocks"][:, 1] for info in infos])
+        moving = np.flatnonzero((np.diff(y, axis=0) < -1e-3).any(1))
+        begins = moving[np.flatnonzero(np.diff(moving, prepend=-9) > 8)]
+        *pushed, last = [int(np.argmin(y[step + 1] - y[step])) for step in begins]
+        assert set(pushed) == {0, 1, 2} and pushed == sorted(pushed)
+        assert last != pushed[-1]  # it has left this block, and comes back
+        left_at.append(y[begins[-1], last])
+        assert y[-1].max() < -0.09
+    assert -0.1 < min(left_at) < -0.075 < max(left_at) < -0.05
 
 
 def test_constraint_behaviour_lets_blocks_fall_over_several_edges(blind):

@@ -50,6 +50,8 @@ OWN = {
 }
 # the mask is of one colour, which light and noise hardly change, and does not show these
 UNSEEN = {"noise", "light", "colour", "obstacle_offset", "goal_offset"}
+# what the demonstrator alone does
+DEMONSTRATED = {"missed_block"}
 STEPS = 12
 
 
@@ -74,7 +76,8 @@ def test_every_variation_alone_makes_another_episode_of_the_same_seed(name):
     plain.close()
     values = {**EVERYWHERE, **OWN[name]}
     off = parameters.defaults(ENVIRONMENTS[name].variations_class)
-    assert values.keys() | (UNSEEN & off.keys()) == off.keys(), "a variation without a test"
+    tested = values.keys() | ((UNSEEN | DEMONSTRATED) & off.keys())
+    assert tested == off.keys(), "a variation without a test"
     for key, value in values.items():
         if name == "cable_routing" and key in UNSEEN:
             continue
