@@ -19,9 +19,10 @@ from rclpy.action import ActionClient
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from ls3_common import qos, ros, topics
-from ls3_common.errors import UserError
+from ls3_common.errors import DataError, UserError
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_episodes import summary
@@ -32,6 +33,7 @@ from ls3_episodes.summary import EpisodeOutcome, RunSummary
 from ls3_episodes.waiting import Aborted, Waiter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
+from ls3_planner.plan_input import PlanInput
 
 REMEMBERED_FRAMES = 1000
 """Number of frames whose time of receipt is kept."""
@@ -89,6 +91,8 @@ class RunNode(Node):
         self._began = time.monotonic()
         self._episode = -1
         self._plan_ms: list[float] = []  # of the running episode
+        self._held_for = ""  # the newest reason why a plan of the running episode had no action
+        self._reason = ((-1, -1), "")  # of the newest plan: episode and step, why it has no action
         self._seen: OrderedDict[int, float] = OrderedDict()  # frame stamp (ns) -> receipt (s)
         self._film: Film | None = None
         if config.video:
@@ -105,6 +109,7 @@ class RunNode(Node):
         for kind, topic, callback, profile in (
             (Image, topics.CAMERA_IMAGE, self._on_camera, qos.BEST_EFFORT),
             (Image, topics.MASK, self._on_mask, qos.BEST_EFFORT),
+            (String, topics.PLAN_INPUT, self._on_plan_input, qos.RELIABLE),
             (Plan, topics.PLAN, self._on_plan, qos.RELIABLE),
             (ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE),
             (MotionState, topics.MOTION_STATE, self._on_motion, qos.LATCHED),
@@ -184,7 +189,7 @@ class RunNode(Node):
             max_steps=config.max_steps,
             stop_on_success=config.stop_on_success,
         )
-        self._episode, self._plan_ms = index, []
+        self._episode, self._plan_ms, self._held_for = index, [], ""
         if self._film is not None:
             self._film.begin(
                 f"episode {index + 1} of {config.episodes}, seed {seed}", self._tally()
@@ -215,6 +220,7 @@ class RunNode(Node):
             plan_ms_median=summary.rounded(summary.median(self._plan_ms)),
             wall_s=round(time.monotonic() - began, 2),
             file=result.file,
+            held_for=self._held_for,
         )
 
     def _tally(self) -> list[tuple[str, str]]:
@@ -246,13 +252,21 @@ class RunNode(Node):
             with contextlib.suppress(ValueError):
                 self._film.mask(to_array(message))
 
+    def _on_plan_input(self, message: String) -> None:
+        with contextlib.suppress(DataError):  # of another version: there are no words, then
+            made = PlanInput.from_json(message.data)
+            self._reason = ((made.episode, made.step), made.reason)
+            if made.episode == self._episode and made.reason:
+                self._held_for = made.reason
+
     def _on_plan(self, message: Plan) -> None:
         if message.episode != self._episode:
             return
         self._plan_ms.append(1000 * message.solve_time)
         self._summary.plan_ms.append(1000 * message.solve_time)
         if self._film is not None:
-            self._film.plan(message)
+            of, reason = self._reason
+            self._film.plan(message, reason if of == (message.episode, message.step) else "")
 
     def _on_command(self, message: ArmCommand) -> None:
         received = self._seen.get(ros.nanoseconds(message.image_stamp))

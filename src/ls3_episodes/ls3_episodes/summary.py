@@ -25,7 +25,8 @@ class EpisodeOutcome:
     fault or a cancellation. steps: up to the first success, or all steps. holds: steps in which the
     arm held. dropped: plans that the arm refused. reason: why the episode ended.
     plan_ms_median: median planning time, ms; None without a plan. wall_s: duration, s of wall time.
-    file: path of the episode file; empty if there is none.
+    file: path of the episode file; empty if there is none. held_for: why the newest plan without an
+    action had none, in the planner's words; empty if all had one.
     """
 
     episode: int
@@ -40,6 +41,7 @@ class EpisodeOutcome:
     plan_ms_median: float | None
     wall_s: float
     file: str = ""
+    held_for: str = ""
 
 
 @dataclass
@@ -122,9 +124,10 @@ def line(row: EpisodeOutcome, done: int, summary: RunSummary, elapsed_s: float) 
     left = (summary.requested - done) * elapsed_s / done
     eta = f", {duration(left)} left" if done < summary.requested else ""
     dropped = f", {row.dropped} dropped" if row.dropped else ""
+    held_for = f" ({row.held_for})" if row.held_for else ""
     return (
         f"episode {done}/{summary.requested} (seed {row.seed}): {outcome}; "
-        f"{row.holds} holds{dropped}, plan {plan}{eta}"
+        f"{row.holds} holds{held_for}{dropped}, plan {plan}{eta}"
     )
 
 

@@ -95,6 +95,7 @@ def test_nothing_measured_is_null_not_zero() -> None:
         ({"success": False, "reason": "horizon"}, "goal not reached in 30 steps"),
         ({"ran": False, "reason": "no plan"}, "did not run: no plan"),
         ({"dropped": 2}, "2 dropped"),
+        ({"held_for": "no plan, (5) fails"}, "1 holds (no plan, (5) fails), plan 400 ms"),
     ],
 )
 def test_line_of_progress(changes: dict[str, Any], text: str) -> None:

@@ -141,6 +141,14 @@ def test_picture_shows_what_it_is_given() -> None:
     assert mask[-20:].max() == 0
 
 
+def test_a_hold_shows_its_reason_and_how_close_a_plan_came() -> None:
+    plain = view.draw(scene(history=[Step(False, float("nan"), float("nan"))]))
+    held = view.draw(scene(history=[Step(False, 0.31, 0.05)], reason="no plan, (5) fails"))
+    differs = (plain != held).any(axis=(1, 2)).nonzero()[0]
+    assert differs[0] > 170 and (differs > 690).any()
+    assert ((differs > 200) & (differs < 220)).any(), "the bar of P(5)"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -150,6 +158,7 @@ def test_picture_shows_what_it_is_given() -> None:
         {"history": ()},
         {"history": [Step(True, 1.5, 0.0)] * 100},
         {"horizon": 0},
+        {"history": [Step(False, float("nan"), float("nan"))]},
         {"mask": np.zeros((64, 64, 3), np.uint8)},
     ],
 )
@@ -188,15 +197,16 @@ def film(path: Path, said: list[str]) -> Film:
 def test_film_shows_plans_and_motions(tmp_path: Path) -> None:
     said: list[str] = []
     made = film(tmp_path / "a.mp4", said)
-    made.plan(plan())
+    made.plan(plan(), "")
     # metres to fractions of the image, whose y points down
     assert np.allclose(made._scene.path, [(0.6, 0.6), (0.6 + 1 / 30, 0.6), (0.6 + 1 / 30, 17 / 30)])
     made.moving(True)
     made.camera(np.zeros((128, 128, 3), np.uint8))
     made.moving(False)
     made.camera(np.zeros((128, 128, 3), np.uint8))  # at rest: nothing new to see
-    made.plan(plan(step=1, feasible=False, imagined=[], action_sequence=[]))
+    made.plan(plan(step=1, feasible=False, imagined=[], action_sequence=[]), "no plan: words")
     assert made._scene.status == "NO PLAN: ARM HOLDS"
+    assert made._scene.reason == "no plan: words"
     made.end("GOAL", view.GREEN)
     made.finish()
     made._thread.join(20)
@@ -211,7 +221,7 @@ def test_film_whose_encoder_dies_says_so_and_lets_the_run_go_on(tmp_path: Path) 
     made._video._process.kill()
     made._video._process.wait()
     for step in range(20):
-        made.plan(plan(step=step))
+        made.plan(plan(step=step), "")
     made.finish()
     made._thread.join(20)
     assert "the video ends here" in said[0]

@@ -5,6 +5,7 @@ Shapes: N candidates, P particles, H horizon, A action, d latent. Actions are in
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from torch import Generator, Tensor
 
 from ls3_common.errors import DataError
 from ls3_models.bundle import Bundle
+from ls3_models.heads import Role
 from ls3_planner.config import PlannerConfig
 from ls3_planner.judge import AT_ONCE, Choice, Judgement, choose, passing
 from ls3_planner.plan import Plan
 from ls3_planner.rollout import inside, margin, membership
 from ls3_planner.sampling import SEARCHES
+from ls3_planner.shortfall import Shortfall, shortfall
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,11 @@ class CrossEntropyPlanner:
         self._low = torch.tensor(bundle.action_low)
         self._high = torch.tensor(bundle.action_high)
         self._sampler = SEARCHES[config.search](config, len(self._low), self.generator)
+        self._bounds = [
+            head.bound(config.delta_constraint)
+            for head in bundle.models.head_list
+            if head.role is Role.STEP_CONSTRAINT
+        ]
         self.holds = 0
 
     def reset(self, seed: int | None = None) -> None:
@@ -140,19 +148,21 @@ class CrossEntropyPlanner:
                 )
         start = torch.as_tensor(np.asarray([mean, std], dtype=np.float32), device=self.device)
         found, delta_safe, relaxations = self._search(start, self.config.levels(self.holds))
-        if found is None:
+        if isinstance(found, Shortfall):
             self._sampler.memory = None
             self.holds += 1
-            return self._none(delta_safe, relaxations, started)
+            return self._none(found, delta_safe, relaxations, started)
         self._sampler.advance()
         self.holds = 0
         return self._plan(found, delta_safe, relaxations, started)
 
-    def _search(self, start: Tensor, levels: Sequence[float]) -> tuple[Choice | None, float, int]:
+    def _search(
+        self, start: Tensor, levels: Sequence[float]
+    ) -> tuple[Choice | Shortfall, float, int]:
         """Search at delta_S, and at the next level that is in reach for as long as nothing passes.
 
         Returns:
-            The plan, None without one; delta_S in force; its place in `levels`.
+            The plan, or why there is none; delta_S in force; its place in `levels`.
         """
         relaxations, judged = 0, list[Judgement]()
         while True:
@@ -179,8 +189,19 @@ class CrossEntropyPlanner:
             if following is None:
                 if not elites.inside:
                     relaxations = len(levels) - 1
-                return None, levels[relaxations], relaxations
+                delta_safe = levels[relaxations]
+                return self._lacks(elites, judged, delta_safe), delta_safe, relaxations
             relaxations = following
+
+    def _lacks(self, elites: Elites, judged: Sequence[Judgement], delta_safe: float) -> Shortfall:
+        """What the best lacks: of those that fresh particles judged, or else of the elites."""
+        if judged:
+            return shortfall(judged, delta_safe, self.config, self._bounds, sure=True)
+        # by the particles of the last iteration, which made the elites what they are
+        found = dataclasses.replace(
+            self.selector.judge(elites.actions), levels=elites.levels, excess=elites.excess
+        )
+        return shortfall([found], delta_safe, self.config, self._bounds, sure=False)
 
     def _in_reach(self, elites: Elites, judged: Sequence[Judgement], delta_safe: float) -> bool:
         """Whether a plan may be found at a lower delta_S."""
@@ -245,24 +266,25 @@ class CrossEntropyPlanner:
             action_sequence=sequence.numpy(),
             imagined=judged.imagined[place].cpu().numpy(),
             safe_probability=float(share),
-            constraint_probability=float(judged.constraint_probability[place]),
+            constraint_probability=float(judged.constraint_probability[place].nan_to_num(nan=1.0)),
             value=found.score,
             delta_safe=delta_safe,
             relaxations=relaxations,
             solve_time_s=time.perf_counter() - started,
         )
 
-    def _none(self, delta_safe: float, relaxations: int, started: float) -> Plan:
+    def _none(self, lacks: Shortfall, delta_safe: float, relaxations: int, started: float) -> Plan:
         horizon, actions = self.config.horizon, len(self._low)
         return Plan(
             feasible=False,
             action=np.zeros(actions, np.float32),
             action_sequence=np.zeros((horizon, actions), np.float32),
             imagined=np.zeros((horizon, self.latent_dim), np.float32),
-            safe_probability=0.0,
-            constraint_probability=1.0,
+            safe_probability=lacks.safe_probability,
+            constraint_probability=lacks.constraint_probability,
             value=float("-inf"),
             delta_safe=delta_safe,
             relaxations=relaxations,
             solve_time_s=time.perf_counter() - started,
+            reason=lacks.reason,
         )

@@ -29,7 +29,8 @@ class Judgement:
         actions: (n, H, A), the candidates, in [-1, 1].
         imagined: (n, H, d), the means of z_{t+1..t+H} over the particles.
         levels: (P, n), f_S(z_{t+H}).
-        constraint_probability: (n,), the left side of (6), the largest over steps and constraints.
+        constraint_probability: (n,), the left side of (6), the largest over steps and constraints;
+            NaN where f_C is not a number.
         excess: (n,), the upper confidence bound of that minus its own bound; (6) is met where it
             is not positive.
         score: the objective (2) (m,) of candidates by index (m,); -inf where it is not finite. It

@@ -21,7 +21,8 @@ class Plan:
     action: (A,) and action_sequence: (H, A) in the domain's units; imagined: (H, d) particle means
     of z_{t+1..t+H}. safe_probability and constraint_probability estimate the left sides of (5) and
     (6), the latter as the largest over horizon and constraints. With ``feasible`` false the arrays
-    are zero.
+    are zero, the probabilities are those of the candidate that came closest (NaN where the model's
+    numbers are not finite), and `reason` says in words what it lacks.
     """
 
     feasible: bool
@@ -34,6 +35,7 @@ class Plan:
     delta_safe: float
     relaxations: int
     solve_time_s: float
+    reason: str = ""
 
 
 class Planner(Protocol):

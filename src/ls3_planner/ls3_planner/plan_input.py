@@ -1,4 +1,7 @@
-"""What a plan rests on besides its latent, so that a recorded plan can be made again. No ROS."""
+"""What a plan rests on besides its latent, so that a recorded plan can be made again. No ROS.
+
+The text also says why a plan has no action: the Plan message has no room for words.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ class PlanInput:
         identity: identity of the model.
         planner: parameters of the planner, by dotted name.
         holds: the number of plans right before without a feasible one.
+        reason: why the plan has no action; empty if it has one.
     """
 
     stamp: int
@@ -39,6 +43,7 @@ class PlanInput:
     identity: str
     planner: dict[str, Any]
     holds: int = 0
+    reason: str = ""
 
     @property
     def config(self) -> PlannerConfig:

@@ -6,6 +6,8 @@ one-place hand-offs, so that a slow plan neither delays a message nor lets work 
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
 import threading
 import traceback
@@ -18,7 +20,7 @@ from rclpy.node import Node
 from std_msgs.msg import String
 
 from ls3_common import qos, ros, topics
-from ls3_common.health import Health
+from ls3_common.health import LOG_PERIOD_S, Health
 from ls3_common.parameters import parameter
 from ls3_common.seeds import seed_of
 from ls3_interfaces.msg import Latent, Plan, StepRequest
@@ -140,12 +142,15 @@ class PlannerNode(Node):
                 self._solving = True  # before the job is taken: there is no moment between them
                 job = self._jobs.popleft()
                 start = self._input(job)
-                plan = self._solve(job, start)
+                plan, reason = self._solve(job, start)
                 self._solving = False
                 # an answer to a question that is no longer asked would move the arm
                 if not (self._leaving or self._jobs or self._request):
-                    self._publisher.publish(plan)
+                    # words before numbers: who shows the plan has them in time
+                    start = dataclasses.replace(start, reason=reason)
                     self._inputs.publish(String(data=start.to_json()))
+                    self._publisher.publish(plan)
+                    self._tell(reason)
 
     def _input(self, job: Job) -> PlanInput:
         """All that the plan of a job depends on, besides the latent."""
@@ -162,8 +167,14 @@ class PlannerNode(Node):
             holds=self.planner.holds if step else 0,
         )
 
-    def _solve(self, job: Job, start: PlanInput) -> Plan:
-        """The plan for one frame; infeasible, so that the arm holds, when the solver fails."""
+    def _tell(self, reason: str) -> None:
+        """Say on /diagnostics and in the log why the arm holds, until a plan has an action."""
+        self.health.stand(reason)
+        if reason:
+            self.get_logger().warning(reason, throttle_duration_sec=LOG_PERIOD_S)
+
+    def _solve(self, job: Job, start: PlanInput) -> tuple[Plan, str]:
+        """The plan for one frame, and why it has no action; it has none when the solver fails."""
         message = Plan(header=job.latent.header, episode=job.request.episode, step=job.request.step)
         try:
             self.planner.recall(start.memory, start.seed, start.holds)
@@ -173,11 +184,12 @@ class PlannerNode(Node):
             arrays = (plan.action, plan.action_sequence, plan.imagined)
             if not all(np.isfinite(array).all() for array in arrays):
                 raise FloatingPointError("the plan is not finite")
-        except Exception:  # whatever it is, the arm must hold and the node must live
+        except Exception as error:  # whatever it is, the arm must hold and the node must live
             self.get_logger().error(f"planning failed, the arm holds:\n{traceback.format_exc()}")
             self.planner.reset()
             message.action = [0.0] * len(self.bundle.action_low)
-            return message
+            message.safe_probability = message.constraint_probability = math.nan
+            return message, f"no plan: the planner failed: {error}"
         message.feasible = bool(plan.feasible)
         message.action, message.action_sequence, message.imagined = (
             array.ravel().tolist() for array in arrays
@@ -188,7 +200,7 @@ class PlannerNode(Node):
         message.delta_safe = float(plan.delta_safe)
         message.relaxations = int(plan.relaxations)
         message.solve_time = float(plan.solve_time_s)
-        return message
+        return message, plan.reason
 
 
 def main() -> NoReturn:

@@ -80,7 +80,7 @@ class ReferenceSelector:
         trajectory = self.imagine(actions)  # (candidate, particle, horizon, latent)
         probability = torch.zeros(len(actions), device=actions.device)  # (candidate)
         for head in self.constraints:
-            probability = probability.maximum(self.violation(head, trajectory))
+            probability = probability.maximum(self.worst_step(head, trajectory))
         return Judgement(
             actions=actions,
             imagined=trajectory.mean(dim=1),  # (candidate, horizon, latent)
@@ -158,15 +158,19 @@ class ReferenceSelector:
         """The left side of (6): P(z_{t+i} in Z_C) (candidate), the largest over i = 1..H.
 
         No action changes z_t, so i = 0 is left out; z_{t+H} is taken in. With `sigmas`, the upper
-        confidence bound of each step's probability.
+        confidence bound of each step's probability. What is not a number counts as 1.
         """
+        return self.worst_step(head, trajectory, sigmas).nan_to_num(nan=1.0)
+
+    def worst_step(self, head: Head, trajectory: Tensor, sigmas: float = 0.0) -> Tensor:
+        """See `violation`; NaN stays NaN."""
         steps = [self.says(head, latents) for latents in trajectory.unbind(dim=2)]
         probability = torch.stack(steps, dim=2)  # (candidate, particle, horizon)
         if self.config.constraint_rule == "any":  # of the released code
             per_step = probability.amax(dim=1)  # (candidate, horizon)
         else:
             per_step = upper_mean(probability, 1, sigmas)  # (candidate, horizon)
-        return per_step.amax(dim=1).nan_to_num(nan=1.0)
+        return per_step.amax(dim=1)
 
     def excess(self, trajectory: Tensor, sigmas: float = 0.0) -> Tensor:
         """The left side of (6) minus its bound (candidate), of the constraint where this is most.

@@ -217,13 +217,17 @@ def violation(probability: Tensor, config: PlannerConfig, sigmas: float = 0.0) -
     probability: f_C (H, P, n).
 
     The present frame is left out, no action can change it; the last one is taken in. With `sigmas`
-    each step's upper confidence bound, so many standard errors above the mean.
+    each step's upper confidence bound, so many standard errors above the mean. What is not a number
+    counts as 1.
     """
+    return torch.nan_to_num(worst_step(probability, config, sigmas), nan=1.0)
+
+
+def worst_step(probability: Tensor, config: PlannerConfig, sigmas: float = 0.0) -> Tensor:
+    """See `violation`; NaN stays NaN."""
     if config.constraint_rule == "any":
-        per_step = probability.amax(dim=1)
-    else:
-        per_step = upper_mean(probability, 1, sigmas)
-    return torch.nan_to_num(per_step.amax(dim=0), nan=1.0)
+        return probability.amax(dim=1).amax(dim=0)
+    return upper_mean(probability, 1, sigmas).amax(dim=0)
 
 
 def excess(networks: Networks, trajectory: Tensor, config: PlannerConfig) -> Tensor:

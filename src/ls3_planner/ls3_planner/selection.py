@@ -30,6 +30,7 @@ from ls3_planner.rollout import (
     safe_levels,
     says,
     violation,
+    worst_step,
 )
 from ls3_planner.workers import Workers
 
@@ -98,7 +99,7 @@ class FastSelector:
         )
         for head in heads_in(networks, Role.STEP_CONSTRAINT):
             probability = says(networks, head, trajectory)
-            violations = violations.maximum(violation(probability, config))
+            violations = violations.maximum(worst_step(probability, config))
             bounded = violation(probability, config, config.sigmas)
             worst = worst.maximum(bounded - head.bound(config.delta_constraint))
         return Judgement(

@@ -150,14 +150,24 @@ def test_bad_latent_is_refused_with_its_reason(
 def test_no_feasible_plan_is_published_as_such(
     bench: Any, wait_until: Any, model: Path, planner_parameters: dict[str, Any]
 ) -> None:
+    from std_msgs.msg import String
+
     parameters = {**planner_parameters, "delta_safe": 0.99, "max_relaxations": 0}
     bench.start("ls3_planner.planner_node", model=str(model), **parameters)
     questions = Questions(bench, wait_until, model)
+    inputs = bench.collect(String, "plan_input")
     questions.ask(0, seconds=1)
     questions.show_until_planned(1)
     plan = questions.plans[0]
     assert not plan.feasible
     assert list(plan.action) == [0.0, 0.0]
+    assert plan.delta_safe == pytest.approx(0.99)
+    assert 0 <= plan.safe_probability < 1 - 0.99
+    # and why stands beside it, and on /diagnostics until a plan has an action
+    questions.until(lambda: inputs and inputs[-1].data)
+    reason = PlanInput.from_json(inputs[-1].data).reason
+    assert reason.startswith("no plan, (5) fails: P(in the safe set) at most 0 of 0.01 asked")
+    questions.complaint(reason, meanwhile=lambda: None)
 
 
 def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
@@ -177,7 +187,9 @@ def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
         questions.show_until_planned(1)
         assert not questions.plans[0].feasible
         assert list(questions.plans[0].action) == [0.0, 0.0]
+        assert math.isnan(questions.plans[0].safe_probability)
     assert "no luck" in child.output
+    questions.complaint("no plan: the planner failed: no luck", meanwhile=lambda: None)
     assert child.process.poll() is None
 
 

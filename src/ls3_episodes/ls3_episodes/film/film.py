@@ -119,6 +119,7 @@ class Film:
             imagined=None,
             notes=notes,
             status="RESET",
+            reason="",
             colour=view.FAINT,
         )
 
@@ -140,8 +141,8 @@ class Film:
         """Set whether the arm moves."""
         self._moving = moving
 
-    def plan(self, plan: Plan) -> None:
-        """Show a new plan, before and while it is carried out."""
+    def plan(self, plan: Plan, reason: str) -> None:
+        """Show a new plan before and while it is carried out, or why there is none (`reason`)."""
         # the plan of a solver that failed contains only a zero action
         steps = np.asarray(plan.action_sequence, float).reshape(-1, max(len(plan.action), 1))
         horizon = len(steps)
@@ -156,6 +157,7 @@ class Film:
             lookahead=horizon,
             status="FEASIBLE PLAN" if plan.feasible else "NO PLAN: ARM HOLDS",
             colour=view.GREEN if plan.feasible else view.AMBER,
+            reason=reason,
             notes=[
                 ("value of the plan", f"{plan.value:.1f}" if plan.feasible else "-"),
                 ("safe set level", f"{plan.delta_safe:.2f}"),
@@ -167,7 +169,7 @@ class Film:
 
     def end(self, status: str, colour: str) -> None:
         """Show the end of an episode with this status text and colour."""
-        self._set(status=status, colour=colour, path=())
+        self._set(status=status, colour=colour, path=(), reason="")
         self._moving = False
         self._shoot(LAST_FRAMES)
 

@@ -6,6 +6,7 @@ Input are arrays and numbers, output is an RGB array. No ROS.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -33,7 +34,8 @@ COLUMN = (920, 1252)
 class Step:
     """The planner's result at one step of an episode.
 
-    safe_probability, constraint_probability: of the plan, in [0, 1], equations (5) and (6).
+    safe_probability, constraint_probability: of the plan, in [0, 1], equations (5) and (6); without
+    a feasible plan, those of the candidate that came closest.
     """
 
     feasible: bool
@@ -50,7 +52,8 @@ class FilmFrame:
     camera: uint8 (height, width, 3). mask, imagined: uint8 (height, width, channels).
     lookahead: number of steps that the plan looks ahead. path: planned positions of the tool,
     (points, 2), as fractions of the image's width and height from its top left corner.
-    history: the planner's result of each step so far. notes: (name, value) lines.
+    history: the planner's result of each step so far. notes: (name, value) lines. reason: why the
+    arm holds, a line at the bottom.
     """
 
     title: str = "LS3"
@@ -67,6 +70,7 @@ class FilmFrame:
     path: Sequence[tuple[float, float]] = ()
     history: Sequence[Step] = field(default_factory=tuple)
     notes: Sequence[tuple[str, str]] = ()
+    reason: str = ""
 
 
 def draw(scene: FilmFrame) -> np.ndarray:
@@ -84,6 +88,8 @@ def draw(scene: FilmFrame) -> np.ndarray:
     ahead = f", {scene.lookahead} steps ahead" if scene.lookahead else " outcome"
     _caption(pen, IMAGINED_BOX, f"imagined{ahead}")
     _column(pen, scene)
+    size = next((s for s in (18, 16, 14) if _font(s).getlength(scene.reason) < 1224), 12)
+    pen.text((28, 696), scene.reason, AMBER, _font(size))
     return np.asarray(picture)
 
 
@@ -93,9 +99,8 @@ def _column(pen: ImageDraw.ImageDraw, scene: FilmFrame) -> None:
     middle = ((left + right) / 2, 115)
     pen.text(middle, scene.status, "#0b0f14", _font(28), anchor="mm")
     newest = scene.history[-1] if scene.history else None
-    known = newest is not None and newest.feasible
-    safe = newest.safe_probability if newest and known else None
-    constraint = newest.constraint_probability if newest and known else None
+    safe = newest.safe_probability if newest else None
+    constraint = newest.constraint_probability if newest else None
     _bar(pen, 172, "plan ends in the safe set", safe, GREEN)
     _bar(pen, 244, "plan violates the constraint", constraint, RED)
     _chart(pen, (left, 340, right, 470), scene)
@@ -110,6 +115,8 @@ def _bar(
 ) -> None:
     left, right = COLUMN
     pen.text((left, top), name, FAINT, _font(21))
+    if probability is not None and not math.isfinite(probability):
+        probability = None  # of a planner that failed
     number = "-" if probability is None else f"{probability:.2f}"
     pen.text((right, top), number, TEXT, _font(23), anchor="ra")
     box = (left, top + 32, right, top + 46)
