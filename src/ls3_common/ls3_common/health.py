@@ -26,6 +26,7 @@ class Health:
         self._refusals = 0
         self._refused: Counter[str] = Counter()
         self._standing = ""
+        self._notes: dict[str, str] = {}
         self._newest = ""  # the last refusal, unless an input was accepted after it
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.RELIABLE)
         # a steady clock, so that diagnostics go on when the simulated clock stands still
@@ -50,13 +51,18 @@ class Health:
         """Report `reason` until the next call, as what keeps the node from working; empty: none."""
         self._standing = reason
 
+    def note(self, name: str, text: str) -> None:
+        """Report a reading under `name` until the next one of that name."""
+        self._notes[name] = text
+
     def _publish(self) -> None:
         message = self._standing or self._newest
         level = DiagnosticStatus.WARN if message else DiagnosticStatus.OK
         status = DiagnosticStatus(level=level, name=self._node.get_name(), message=message or "ok")
         counts = {"accepted": self._accepted, "refused": self._refusals}
         counts |= dict(self._refused.most_common(5))
-        status.values = [KeyValue(key=key, value=str(count)) for key, count in counts.items()]
+        shown = {key: str(count) for key, count in counts.items()} | self._notes
+        status.values = [KeyValue(key=key, value=text) for key, text in shown.items()]
         array = DiagnosticArray(status=[status])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)

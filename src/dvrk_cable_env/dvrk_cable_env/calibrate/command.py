@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from dvrk_cable_env.calibrate.colours import (
@@ -35,10 +34,10 @@ from dvrk_cable_env.calibrate.inputs import (
     wants_undistortion,
 )
 from dvrk_cable_env.calibrate.panel import Panel, run_window
+from dvrk_cable_env.calibrate.pictures import write_picture, write_reference
 from dvrk_cable_env.calibrate.workspace import LIMIT, fit, marker_points
 from dvrk_cable_env.camera.segmentation import FrameError, Image, NodeConfig
 from ls3_common.errors import UserError
-from ls3_common.files import replacing
 from ls3_common.parameters import build, to_dict
 
 
@@ -71,7 +70,7 @@ def main(args: Sequence[str] | None = None) -> int:
             else:
                 rgb = live.frame()
             if arguments.write_frame:
-                _write(arguments.write_frame, rgb)
+                write_picture(arguments.write_frame, rgb)
                 print(f"the frame, {rgb.shape[1]} x {rgb.shape[0]}: {arguments.write_frame}")
                 return 0
             return calibrate(arguments, rgb, live)
@@ -120,7 +119,8 @@ def calibrate(arguments: argparse.Namespace, rgb: Image, live: Any = None) -> in
         for name, bounds in named_ranges:
             if name == target:
                 values |= parameters_of(target, Range(bounds[:3], bounds[3:]))
-    if not (points or arguments.pick or arguments.range or arguments.crop or arguments.view):
+    asked = arguments.pick, arguments.range, arguments.crop, arguments.view, arguments.reference
+    if not points and all(one in ([], None) for one in asked):
         config = build(NodeConfig, {**given, **values}, str(path))
         panel = Panel(config, live.tip if live else None, arguments.limit / 1000)
         run_window(panel, _frames(rgb, live))
@@ -145,6 +145,12 @@ def calibrate(arguments: argparse.Namespace, rgb: Image, live: Any = None) -> in
         values["crop_side"] = arguments.side or values["crop_side"]
     config = build(NodeConfig, {**given, **values}, str(path))
     _show(rgb, config, arguments.preview)
+    # what holds for this pose of the camera needs this pose's picture
+    placed = bool(points or arguments.crop or arguments.view or lens_changes)
+    if arguments.reference or (arguments.reference is None and placed and config.pose_reference):
+        values["pose_reference"] = write_reference(path, config, rgb)
+    elif arguments.reference is False:
+        values["pose_reference"] = ""
     save(path, SECTION, values)
     print(f"saved {', '.join(values)} in {path}")
     return 0
@@ -189,18 +195,8 @@ def _show(rgb: Image, config: NodeConfig, path: str) -> None:
             print(f"warning: no pixel of the {target} is selected")
     for pair in overlapping_ranges(config):
         print(f"warning: the colour ranges of {pair} overlap")
-    _write(path, picture)
+    write_picture(path, picture)
     print(f"masks: {path}")
-
-
-def _write(path: str, rgb: Image) -> None:
-    try:
-        with replacing(path) as part:
-            if not cv2.imwrite(str(part), np.ascontiguousarray(rgb[..., ::-1])):
-                raise OSError
-    except (cv2.error, OSError):  # cv2.error: the suffix is not that of a picture
-        do = "give a name that ends in .png"
-        raise UserError("cannot be written", where=path, do=do) from None
 
 
 def _finite(text: str) -> float:
@@ -228,6 +224,12 @@ def _parser() -> argparse.ArgumentParser:
         "--camera-info",
         metavar="YAML",
         help="lens of the picture of --from, saved by camera_calibration; implies --undistort",
+    )
+    add(
+        "--reference",
+        action=argparse.BooleanOptionalAction,
+        help="keep the frame, by which segmentation_node finds out how the camera has moved;\n"
+        "cable, tool and hands are out of view (default: renew a kept one with crop or points)",
     )
     add("--write-frame", metavar="PNG", help="only write the frame, to count pixels in it")
     many("--pick", nargs=3, metavar=("WHAT", "U", "V"), help="a pixel of cable, obstacle or goal")

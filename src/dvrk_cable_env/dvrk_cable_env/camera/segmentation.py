@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dvrk_cable_env.camera.segmentation_view import rectified, view_fault
+from dvrk_cable_env.camera.registration import RegistrationConfig
+from dvrk_cable_env.camera.segmentation_view import rectified, to_pixels, view_fault
 from ls3_common.domain import installed
 from ls3_common.parameters import parameter
 
@@ -146,6 +147,13 @@ class NodeConfig(SegmentationConfig):
         description="subscribe to camera/image_raw/compressed (sensor_msgs/CompressedImage, JPEG "
         "or PNG)",
     )
+    pose_reference: str = parameter(
+        "",
+        description="picture of the static scene, written by `calibrate --reference`: frames are "
+        "corrected for how the camera has moved since; empty: nobody looks whether it moved",
+        is_path=True,
+    )
+    registration: RegistrationConfig = dataclasses.field(default_factory=RegistrationConfig)
 
 
 def frame_fault(rgb: object, config: SegmentationConfig) -> str:
@@ -206,6 +214,19 @@ def scene_view(rgb: Image, config: SegmentationConfig = SegmentationConfig()) ->
         return rectified(rgb, config.homography, config.view_centre, config.view_width, side)
     rows = slice(config.crop_top, config.crop_top + config.crop_side)
     return rgb[rows, config.crop_left : config.crop_left + config.crop_side]
+
+
+def used_part(config: SegmentationConfig) -> tuple[slice, slice]:
+    """Return the rows and columns of a frame that `scene_view` looks at."""
+    if config.view_width <= 0:
+        left, top, side = config.crop_left, config.crop_top, config.crop_side
+        return slice(top, top + side), slice(left, left + side)
+    square = config.view_width / 2 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    corners = to_pixels(config.homography, np.asarray(config.view_centre) + square)
+    low = np.floor(corners.min(axis=0) - 1).astype(int)
+    high = np.ceil(corners.max(axis=0) + 2).astype(int)
+    (left, top), (right, bottom) = low.clip(0), high.clip(0, (config.width, config.height))
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
 def in_range(hsv: Image, low: tuple[int, ...], high: tuple[int, ...]) -> Mask:

@@ -1,8 +1,9 @@
 """segmentation_node: publishes the cable's MASK of each CAMERA_IMAGE, on a robot also TASK_STATE.
 
 Both carry the stamp and frame id of the camera frame. An unusable frame (size, encoding, black;
-with `undistort` also one without a matching camera_info) is dropped and counted with its reason,
-and nothing is published for it. Decoding uses numpy and not cv_bridge: the two encodings take ten
+with `undistort` also one without a matching camera_info; with `pose_reference` also one of a camera
+that moves or has moved too far) is dropped and counted with its reason, and nothing is published
+for it. Decoding uses numpy and not cv_bridge: the two encodings take ten
 lines, and cv_bridge on PyPI pins OpenCV and numpy.
 """
 
@@ -17,7 +18,8 @@ from std_srvs.srv import Trigger
 
 from dvrk_cable_env.camera.lens import Calibration
 from dvrk_cable_env.camera.lens_topic import LensTopic, refuse_corrected
-from dvrk_cable_env.camera.segmentation import FrameError, NodeConfig, segment_cable
+from dvrk_cable_env.camera.pose_reference import read_reference
+from dvrk_cable_env.camera.segmentation import FrameError, NodeConfig, frame_fault, segment_cable
 from dvrk_cable_env.camera.segmentation_frames import pixels_of, subscribed_camera
 from dvrk_cable_env.camera.task_by_colour import TaskMasks, task_masks, task_state
 from ls3_common import qos, topics
@@ -28,11 +30,13 @@ from ls3_interfaces.msg import TaskState
 
 
 class SegmentationNode(Node):
-    """Publishes one mask per usable frame from the subscription's callback (under 1 ms)."""
+    """Publishes one mask per usable frame from the subscription's callback."""
 
     def __init__(self) -> None:
         super().__init__("segmentation_node")
         self._config = declare(self, NodeConfig)
+        self._registration = read_reference(self._config)
+        self._frames_are = "left as they are"
         self._reference: TaskMasks | None = None
         self._health = Health(self)
         # a reliable publisher matches reliable and best-effort subscribers
@@ -53,9 +57,10 @@ class SegmentationNode(Node):
             rgb = pixels_of(message)
             if self._lens is not None:
                 rgb = self._lens.correct(rgb)
+            rgb = self._put_back(rgb)
             mask = segment_cable(rgb, self._config)
             state = self._judge(rgb) if self._config.publish_task_state else None
-        except ValueError as error:  # an undecodable message, a LensError or a FrameError
+        except ValueError as error:  # undecodable, or an error of lens, frame or registration
             self._health.refuse(f"camera frame dropped: {error}")
             return
         self._health.accept()
@@ -65,6 +70,25 @@ class SegmentationNode(Node):
             self._states.publish(
                 TaskState(header=message.header, success=success, constraint=constraint)
             )
+
+    def _put_back(self, rgb: np.ndarray) -> np.ndarray:
+        """Return the frame as from the camera's pose at its calibration."""
+        registration = self._registration
+        if registration is None:
+            return rgb
+        if fault := frame_fault(rgb, self._config):
+            raise FrameError(fault)
+        done = "dropped"
+        try:
+            corrected = registration.correct(rgb)
+            done = "left as they are" if corrected is rgb else "corrected"
+            return corrected
+        finally:
+            motion = registration.motion
+            self._health.note("camera", str(motion) if motion else "not found")
+            if motion and done != self._frames_are:
+                self._frames_are = done
+                self.get_logger().info(f"the camera has {motion}: frames are {done}")
 
     def _judge(self, rgb: np.ndarray) -> tuple[bool, bool]:
         lens = self._lens.calibration if self._lens is not None else None
