@@ -45,6 +45,7 @@ FILM_TIMEOUT_S = 300.0
 """Longest wait for the end of the video, s."""
 INTERRUPTED = 130
 """Exit code after SIGINT or SIGTERM, as of a shell."""
+_print = functools.partial(print, flush=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class RunNode(Node):
             bundle.manifest.get("demonstrator_mean_steps"),
             {"model": bundle.identity, "seed": config.seed},
         )
-        _make_directory(config.out)
+        summary.make_directory(config.out)
         self._summary.write(config.out)  # replaces the file of an earlier run
         self._began = time.monotonic()
         self._episode = -1
@@ -281,19 +282,6 @@ class RunNode(Node):
     def _on_goal_pose(self, message: PoseStamped) -> None:
         if self._film is not None:
             self._film.tool(message.pose.position.x, message.pose.position.y)
-
-
-def _make_directory(directory: str) -> None:
-    try:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot make this directory ({error.strerror})", where=directory, do="change `out`"
-        ) from None
-
-
-def _print(text: str) -> None:
-    print(text, flush=True)
 
 
 def main() -> NoReturn:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ls3_common.errors import DataError
+from ls3_common.errors import DataError, UserError
 from ls3_common.files import write_json
 from ls3_models.episodes import VARIATIONS, read_episode
 
@@ -106,6 +106,20 @@ class RunSummary:
         path = Path(directory) / FILE
         write_json(path, self.to_dict())
         return path
+
+
+def make_directory(directory: str) -> None:
+    """Make the directory of a run's files.
+
+    Raises:
+        UserError: the system refuses.
+    """
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make this directory ({error.strerror})", where=directory, do="change `out`"
+        ) from None
 
 
 def line(row: EpisodeOutcome, done: int, summary: RunSummary, elapsed_s: float) -> str:
