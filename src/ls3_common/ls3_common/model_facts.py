@@ -18,6 +18,8 @@ from ls3_common.system_errors import unreadable
 
 WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
 """The two files in a model's directory: the weights, and what describes them."""
+POLICY = "policy.safetensors"
+"""The file in a directory that holds a policy of a method which never moves an arm."""
 
 
 class Sizes(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Generator, Tensor
 
+from ls3_models import optimiser_state
 from ls3_models.agent import NonFiniteLoss
 from ls3_models.augment import augment
 from ls3_models.batches import FrameBatch, Transitions
@@ -15,6 +16,7 @@ from ls3_models.config import LearnerConfig
 from ls3_models.frame_stack import reverse_some, to_changes
 from ls3_models.heads import Head, TrainingData
 from ls3_models.models import Models
+from ls3_models.optimiser_state import part
 from ls3_models.replay import Replay
 from ls3_models.views import seen
 
@@ -252,10 +254,7 @@ class Learner:
         tensors = {f"models.{k}": v for k, v in self.models.state_dict().items()}
         for name, target in self.targets.items():
             tensors |= {f"target_{name}.{k}": v for k, v in target.state_dict().items()}
-        for name, optimiser in self.optimisers.items():
-            for index, entries in optimiser.state_dict()["state"].items():
-                for key, value in entries.items():
-                    tensors[f"optimiser.{name}.{index}.{key}"] = value
+        tensors |= optimiser_state.tensors_of(self.optimisers)
         tensors["generator"] = self.generator.get_state()
         tensors["updates"] = torch.tensor(list(self.updates.values()))
         return tensors
@@ -266,23 +265,9 @@ class Learner:
         Raises:
             KeyError, RuntimeError: a tensor is missing or has another shape.
         """
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            cut = len(prefix) + 1
-            return {k[cut:]: v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
-
-        self.models.load_state_dict(part("models"))
+        self.models.load_state_dict(part(tensors, "models"))
         for name, target in self.targets.items():
-            target.load_state_dict(part(f"target_{name}"))
-        for name, optimiser in self.optimisers.items():
-            (group,) = optimiser.param_groups
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in part(f"optimiser.{name}").items():
-                index, entry = key.split(".")
-                if value.ndim:  # fused Adam requires the memory layout of the parameter
-                    value = torch.empty_like(group["params"][int(index)].data).copy_(value)
-                state.setdefault(int(index), {})[entry] = value
-            groups = optimiser.state_dict()["param_groups"]
-            optimiser.load_state_dict({"state": state, "param_groups": groups})
+            target.load_state_dict(part(tensors, f"target_{name}"))
+        optimiser_state.load(self.optimisers, tensors)
         self.generator.set_state(tensors["generator"])
         self.updates = dict(zip(self.updates, tensors["updates"].tolist(), strict=True))

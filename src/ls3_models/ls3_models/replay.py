@@ -6,36 +6,12 @@ import torch
 from torch import Generator, Tensor
 
 from ls3_models.batches import FrameBatch, Transitions
+from ls3_models.columns import Column
 from ls3_models.config import LearnerConfig
 from ls3_models.episodes import Episode
 from ls3_models.heads import Head, TrainingData, heads_of
 
 ON_POLICY_SOURCES = ("demonstration", "online")
-
-
-class _Column:
-    """A tensor that grows by rows, in memory of its own.
-
-    A small tensor for every episode instead would lie between the large ones of the encoder, so
-    that the C library could not use their memory again: 16 MB an episode were lost.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        self._memory = like.new_empty(1024, *like.shape[1:])
-        self._rows = 0
-
-    @property
-    def values(self) -> Tensor:
-        return self._memory[: self._rows]
-
-    def extend(self, values: Tensor) -> None:
-        rows = self._rows + len(values)
-        if rows > len(self._memory):
-            larger = self._memory.new_empty(max(rows, 2 * len(self._memory)), *values.shape[1:])
-            larger[: self._rows] = self.values
-            self._memory = larger
-        self._memory[self._rows : rows] = values
-        self._rows = rows
 
 
 class Replay:
@@ -50,7 +26,7 @@ class Replay:
     def __init__(self, config: LearnerConfig, action_low: Tensor, action_high: Tensor) -> None:
         self.config, self.heads = config, heads_of(config)
         self.action_low, self.action_high = action_low, action_high
-        self._columns: dict[str, _Column] = {}
+        self._columns: dict[str, Column] = {}
         self._frames = 0
 
     def add(self, episode: Episode, mean: Tensor, std: Tensor) -> None:
@@ -85,7 +61,7 @@ class Replay:
             part[_column(head)] = torch.from_numpy(label)
         for name, values in part.items():
             if name not in self._columns:
-                self._columns[name] = _Column(values)
+                self._columns[name] = Column(values)
             self._columns[name].extend(values)
         self._frames += steps + 1
 
