@@ -243,6 +243,8 @@ class AgentKind:
         take_over: lets an untrained agent take over what another run or model (a directory) has
             trained. The third argument is the identity of the agent's own training. Raises
             DataError if the two do not fit. None: this kind of agent cannot take over anything.
+        needs_model: whether a training must begin by taking over from another run or model. By
+            default this is the model that is shipped for the domain.
         acts_from_state: whether an agent that was made without any episodes, and then loaded the
             state of another one, acts as that one does. Its episodes can then run in processes
             that do not have the data (`ls3 learn --workers`).
@@ -254,3 +256,4 @@ class AgentKind:
     shipped: bool = False
     take_over: Callable[[Any, Path, Mapping[str, Any]], TakenOver] | None = None
     acts_from_state: bool = False
+    needs_model: bool = False

@@ -75,6 +75,11 @@ class OfflineTraining:
         self.seconds = 0.0
         self._resume()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the directory has a checkpoint of this training."""
+        return (self.directory / resume.CHECKPOINT).exists()
+
     def start_from(
         self, source: Path, take_over: Callable[[Any, Path, Mapping[str, Any]], TakenOver]
     ) -> None:
@@ -89,7 +94,7 @@ class OfflineTraining:
         Raises:
             DataError: the other run or model does not fit this training.
         """
-        if (self.directory / resume.CHECKPOINT).exists():
+        if self.has_begun:
             return
         taken = take_over(self.agent, source, self.identity)
         self.seconds = taken.seconds

@@ -86,6 +86,7 @@ class Train(MethodOptions, DataOptions):
             ConfigError: a value is out of range.
             Interrupted: on SIGINT or SIGTERM; the run's checkpoint is kept.
         """
+        from ls3.learning.model_files import find_encoder
         from ls3.runs import dataset
         from ls3.runs.methods import find_method, run_name
         from ls3.runs.run_directory import describe_run
@@ -115,8 +116,12 @@ class Train(MethodOptions, DataOptions):
             data_hash=data.digest,
             demonstrations=[e for e in episodes if e.source == "demonstration"],
         )
-        if self.offline is not None and kind.take_over is not None:
-            training.start_from(self.offline, kind.take_over)
+        if kind.take_over is not None:
+            source = self.offline
+            if source is None and kind.needs_model and not training.has_begun:
+                source = find_encoder(domain.name)
+            if source is not None:
+                training.start_from(source, kind.take_over)
         training.run()
         return agent, training
 

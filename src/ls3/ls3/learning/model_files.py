@@ -34,6 +34,21 @@ def find_model(model: Path | None, domain: str, *, shipped: bool = True) -> Path
     return path
 
 
+def find_encoder(domain: str) -> Path:
+    """Return the directory of the domain's shipped model, whose frozen encoder a method needs.
+
+    Raises:
+        DataError: there is no shipped model.
+    """
+    path = find_shared(f"models/{domain}")
+    if path is None:
+        raise DataError(
+            f"no model is shipped for '{domain}', and the method sees through the encoder of one",
+            do="train one with `ls3 train`, then give the directory of the run as --offline",
+        )
+    return path
+
+
 def load_bundle_for(path: Path, spec: Spec) -> Bundle:
     """Load a model of LS3 and check that it fits the data described by `spec`.
 

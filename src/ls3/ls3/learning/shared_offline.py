@@ -8,7 +8,7 @@ data of the new run may then differ from the model's. The source is only read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ls3_models.bundle import load_bundle
 from ls3_models.config import LearnerConfig
 from ls3_models.ls3_learning import STAGES, Ls3Learning, stage_totals
 from ls3_models.offline import read_curves
+from ls3_models.optimiser_state import part
 from ls3_models.resume import CHECKPOINT, DEFAULTS, is_same
 
 VAE_KEYS = (
@@ -41,7 +42,7 @@ VAE_TENSORS = ("models.encoder.", "models.decoder.", "optimiser.vae.")
 IGNORED = {"checkpoint_interval", "update_iterations", "value_update_iterations"}
 """Parameters of the learner that do not affect offline training."""
 
-SourceTraining = tuple[Mapping[str, Tensor], Mapping[str, Any], Iterable[Mapping[str, Any]]]
+Found = tuple[Mapping[str, Tensor], Mapping[str, Any], Iterable[Mapping[str, Any]]]
 """Tensors named as in a learner's state, a description of their training, and its curves."""
 
 
@@ -59,31 +60,18 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
         DataError: `source` holds no training of LS3, or one with another domain, data or VAE, or
             one that is not finished.
     """
-    is_model = (source / MANIFEST).exists()
-    tensors, theirs, curves = _read_model(source) if is_model else _read_run(source)
+    tensors, theirs, curves = _read(source)
     ours = parameters.to_dict(agent.config)
     # an older training lacks parameters that were added later; it had their defaults
     config = parameters.defaults(LearnerConfig) | theirs["config"]
     different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
-    keys = ("domain", "data_hash", "action_bounds")
-    other = [key for key in keys if not is_same(identity[key], theirs.get(key, identity[key]))]
+    other = _other_facts(identity, theirs)
     other += sorted(key for key in different if key in VAE_KEYS or key.startswith(VAE_SECTIONS))
-    if other:
-        raise DataError(
-            f"the training there has another {', '.join(other)}",
-            where=str(source),
-            do="leave --offline out, or give a training with the same",
-        )
-    whole = not is_model and not different and theirs["seed"] == identity["seed"]
+    _refuse(other, source)
+    whole = not _is_model(source) and not different and theirs["seed"] == identity["seed"]
     totals = stage_totals(config)
     stages = list(STAGES) if whole else ["vae"]
-    for stage in stages:
-        if theirs["done"].get(stage, 0) < totals[stage]:
-            raise DataError(
-                f"stage '{stage}' of the training there is not finished",
-                where=str(source),
-                do="finish that training with `ls3 train`, then run this command again",
-            )
+    _refuse_unfinished(stages, totals, theirs, source)
     if not whole:  # everything else stays untrained, and so does the random generator
         kept = {name: t for name, t in tensors.items() if name.startswith(VAE_TENSORS)}
         tensors = agent.state() | kept
@@ -95,7 +83,71 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
     )
 
 
-def _read_run(source: Path) -> SourceTraining:
+def read_encoder(
+    source: Path, frame_stack: int, channels: int, identity: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return the weights of f_enc in a run or a model of LS3, by their names in an `Encoder`.
+
+    Args:
+        source: directory of the run or the model.
+        frame_stack: number of frames that are stacked in an observation.
+        channels: number of an observation's channels.
+        identity: domain, data and action bounds of the training that will use the encoder.
+
+    Raises:
+        DataError: `source` holds no trained VAE of LS3, or one of another domain, of other data or
+            of other images.
+    """
+    tensors, theirs, _ = _read(source)
+    config = parameters.defaults(LearnerConfig) | theirs["config"]
+    other = _other_facts(identity, theirs)
+    other += ["frame_stack"] if config["frame_stack"] != frame_stack else []
+    encoder = part(tensors, "models.encoder")
+    first = encoder.get("convolutions.0.weight")
+    if first is None:
+        raise DataError("the training there has no encoder", where=str(source))
+    other += ["number of channels"] if first.shape[1] != channels else []
+    _refuse(other, source)
+    _refuse_unfinished(["vae"], stage_totals(config), theirs, source)
+    return encoder
+
+
+def _other_facts(identity: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Return the names of the facts in which the training in a source differs."""
+    keys = ("domain", "data_hash", "action_bounds")
+    return [key for key in keys if not is_same(identity[key], theirs.get(key, identity[key]))]
+
+
+def _refuse(other: Sequence[str], source: Path) -> None:
+    if other:
+        raise DataError(
+            f"the training there has another {', '.join(other)}",
+            where=str(source),
+            do="leave --offline out, or give a training with the same",
+        )
+
+
+def _refuse_unfinished(
+    stages: Iterable[str], totals: Mapping[str, int], theirs: Mapping[str, Any], source: Path
+) -> None:
+    for stage in stages:
+        if theirs["done"].get(stage, 0) < totals[stage]:
+            raise DataError(
+                f"stage '{stage}' of the training there is not finished",
+                where=str(source),
+                do="finish that training with `ls3 train`, then run this command again",
+            )
+
+
+def _is_model(source: Path) -> bool:
+    return (source / MANIFEST).exists()
+
+
+def _read(source: Path) -> Found:
+    return _read_model(source) if _is_model(source) else _read_run(source)
+
+
+def _read_run(source: Path) -> Found:
     path = source / CHECKPOINT
     tensors, description = checkpoint.load(path)
     if "done" not in description or description.get("agent", DEFAULTS["agent"]) != Ls3Learning.name:
@@ -104,7 +156,7 @@ def _read_run(source: Path) -> SourceTraining:
     return tensors, description, read_curves(source)
 
 
-def _read_model(source: Path) -> SourceTraining:
+def _read_model(source: Path) -> Found:
     bundle = load_bundle(source)
     config = parameters.to_dict(bundle.config)
     tensors = {f"models.{name}": t for name, t in bundle.models.state_dict().items()}

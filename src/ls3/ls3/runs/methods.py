@@ -22,6 +22,7 @@ SWEPT = ("delta_constraint", "delta_safe", "horizon")
 """Parameters of the planner that section 7.5 varies (figures 7 to 9)."""
 
 LS3 = "ls3.learning.ls3_agent:KIND"
+COMPARISONS = "ls3.learning.comparisons"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ METHODS = {
     "no_safe_set": Method("LS3 (−Safe Set)", LS3, ("planner_node.use_safe_set=false",)),
     "bc_safe_set": Method("LS3 (BC SS)", LS3, ("learner.gamma_safe=0.0",)),
     "no_constraint": Method("LS3 (no constraints)", LS3, ("planner_node.use_constraint=false",)),
+    "sacfd": Method("SACfD", f"{COMPARISONS}:SACFD"),
+    "sacfd_rrl": Method("SACfD+RRL", f"{COMPARISONS}:SACFD_RRL"),
+    "awac": Method("AWAC", f"{COMPARISONS}:AWAC"),
+    "sacfd_latents": Method("SACfD, from LS3's latents", f"{COMPARISONS}:SACFD_LATENTS"),
+    "sacfd_rrl_latents": Method(
+        "SACfD+RRL, from LS3's latents", f"{COMPARISONS}:SACFD_RRL_LATENTS"
+    ),
+    "awac_latents": Method("AWAC, from LS3's latents", f"{COMPARISONS}:AWAC_LATENTS"),
 }
 
 
