@@ -14,8 +14,9 @@ import torch
 from ros_bench import until
 
 from ls3.cli.cli import main
-from ls3.learning.algorithm import OnlineLearning, file_name, in_process, training_rates
+from ls3.learning.algorithm import OnlineLearning, file_name, in_process
 from ls3.learning.collect import collect
+from ls3.learning.curve import training_rates
 from ls3.learning.ls3_agent import Ls3Agent
 from ls3.learning.model_files import write_model
 from ls3.learning.policy import demonstrate, summarise

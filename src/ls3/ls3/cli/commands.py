@@ -160,6 +160,7 @@ class Learn(Train):
             UserError, Interrupted: as `train`, and as `OnlineLearning.run`.
         """
         from ls3.learning import algorithm
+        from ls3.learning.curve import training_rates
         from ls3.learning.model_files import write_model
         from ls3.runs.run_directory import exclusive
 
@@ -177,7 +178,7 @@ class Learn(Train):
             )
             online.run()
             write_model(directory / "model", agent, training, online.curve(), self.seed)
-        print(json.dumps(algorithm.training_rates(online.rows), indent=1))
+        print(json.dumps(training_rates(online.rows), indent=1))
 
 
 @dataclass(kw_only=True)

@@ -10,14 +10,15 @@ With the same number of threads it ends at the same weights as a run that was no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import gymnasium
 from torch.utils.tensorboard import SummaryWriter
 
+from ls3.learning.curve import CURVE, EpisodeRow
 from ls3.learning.environment import run_episode
 from ls3.learning.policy import describe
 from ls3_common import parameters
@@ -31,31 +32,11 @@ from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
 from ls3_models.offline import OfflineTraining
 from ls3_planner.config import AlgorithmConfig
 
-CURVE = "curve.jsonl"
-"""File of the learning curve in the directory of the online learning."""
-
-
-@dataclass(frozen=True)
-class EpisodeRow:
-    """One online episode: a point of the learning curve.
-
-    episode: number of the episode, from 0. phase: number of its phase, from 0. steps: number of
-    steps to the first success, or of all steps without one. total_reward: undiscounted return.
-    counts: the agent's own counts (`Agent.counted`).
-    """
-
-    episode: int
-    phase: int
-    success: bool
-    violation: bool
-    steps: int
-    total_reward: float
-    counts: Mapping[str, int] = field(default_factory=dict)
-
-    def flat(self) -> dict[str, Any]:
-        """Return the row as one flat mapping, as in the curve's file."""
-        row = asdict(self)
-        return row | row.pop("counts")
+POLICIES = "policies"
+"""Directory there of the policies on the way, each named by the number of episodes before it."""
+KEPT_EVERY = 10
+"""Number of episodes between two kept policies of an agent that learns after every step. Others
+keep the policy of every phase."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +187,7 @@ class OnlineLearning:
         kept = sum(self._is_kept(number) for number in range(total))
         with StopRequest() as stop, bar("learn", total, kept) as progress:
             while self.phase * self.phase_length < total:
+                self._keep_policy()
                 first = self.phase * self.phase_length
                 numbers = range(first, first + self.phase_length)
                 to_run = {n: self._seed(n) for n in numbers if not self._is_kept(n)}
@@ -228,7 +210,14 @@ class OnlineLearning:
                 resume.save(self.directory, self.agent, self.identity, phase=self.phase)
                 if stop.requested:
                     raise Interrupted
+        self._keep_policy()
         writer.close()
+
+    def _keep_policy(self) -> None:
+        """Keep the policy that these episodes have led to, for `ls3 evaluate --checkpoints`."""
+        episodes = self.phase * self.phase_length
+        if self.agent.update_after == "phase" or episodes % KEPT_EVERY == 0:
+            self.agent.save(self.directory / POLICIES / f"{episodes:05d}", {"episodes": episodes})
 
     def _episode(self, number: int, stopped: Callable[[], bool]) -> Episode:
         """Run episode `number`, or read the file that an interrupted run left of it."""
@@ -324,13 +313,3 @@ class OnlineLearning:
     def curve(self) -> list[dict[str, Any]]:
         """Return the learning curve, one mapping per episode."""
         return [row.flat() for row in self.rows]
-
-
-def training_rates(rows: Sequence[EpisodeRow]) -> dict[str, float]:
-    """Return success and violation rates over all training episodes (Tables 1 and 2)."""
-    count = max(1, len(rows))
-    return {
-        "episodes": len(rows),
-        "success_rate": sum(row.success for row in rows) / count,
-        "violation_rate": sum(row.violation for row in rows) / count,
-    }

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ls3.learning.algorithm import CURVE
+from ls3.learning.curve import CURVE
 from ls3.runs.methods import find_method
 from ls3.runs.run_directory import DESCRIPTION, section_key
 from ls3.studies import stats
