@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import gymnasium
 import pytest
 import random_agent
 import tiny_runs
 import torch
+from interruptions import KilledError, Signalling, killed
 
 from ls3.cli.cli import main
 from ls3.runs.methods import METHODS, Method, load_method
@@ -28,24 +28,6 @@ pytestmark = pytest.mark.background
 
 RANDOM = Method("Random", "random_agent:KIND")
 EPISODES = 4  # K = 2, U = 2
-
-
-class KilledError(BaseException):
-    """The process ends here and now, as by `kill -9`: nothing handles it."""
-
-
-class Signalling(gymnasium.Wrapper):
-    """The navigation environment, which does something at its n-th step."""
-
-    def __init__(self, env, at, what):
-        super().__init__(env)
-        self.left, self.what = at, what
-
-    def step(self, action):
-        self.left -= 1
-        if self.left == 0:
-            self.what()
-        return super().step(action)
 
 
 @pytest.fixture(autouse=True)
@@ -95,10 +77,6 @@ def assert_equal(run, other):
     files = [list_episodes(path / "online" / "episodes") for path in (run, other)]
     for one, two in zip(*files, strict=True):
         assert (read_episode(one).actions == read_episode(two).actions).all()
-
-
-def killed():
-    raise KilledError
 
 
 def begin(words, run, monkeypatch, owner, name, value):

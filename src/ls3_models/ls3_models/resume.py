@@ -89,8 +89,11 @@ def restore(
         key for key in identity if not is_same(identity[key], found[key], defaults.get(key))
     ]
     if different:
+        named = [
+            name + _keys(identity[name], found[name], defaults.get(name)) for name in different
+        ]
         raise DataError(
-            f"this run was begun with another {', '.join(different)}{_start(identity, found)}",
+            f"this run was begun with another {', '.join(named)}{_start(identity, found)}",
             where=str(directory),
             do="choose another directory with --run, or delete this one",
         )
@@ -109,3 +112,17 @@ def _start(identity: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if ours == theirs or not isinstance(theirs, Mapping):
         return ""
     return f": with {in_words(theirs)}, and now has {in_words(ours)}"
+
+
+def _keys(present: Any, recorded: Any, defaults: Any) -> str:
+    """Name the parameters that differ between two sections, for the text of an error."""
+    if not (isinstance(present, Mapping) and isinstance(recorded, Mapping)):
+        return ""
+    known = defaults if isinstance(defaults, Mapping) else {}
+    keys = [
+        key
+        for key in {**present, **recorded}
+        if key not in present
+        or not is_same(present[key], recorded.get(key, known.get(key)), known.get(key))
+    ]
+    return f" ({', '.join(map(str, keys))})"

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import tyro
 
-from ls3.cli import data_commands, demonstrations, replay_command
+from ls3.cli import data_commands, demonstrations, evaluate_command, replay_command
 from ls3.cli import study_commands as studies
 from ls3.cli.guard import guarded
 from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
 from ls3_common.errors import UserError
-from ls3_common.seeds import seed_of
 
 if TYPE_CHECKING:
     from ls3.learning.algorithm import EpisodePool, Source
@@ -182,51 +181,6 @@ class Learn(Train):
 
 
 @dataclass(kw_only=True)
-class Evaluate(MethodOptions):
-    """Run a model in the environment and print success rate, violation rate and return."""
-
-    model: Path | None = None
-    """Directory of the model; by default the model shipped for the domain."""
-    episodes: int = 50
-    """Number of episodes. Their seeds follow from --seed and are not used for training."""
-    vary: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """Vary the episodes of this evaluation: NAME=VALUE,NAME=VALUE, with the names of the section
-    environment, e.g. camera_shift=3,start_jitter=0.05. May be repeated."""
-    out: Path | None = None
-    """JSON file to which the figures are written as well. Missing folders are made."""
-
-    def execute(self) -> None:
-        """Evaluate the model and print the figures as JSON."""
-        from ls3.learning.model_files import find_model
-        from ls3.learning.policy import evaluate, summarise
-        from ls3.runs.methods import find_method
-        from ls3.studies.stats import intervals, recorded
-        from ls3_common.files import write_json
-        from ls3_common.parameter_files import parse_values
-        from ls3_sim.registration import check_variations, make_environment
-
-        domain = self.load()
-        kind = find_method(self.method).kind
-        model = find_model(self.model, domain.name, shipped=kind.shipped)
-        values = {**domain.variations, **parse_values(self.vary)}
-        variations = check_variations(domain.spec, values, "--vary")
-        policy = kind.load(model, domain.settings(kind.sections), domain.data_spec)
-        env = make_environment(domain.spec, variations)
-        seeds = [seed_of(self.seed, "evaluate", i) for i in range(self.episodes)]
-        episodes = evaluate(env, policy, seeds)
-        env.close()
-        figures = {
-            "variations": variations,
-            **summarise(episodes),
-            **intervals(episodes, domain.algorithm.horizon),
-            **recorded(episodes),
-        }
-        if self.out:
-            write_json(self.out, figures)
-        print(json.dumps(figures, indent=1))
-
-
-@dataclass(kw_only=True)
 class Measure(CommonOptions):
     """Measure a model in process and through the ROS graph, and write results/<domain>.json."""
 
@@ -269,7 +223,7 @@ COMMANDS: dict[str, Any] = {
     "collect": Collect,
     "train": Train,
     "learn": Learn,
-    "evaluate": Evaluate,
+    "evaluate": evaluate_command.Evaluate,
     "measure": Measure,
     "results": studies.Results,
     "report": studies.Report,

@@ -15,6 +15,7 @@ from ls3.runs.domains import Domain
 from ls3.runs.methods import find_method
 from ls3.runs.provenance import command_line, commits, machine, now
 from ls3_common import parameters
+from ls3_common.domain import ENVIRONMENT, in_words
 from ls3_common.errors import DataError
 from ls3_common.files import read_json, write_json
 from ls3_models.episodes import Episode, episode_return
@@ -105,3 +106,33 @@ def describe_run(
         "algorithm": parameters.to_dict(domain.algorithm),
     }
     write_json(path, document)
+
+
+def refuse_other_run(directory: Path, domain: Domain, method: str) -> None:
+    """Refuse a directory that is no run of this domain and method, with these variations.
+
+    Raises:
+        DataError: there is no run, it is damaged, or it is of another domain, method or variations.
+    """
+    path = directory / DESCRIPTION
+    if not path.exists():
+        raise DataError(
+            f"no run here: {DESCRIPTION} is expected",
+            where=str(directory),
+            do="run `ls3 learn` first, or give its directory as --run",
+        )
+    found = read_json(path)
+    for key, ours in (("domain", domain.name), ("method", method)):
+        if found.get(key) != ours:
+            raise DataError(
+                f"this is a run of {key} '{found.get(key)}', not of '{ours}'",
+                where=str(directory),
+                do=f"give --{key} {found.get(key)}, or another --run",
+            )
+    theirs = found.get("variations", {})
+    if theirs != dict(domain.variations):
+        raise DataError(
+            f"this run has {in_words(theirs)}, and the domain has {in_words(domain.variations)}",
+            where=str(directory),
+            do=f"change the section {ENVIRONMENT}, e.g. by --set",
+        )
