@@ -1,4 +1,4 @@
-"""The comparisons on a navigation of 12 steps, so small that a whole run takes seconds."""
+"""The comparisons on a navigation of 8 steps, so small that a whole run takes seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import tiny_runs
 import yaml
 
-STEPS = 12
+STEPS, EPISODES = 8, 3
 SECTIONS: dict[str, dict[str, Any]] = {
     "sacfd": {
         "penalty": -3.0, "hidden": 16, "batch_size": 4, "cloning_steps": 4, "critic_steps": 4,
@@ -27,6 +27,8 @@ def write_config(path: Path) -> Path:
     """Write the tiny navigation domain with T = `STEPS` and the sections of the comparisons."""
     document = yaml.safe_load(tiny_runs.write_config(path).read_text())
     document["/**"]["ros__parameters"]["domain"]["horizon"] = STEPS
+    schedule = {"trajectories": 1, "updates": EPISODES}
+    document["/**/algorithm"]["ros__parameters"] |= schedule
     for name, values in SECTIONS.items():
         document[f"/**/{name}"] = {"ros__parameters": values}
     path.write_text(yaml.safe_dump(document))

@@ -32,6 +32,18 @@ def test_a_sweep_trains_ls3_for_those_only_that_take_it_over(registered, monkeyp
     assert [task.after for task in both[2:]] == [(0,), (1,)]
 
 
+def test_a_sweep_gives_latents_the_shipped_encoder_if_there_is_one(monkeypatch):
+    plan = sweep.SweepPlan(["navigation"], ["sacfd", "sacfd_latents"], [0, 1])
+    tasks = plan.tasks()
+    assert [task.words[0] for task in tasks] == ["collect", *["learn"] * 4]
+    assert all(task.after == (0,) and "--offline" not in task.words for task in tasks[1:])
+    monkeypatch.setattr(sweep, "find_shared", lambda _path: None)
+    tasks = plan.tasks()
+    assert [task.words[0] for task in tasks] == ["collect", *["train"] * 2, *["learn"] * 4]
+    assert [task.after for task in tasks[3:]] == [(0,), (0,), (1,), (2,)]
+    assert tasks[5].words[-1] == "runs/navigation/ls3/seed_0"
+
+
 def test_only_methods_that_may_move_an_arm_learn_through_a_graph(registered):
     refuse_on_robot("ls3")
     for name in ("random", "no_constraint"):

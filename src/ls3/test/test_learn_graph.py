@@ -114,14 +114,14 @@ def test_missing_data_are_named(
 def test_launch_refuses_a_method_that_must_not_move_an_arm(
     child_of: Callable[..., Any], domain: int, config: Path, data: Path, tmp_path: Path
 ) -> None:
-    words = ["mode:=learn", "method:=no_constraint", f"config:={config}"]
+    words = ["mode:=learn", "method:=sacfd", f"config:={config}"]
     words += [f"data:={data}", f"run:={tmp_path}/run"]
     child = child_of(["ros2", "launch", "ls3_sim", "navigation.launch.py", *words], domain)
     try:
         assert child.wait(60) == 1
     finally:
         child.stop()
-    assert "method 'no_constraint' must not move an arm" in child.output
+    assert "method 'sacfd' must not move an arm" in child.output
     assert "Traceback" not in child.output
     assert not (tmp_path / "run").exists()
 

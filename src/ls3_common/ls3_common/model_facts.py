@@ -61,8 +61,10 @@ def read_model_facts(path: str | Path) -> ModelFacts:
         path: directory of the model.
 
     Raises:
-        DataError: there is no manifest, or it is damaged.
+        DataError: there is no manifest, or it is damaged; or a policy is here that must not move
+            an arm.
     """
+    refuse_policy(path)
     file = Path(path) / MANIFEST
     try:
         manifest = json.loads(file.read_bytes())
@@ -84,6 +86,21 @@ def read_model_facts(path: str | Path) -> ModelFacts:
         raise DataError(
             f"no description of a model ({type(error).__name__}: {error})", where=str(file)
         ) from None
+
+
+def refuse_policy(path: str | Path) -> None:
+    """Refuse the directory of a policy where a model is needed to plan with.
+
+    Raises:
+        DataError: a policy is here; the text names its file.
+    """
+    if (Path(path) / POLICY).exists():
+        raise DataError(
+            f"{POLICY} is the policy of a comparison, which must not move an arm and runs in no "
+            "node",
+            where=str(path),
+            do="give a model of LS3; `ls3 evaluate --method` runs the policy in the environment",
+        )
 
 
 def refuse_other_domain(

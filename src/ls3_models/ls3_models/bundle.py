@@ -21,7 +21,7 @@ import torch
 from ls3_common import parameters
 from ls3_common.errors import ConfigError, DataError
 from ls3_common.files import write_json
-from ls3_common.model_facts import MANIFEST, WEIGHTS
+from ls3_common.model_facts import MANIFEST, WEIGHTS, refuse_policy
 from ls3_common.system_errors import refuse_pointer, unreadable
 from ls3_models import checkpoint
 from ls3_models.config import LearnerConfig
@@ -128,9 +128,10 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
 
     Raises:
         DataError: a file is missing, unreadable, truncated or of a newer format; the two files do
-            not belong together; or a weight is not finite.
+            not belong together; a weight is not finite; or a policy of another method is here.
     """
     path = Path(path)
+    refuse_policy(path)
     weights, text = _read(path, WEIGHTS), _read(path, MANIFEST)
     tensors, description = checkpoint.parse(weights, str(path / WEIGHTS))
     number = FORMAT.number(description.get("format"), str(path))

@@ -2,8 +2,9 @@
 
 The data are collected once per domain, and LS3 is trained offline once per seed. Every run then
 takes over this training (`AgentKind.take_over`) and learns online. An agent that takes nothing over
-does all of its own training. A task is one `ls3` command in a worker process. If a worker dies, Ray
-starts its task again, and the command continues where the run was interrupted.
+does all of its own training, and one that only needs an encoder has that of the shipped model. A
+task is one `ls3` command in a worker process. If a worker dies, Ray starts its task again, and the
+command continues where the run was interrupted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from ls3.runs.domains import Domain
 from ls3.runs.methods import SWEPT, default_run, find_method, load_method
 from ls3_common.errors import ConfigError, UserError
+from ls3_common.shared import find_shared
 
 COMMAND = "ls3.cli.cli"
 """Module of the `ls3` command. A worker imports it by name, as a shell starts the command."""
@@ -76,7 +78,7 @@ class SweepPlan:
             common = ["--domain", name, *_options(self.overrides)]
             base = load_method(name, "ls3", overrides=self.overrides)
             loaded = [self._load(name, *variant) for variant in variants]
-            sharing = {m for m, _ in variants if find_method(m).kind.take_over is not None}
+            sharing = {method for method, _ in variants if _takes_over(method, name)}
             collected = add(f"collect {name}", "collect", *common)
             offline: dict[int, int] = {}
             for seed in self.seeds if sharing else ():
@@ -101,6 +103,17 @@ class SweepPlan:
 
     def _load(self, domain: str, method: str, changes: Iterable[str]) -> Domain:
         return load_method(domain, method, overrides=[*self.overrides, *changes])
+
+
+def _takes_over(method: str, domain: str) -> bool:
+    """Whether a method takes over the training of LS3 with the same seed.
+
+    One that only needs an encoder takes that of the model that is shipped for the domain, the same
+    for all seeds, if there is one.
+    """
+    kind = find_method(method).kind
+    shipped = kind.needs_model and find_shared(f"models/{domain}") is not None
+    return kind.take_over is not None and not shipped
 
 
 def _values(text: str) -> list[str]:
