@@ -101,8 +101,11 @@ def rates(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Return the rates of each kept policy over its rollouts.
 
     Returns:
-        Columns of equal length: `episodes`, `rollouts`, `success_rate` and `violation_rate`.
+        Columns of equal length: `episodes`, `rollouts`, `success_rate` and `violation_rate`; none
+        at all without any rollout.
     """
+    if not rows:
+        return {}
     groups: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(int(row["episodes"]), []).append(row)

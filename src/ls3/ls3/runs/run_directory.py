@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def describe_run(
 ) -> None:
     """Write ``run.json``, which has everything that tables and figures say about this run.
 
-    If the run continues, the present commit is added to the earlier ones.
+    If the run continues, the present commit and processor are added to the earlier ones.
 
     Args:
         directory: of the run.
@@ -84,7 +84,8 @@ def describe_run(
         DataError: an earlier ``run.json`` is damaged.
     """
     path = directory / DESCRIPTION
-    earlier = read_json(path).get("commit", "") if path.exists() else ""
+    earlier = read_json(path) if path.exists() else {}
+    present = machine()
     chosen = find_method(method)
     settings = domain.settings(chosen.kind.sections)
     returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
@@ -95,8 +96,9 @@ def describe_run(
         "label": chosen.label,
         "seed": seed,
         "command": command_line(),
-        "commit": commits(earlier),
-        "machine": machine(),
+        "commit": commits(earlier.get("commit", "")),
+        "machine": present,
+        "processors": sorted({*processors(earlier), present["cpu"]}),
         "called": now(),
         "data_hash": data_hash,
         "demonstrator_return": float(np.mean(returns)) if returns else None,
@@ -106,6 +108,16 @@ def describe_run(
         "algorithm": parameters.to_dict(domain.algorithm),
     }
     write_json(path, document)
+
+
+def processors(description: Mapping[str, Any]) -> list[str]:
+    """Return the processors on which a run was at work, by its description or results.
+
+    Older ones name the last machine only.
+    """
+    if "processors" in description:
+        return list(description["processors"])
+    return [description["machine"]["cpu"]] if "machine" in description else []
 
 
 def refuse_other_run(directory: Path, domain: Domain, method: str) -> None:

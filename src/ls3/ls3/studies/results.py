@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ls3.learning.checkpoints import rates, read_rollouts
 from ls3.learning.curve import CURVE
 from ls3.runs.methods import find_method
-from ls3.runs.run_directory import DESCRIPTION, section_key
+from ls3.runs.run_directory import DESCRIPTION, processors, section_key
 from ls3.studies import stats
 from ls3_common import parameters
 from ls3_common.errors import DataError
@@ -32,6 +33,8 @@ NUMBERS = ("episode", "phase")
 FACTS = "domain_spec"
 """Key of the facts of the domain. Runs before 30 November 2026 have only T and environment."""
 
+CHECKPOINTS = "checkpoints"
+"""Key of the rates of the policies that a run has kept (`ls3.learning.checkpoints.rates`)."""
 VARIATIONS = "variations"
 """Key of the variations that were on. Older runs, which do not have it, had none."""
 
@@ -100,6 +103,7 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
         "command": first["command"],
         "commit": ", ".join(sorted(commits)),
         "machine": first["machine"],
+        "processors": sorted({cpu for run, _ in runs.values() for cpu in processors(run)}),
         VARIATIONS: first.get(VARIATIONS, {}),
         **{key: first[key] for key in (FACTS, *sections_of(first["method"])) if key in first},
         "metrics": {
@@ -115,6 +119,11 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
             "mean_steps": sum(reached) / len(reached) if reached else None,
             "demonstrator_return": first["demonstrator_return"],
             "curves": curves,
+            "checkpoints": {
+                seed: description[CHECKPOINTS]
+                for seed, (description, _) in runs.items()
+                if description.get(CHECKPOINTS)
+            },
         },
     }
 
@@ -143,7 +152,10 @@ def _kept(path: Path) -> Runs:
         metrics = document["metrics"]
         description = document | {"demonstrator_return": metrics["demonstrator_return"]}
         return {
-            int(seed): (description, {key: curve[key] for key in (*CURVES, *_counts(curve))})
+            int(seed): (
+                description | {CHECKPOINTS: metrics.get(CHECKPOINTS, {}).get(seed)},
+                {key: curve[key] for key in (*CURVES, *_counts(curve))},
+            )
             for seed, curve in metrics["curves"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -164,6 +176,7 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
             description = read_json(path / DESCRIPTION)
             own, name = description.pop("name"), directory.name
             description["run_name"] = name
+            description[CHECKPOINTS] = rates(read_rollouts(curve.parent))
             if name != own:
                 description["label"] += f", {name.replace('_', ' ')}"
             yield (
