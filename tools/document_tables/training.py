@@ -6,6 +6,9 @@ from typing import Any
 
 from reading import DOMAINS, ROOT, Results, counted, paper, table
 
+from ls3.studies.ranking import exact_rate
+from ls3.studies.tables import error
+
 SWEPT = {
     "delta_constraint": "Constraint threshold delta_C (the paper's figure 7)",
     "delta_safe": "Safe set threshold delta_S (the paper's figure 8)",
@@ -21,6 +24,13 @@ def _runs(results: Results, swept: bool = False) -> list[dict[str, Any]]:
 
 def _spread(mean: float, error: float) -> str:
     return f"{mean:.3f} ± {error:.3f}"
+
+
+def _rate(run: dict[str, Any], column: str) -> str:
+    """Format a rate with its exact interval, and the error across seeds if there are enough."""
+    metrics, key = run["metrics"], f"{column}_rate"
+    _, low, high = exact_rate(run, column)
+    return f"{metrics[key]:.3f}{error(metrics, key)} [{low:.3f}, {high:.3f}]"
 
 
 def _printed(document: dict[str, Any], rate: str, domain: str, method: str) -> str:
@@ -59,9 +69,8 @@ def overview(results: Results) -> str:
             (
                 DOMAINS[domain],
                 *_extent(metrics),
-                f"{_spread(metrics['success_rate'], metrics['success_se'])} "
-                f"({_printed(document, 'success_rate', domain, 'ls3')})",
-                f"{_spread(metrics['violation_rate'], metrics['violation_se'])} "
+                f"{_rate(run, 'success')} ({_printed(document, 'success_rate', domain, 'ls3')})",
+                f"{_rate(run, 'violation')} "
                 f"({_printed(document, 'violation_rate', domain, 'ls3')})",
                 f"{metrics['return_last_20']:.1f}",
                 f"{metrics['demonstrator_return']:.1f}",
@@ -71,8 +80,9 @@ def overview(results: Results) -> str:
     lines = [
         table(head, rows),
         "",
-        "LS3 during online learning; the paper's values in brackets. Rates cover all training "
-        "episodes; ± is the standard error across seeds, or across episodes if there is one seed. "
+        "LS3 during online learning; the paper's values in parentheses. Rates cover all training "
+        "episodes; ± is the standard error across three seeds or more, and brackets hold the exact "
+        "95 % interval of all episodes. "
         "“Last 20” is the mean return of each seed's last 20 episodes, “demonstrator” the return "
         "of the demonstrations. “Search” is candidates x particles x iterations per plan; the runs "
         f"here use the profile {' and '.join(sorted(profiles))}.",
@@ -104,8 +114,8 @@ def rates(results: Results) -> str:
                 metrics = run["metrics"]
                 here = [
                     *_extent(metrics),
-                    _spread(metrics["success_rate"], metrics["success_se"]),
-                    _spread(metrics["violation_rate"], metrics["violation_se"]),
+                    _rate(run, "success"),
+                    _rate(run, "violation"),
                 ]
             rows.append(
                 (
@@ -129,21 +139,25 @@ def runs(results: Results) -> str:
     head = ("", "return, all", "return, last 20", "demonstrator", "search", "additions", "commit")
     rows = []
     for run in _runs(results):
-        metrics, planner, learner = run["metrics"], run["planner"], run["learner"]
-        # older files lack these parameters, which did not exist; their effect is that of 0
-        additions = [
-            f"{name} {value:g}"
-            for name, key in (("noise", "head_noise"), ("imagined", "imagined_weight"))
-            if (value := learner.get(key) or 0.0)
-        ]
+        metrics = run["metrics"]
+        search, additions = "none", "none"
+        if "planner" in run:
+            planner, learner = run["planner"], run["learner"]
+            search = f"`{planner['profile']}`: {_search(planner, planner['profile'])}"
+            # older files lack these parameters, which did not exist; their effect is that of 0
+            additions = ", ".join(
+                f"{name} {value:g}"
+                for name, key in (("noise", "head_noise"), ("imagined", "imagined_weight"))
+                if (value := learner.get(key) or 0.0)
+            )
         rows.append(
             (
                 f"{DOMAINS[run['domain']]}, {run['label']}",
                 _interval(metrics, "mean_return"),
                 _interval(metrics, "return_last_20"),
                 f"{metrics['demonstrator_return']:.1f}",
-                f"`{planner['profile']}`: {_search(planner, planner['profile'])}",
-                ", ".join(additions) or "none",
+                search,
+                additions or "none",
                 run["commit"],
             )
         )
@@ -161,8 +175,8 @@ def sweeps(results: Results) -> str:
                 f"{DOMAINS[run['domain']]}, {run['label']}",
                 f"`{run['run_name'].partition('+')[2]}`",
                 *_extent(metrics),
-                _spread(metrics["success_rate"], metrics["success_se"]),
-                _spread(metrics["violation_rate"], metrics["violation_se"]),
+                _rate(run, "success"),
+                _rate(run, "violation"),
                 f"{metrics['return_last_20']:.1f}",
             )
         )
@@ -182,6 +196,7 @@ def pictures(results: Results) -> str:
         captions = {
             f"curves_{domain}": f"Learning curves: {trained}",
             f"maps_{domain}": "What the model predicts at every point of the plane",
+            f"checkpoints_{domain}": "Greedy rollouts of the policies on the way (figure 6)",
             f"decoded_{domain}": "A demonstration, above its frames decoded from latents",
         }
         for key, title in SWEPT.items():

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ls3.studies import stats
+from ls3.studies import ranking, stats
 from ls3_common.files import write_bytes
 
 WINDOW = 20
@@ -82,6 +82,40 @@ def learning_curves(
     axes[0].legend(fontsize="small")
     figure.suptitle(title)
     figure.tight_layout()
+    return figure
+
+
+def checkpoints(results: Sequence[dict[str, Any]], title: str) -> Figure:
+    """Plot success and violation rates of the policies that the runs have kept (figure 6).
+
+    Args:
+        results: results of one domain with `checkpoints` of at least one seed each.
+        title: title of the figure.
+    """
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for key, panel in zip(("success_rate", "violation_rate"), axes, strict=True):
+        for result in results:
+            seeds = result["metrics"]["checkpoints"].values()
+            rates: dict[float, list[float]] = {}
+            for seed in seeds:
+                for number, rate in zip(seed["episodes"], seed[key], strict=True):
+                    rates.setdefault(number, []).append(rate)
+            numbers = np.array(sorted(rates))
+            mean = np.array([np.mean(rates[n]) for n in numbers])
+            (line,) = panel.plot(numbers, mean, ".-", label=f"{result['label']} ({len(seeds)})")
+            if len(seeds) >= ranking.ENOUGH:
+                error = np.array(
+                    [stats.mean_and_error([[r] for r in rates[n]])[1] for n in numbers]
+                )
+                panel.fill_between(
+                    numbers, mean - error, mean + error, color=line.get_color(), alpha=0.2, lw=0
+                )
+        panel.set_ylim(-0.03, 1.03)
+        panel.set(xlabel="training episodes", ylabel=key.replace("_", " "))
+        panel.grid(True, alpha=0.3)
+    axes[0].legend(fontsize="small")
+    figure.suptitle(title)
     return figure
 
 

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from ls3.runs.domains import Domain, load_domain
 from ls3.runs.methods import METHODS
-from ls3.studies import figures, maps, tables
-from ls3.studies.results import read_results
+from ls3.studies import figures, maps, ranking, tables
+from ls3.studies.results import CHECKPOINTS, read_results
 from ls3_common.domain import domain_names
 from ls3_common.files import write_text
 from ls3_common.shared import find_shared
@@ -96,16 +96,22 @@ def write_report(results_directory: Path, runs: Path, path: Path, media: Path) -
     known = {(result["domain"], result["run_name"]): result for result in results}
     report = ReportPage(path, media)
     report.add(
-        f"<p>Paper: {escape(paper['source'])} Figures are means and standard errors over seeds; "
-        "in brackets the 95 % interval of a bootstrap stratified by seed.</p>"
+        f"<p>Paper: {escape(paper['source'])} Rates are means over seeds, with the standard error "
+        "where there are three seeds or more. Brackets hold the exact 95 % interval of all "
+        "episodes taken together; those of returns are of a bootstrap stratified by seed.</p>"
     )
     report.heading("Tables 1 and 2")
     for key in paper["tables"]:
         report.add(tables.comparison(paper, key, known))
+        report.add(tables.beside(paper, key, known))
+    report.add(tables.against_ls3(paper, known))
     report.add(tables.runs_table(results))
-    report.heading("Learning curves (figures 4, 5 and 6)")
+    report.heading("Learning curves (figures 4 and 5)")
     for domain, title in paper["domains"].items():
         _curves(report, domain, title, known)
+    report.heading("Policies on the way (figure 6)")
+    for domain, title in paper["domains"].items():
+        _checkpoints(report, domain, title, known)
     report.heading("Sweeps (figures 7 to 9)")
     for key, (title, where) in SWEEPS.items():
         _sweep(report, key, title, where, results)
@@ -118,8 +124,7 @@ def write_report(results_directory: Path, runs: Path, path: Path, media: Path) -
 def _curves(
     report: ReportPage, domain: str, title: str, known: Mapping[tuple[str, str], dict[str, Any]]
 ) -> None:
-    names = [*METHODS, *sorted({name for _, name in known} - set(METHODS))]
-    chosen = [known[domain, n] for n in names if "+" not in n and (domain, n) in known]
+    chosen = _of_domain(domain, known)
     if not chosen:
         report.missing(f"{title}: no training run.")
         return
@@ -129,6 +134,28 @@ def _curves(
         "standard errors over the seeds that have come so far, their number in brackets."
     )
     report.picture(f"curves_{domain}", figure, caption)
+
+
+def _of_domain(
+    domain: str, known: Mapping[tuple[str, str], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the results of a domain that are not those of a sweep, in the order of the methods."""
+    names = [*METHODS, *sorted({name for _, name in known} - set(METHODS))]
+    return [known[domain, n] for n in names if "+" not in n and (domain, n) in known]
+
+
+def _checkpoints(
+    report: ReportPage, domain: str, title: str, known: Mapping[tuple[str, str], dict[str, Any]]
+) -> None:
+    chosen = [result for result in _of_domain(domain, known) if result["metrics"].get(CHECKPOINTS)]
+    if not chosen:
+        report.missing(f"{title}: no policy has been evaluated (`ls3 evaluate --checkpoints`).")
+        return
+    caption = (
+        f"{title}: greedy rollouts of the policies after so many training episodes, with standard "
+        f"errors where there are {ranking.ENOUGH} seeds or more; the number of seeds in brackets."
+    )
+    report.picture(f"checkpoints_{domain}", figures.checkpoints(chosen, title), caption)
 
 
 def _sweep(

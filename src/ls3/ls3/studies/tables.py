@@ -7,12 +7,16 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from ls3.studies import ranking
 from ls3.studies.results import LAST, sections_of
 
 ERRORS = {"success_rate": "success_se", "violation_rate": "violation_se"}
 """Key of the standard error of each rate."""
+COLUMNS = {"success_rate": "success", "violation_rate": "violation"}
+"""Column of the curve of each rate."""
 Results = Mapping[tuple[str, str], dict[str, Any]]
 """Results of training runs, by domain and run name."""
 
@@ -31,7 +35,25 @@ def comparison(paper: Mapping[str, Any], key: str, results: Results) -> str:
         key: the rate, `success_rate` or `violation_rate`.
         results: our results, which stand below the paper's figures.
     """
-    table, methods = paper["tables"][key], paper["methods"]
+    table = paper["tables"][key]
+    caption = f"{table['title']} ({table['where']}): the paper's above, ours below."
+    return _rates(paper, key, results, paper["methods"], caption)
+
+
+def beside(paper: Mapping[str, Any], key: str, results: Results) -> str:
+    """Make the table of our methods that have no column in the paper, in the same form."""
+    table = paper["tables"][key]
+    caption = (
+        f"Beside {table['where']}: the comparisons on LS3's frozen latents, which the paper does "
+        "not have. They are stronger opponents."
+    )
+    return _rates(paper, key, results, paper["beside"], caption)
+
+
+def _rates(
+    paper: Mapping[str, Any], key: str, results: Results, methods: Mapping[str, str], caption: str
+) -> str:
+    table = paper["tables"][key]
     head = "".join(f"<th>{escape(label)}</th>" for label in methods.values())
     rows = []
     for domain, name in paper["domains"].items():
@@ -45,19 +67,77 @@ def comparison(paper: Mapping[str, Any], key: str, results: Results) -> str:
             ours = _cell(results.get((domain, method)), key)
             lines.append(f'<td><span class="paper">{printed}</span><br>{ours}</td>')
         rows.append(f"<tr><th>{escape(name)}</th>{''.join(lines)}</tr>")
-    caption = f"{escape(table['title'])} ({escape(table['where'])}): the paper's above, ours below."
-    return f"<table><caption>{caption}</caption><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+    return _table(caption, f"<th></th>{head}", rows)
+
+
+def _table(caption: str, head: str, rows: Sequence[str]) -> str:
+    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 def _cell(result: dict[str, Any] | None, key: str) -> str:
     if result is None:
         return '<span class="missing">not measured</span>'
     metrics = result["metrics"]
-    low, high = metrics[f"{key}_interval"]
+    _, low, high = ranking.exact_rate(result, COLUMNS[key])
     return (
-        f"<b>{metrics[key]:.3f} ± {metrics[ERRORS[key]]:.3f}</b><br>"
+        f"<b>{metrics[key]:.3f}{error(metrics, key)}</b><br>"
         f"<small>[{low:.3f}, {high:.3f}]<br>{escape(extent(metrics))}</small>"
     )
+
+
+def error(metrics: Mapping[str, Any], key: str) -> str:
+    """Return the standard error of a rate across seeds as text; nothing under three seeds."""
+    if len(metrics["seeds"]) < ranking.ENOUGH:
+        return ""
+    return f" ± {metrics[ERRORS[key]]:.3f}"
+
+
+def against_ls3(paper: Mapping[str, Any], results: Results) -> str:
+    """Make the table of LS3's success against that of each comparison.
+
+    A cell has the probability that a seed of LS3 succeeds more often, if both have three seeds, and
+    otherwise which of the two rates is greater. The last column has the interquartile mean over the
+    seeds of all domains where there are three.
+    """
+    rivals = {
+        name: label
+        for name, label in {**paper["methods"], **paper["beside"]}.items()
+        if name.startswith(("sacfd", "awac"))
+    }
+    domains = paper["domains"]
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("", *domains.values(), "IQM"))
+    rows = []
+    for name, label in {"ls3": "LS3", **rivals}.items():
+        cells = [
+            "" if name == "ls3" else _against(results.get((d, "ls3")), results.get((d, name)))
+            for d in domains
+        ]
+        known = [ranking.scores(results[d, name]) for d in domains if (d, name) in results]
+        enough = [seeds for seeds in known if len(seeds) >= ranking.ENOUGH]
+        mean = "-"
+        if enough:
+            of_all = [score for seeds in enough for score in seeds]
+            mean = f"{ranking.interquartile_mean(of_all):.3f} (domains: {len(enough)})"
+        texts = "".join(f"<td>{cell}</td>" for cell in (*cells, mean))
+        rows.append(f"<tr><th>{escape(label)}</th>{texts}</tr>")
+    caption = (
+        "LS3 against each comparison: the probability that a seed of LS3 succeeds more often, with "
+        "its 95 % interval over resampled seeds. The paper has LS3 above all three everywhere."
+    )
+    return _table(caption, head, rows)
+
+
+def _against(ours: dict[str, Any] | None, theirs: dict[str, Any] | None) -> str:
+    if ours is None or theirs is None:
+        return '<span class="missing">not measured</span>'
+    first, second = (ranking.scores(result) for result in (ours, theirs))
+    difference = float(np.mean(first) - np.mean(second))
+    order = "LS3 above" if difference > 0 else "LS3 <b>not above</b>"
+    text = f"{order}, by {difference:+.3f}"
+    if min(len(first), len(second)) < ranking.ENOUGH:
+        return f"{text}<br><small>{len(first)} and {len(second)} seeds</small>"
+    low, high = ranking.probability_interval(first, second)
+    return f"{text}<br>{ranking.probability_better(first, second):.2f} [{low:.2f}, {high:.2f}]"
 
 
 def extent(metrics: Mapping[str, Any]) -> str:
@@ -103,5 +183,6 @@ def runs_table(results: Sequence[dict[str, Any]]) -> str:
             result["commit"],
         )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    caption = "Training runs: mean return over all episodes, and over each seed's last."
-    return f"<table><caption>{caption}</caption><tr>{head}</tr>{''.join(rows)}</table>"
+    return _table(
+        "Training runs: mean return over all episodes, and over each seed's last.", head, rows
+    )
