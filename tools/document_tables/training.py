@@ -6,8 +6,7 @@ from typing import Any
 
 from reading import DOMAINS, ROOT, Results, counted, paper, table
 
-from ls3.studies.ranking import exact_rate
-from ls3.studies.tables import error
+from ls3.studies.ranking import exact_rate, standard_error
 
 SWEPT = {
     "delta_constraint": "Constraint threshold delta_C (the paper's figure 7)",
@@ -30,7 +29,9 @@ def _rate(run: dict[str, Any], column: str) -> str:
     """Format a rate with its exact interval, and the error across seeds if there are enough."""
     metrics, key = run["metrics"], f"{column}_rate"
     _, low, high = exact_rate(run, column)
-    return f"{metrics[key]:.3f}{error(metrics, key)} [{low:.3f}, {high:.3f}]"
+    error = standard_error(metrics, key)
+    spread = "" if error is None else f" ± {error:.3f}"
+    return f"{metrics[key]:.3f}{spread} [{low:.3f}, {high:.3f}]"
 
 
 def _printed(document: dict[str, Any], rate: str, domain: str, method: str) -> str:

@@ -13,6 +13,8 @@ import numpy as np
 
 from ls3.studies.stats import CONFIDENCE, DRAWS, exact_interval
 
+ERRORS = {"success_rate": "success_se", "violation_rate": "violation_se"}
+"""Key in a results file of the standard error of each rate."""
 ENOUGH = 3
 """Least number of seeds for a standard error, an interquartile mean or a probability."""
 
@@ -30,6 +32,11 @@ def exact_rate(result: Mapping[str, Any], column: str) -> tuple[float, float, fl
     values = [v for curve in result["metrics"]["curves"].values() for v in curve[column]]
     count = round(sum(values))
     return count / len(values), *exact_interval(count, len(values))
+
+
+def standard_error(metrics: Mapping[str, Any], key: str) -> float | None:
+    """Return the standard error of rate `key` across seeds; None if there are too few of them."""
+    return float(metrics[ERRORS[key]]) if len(metrics["seeds"]) >= ENOUGH else None
 
 
 def scores(result: Mapping[str, Any], column: str = "success") -> list[float]:

@@ -13,8 +13,6 @@ import yaml
 from ls3.studies import ranking
 from ls3.studies.results import LAST, sections_of
 
-ERRORS = {"success_rate": "success_se", "violation_rate": "violation_se"}
-"""Key of the standard error of each rate."""
 COLUMNS = {"success_rate": "success", "violation_rate": "violation"}
 """Column of the curve of each rate."""
 Results = Mapping[tuple[str, str], dict[str, Any]]
@@ -79,17 +77,11 @@ def _cell(result: dict[str, Any] | None, key: str) -> str:
         return '<span class="missing">not measured</span>'
     metrics = result["metrics"]
     _, low, high = ranking.exact_rate(result, COLUMNS[key])
+    error = ranking.standard_error(metrics, key)
     return (
-        f"<b>{metrics[key]:.3f}{error(metrics, key)}</b><br>"
+        f"<b>{metrics[key]:.3f}{'' if error is None else f' ± {error:.3f}'}</b><br>"
         f"<small>[{low:.3f}, {high:.3f}]<br>{escape(extent(metrics))}</small>"
     )
-
-
-def error(metrics: Mapping[str, Any], key: str) -> str:
-    """Return the standard error of a rate across seeds as text; nothing under three seeds."""
-    if len(metrics["seeds"]) < ranking.ENOUGH:
-        return ""
-    return f" ± {metrics[ERRORS[key]]:.3f}"
 
 
 def against_ls3(paper: Mapping[str, Any], results: Results) -> str:

@@ -1,0 +1,1 @@
+"""The positive control of the comparisons, `python -m ls3.cli.positive_control`."""
