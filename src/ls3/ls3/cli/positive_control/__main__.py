@@ -143,11 +143,12 @@ class PositiveControl:
         good = [
             episodes
             for episodes, rate in zip(found["episodes"], found["success_rate"], strict=True)
-            if rate >= PASSES
+            if episodes and rate >= PASSES  # what demonstrations alone led to does not count
         ]
         return {
             **training_rates(online.rows),
             "first_policy_that_passes": good[0] if good else None,
+            "last_policy_success_rate": found["success_rate"][-1],
             "policies": found,
         }
 
