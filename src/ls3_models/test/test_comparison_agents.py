@@ -9,7 +9,7 @@ from torch import Generator
 from ls3_models.agent import ObservedStep, steps_of
 from ls3_models.comparisons.awac import AwacAgent, AwacConfig
 from ls3_models.comparisons.networks import VectorTrunk
-from ls3_models.comparisons.observers import Observer, of_images
+from ls3_models.comparisons.perception import Perception, of_images
 from ls3_models.comparisons.replay import LatentFrames
 from ls3_models.comparisons.sacfd import SacfdAgent, SacfdConfig
 from ls3_models.comparisons.sacfd_rrl import RecoveryConfig, SacfdRrlAgent
@@ -28,11 +28,11 @@ def make(method, data, *, sees=of_images, penalty=-20.0, **changes):
         config = AwacConfig(penalty=penalty, image_batch_size=6, **small_batches)
         return AwacAgent(method, {"awac": config}, config, sees(config, data.spec), data, 0)
     config = SacfdConfig(penalty=penalty, **small_batches)
-    observer = sees(config, data.spec)
+    perception = sees(config, data.spec)
     if method == "sacfd":
-        return SacfdAgent(method, {"sacfd": config}, config, observer, data, 0)
+        return SacfdAgent(method, {"sacfd": config}, config, perception, data, 0)
     settings = {"sacfd": config, "sacfd_rrl": RISK}
-    return SacfdRrlAgent(method, settings, config, observer, data, 0)
+    return SacfdRrlAgent(method, settings, config, perception, data, 0)
 
 
 def episode(source, seed, *, channels=1, steps=5, violates=None):
@@ -194,7 +194,7 @@ def pixels(_config, _spec):
         flat = torch.from_numpy(np.ascontiguousarray(images)).flatten(1).float() / 255
         return flat, torch.zeros_like(flat)
 
-    return Observer(lambda: VectorTrunk(SIDE * SIDE), lambda: LatentFrames(encode))
+    return Perception(lambda: VectorTrunk(SIDE * SIDE), lambda: LatentFrames(encode))
 
 
 def test_sacfd_beats_the_clone_that_it_begins_with():

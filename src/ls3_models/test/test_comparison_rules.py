@@ -10,7 +10,7 @@ from torch.distributions import Independent, Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
 from ls3_models.comparisons.awac import Awac, AwacConfig
-from ls3_models.comparisons.networks import Gaussian, SquashedGaussian, VectorTrunk, follow
+from ls3_models.comparisons.networks import GaussianPolicy, SquashedGaussian, VectorTrunk, follow
 from ls3_models.comparisons.replay import Batch
 from ls3_models.comparisons.sacfd import Sacfd, SacfdConfig
 from ls3_models.comparisons.sacfd_rrl import RecoveryConfig, SacfdRrl
@@ -102,11 +102,11 @@ def test_the_log_std_stays_in_its_bounds():
 
 
 def test_awacs_density_is_that_of_torchs_distributions():
-    policy = Gaussian((SIZE, 8, ACTIONS), bounds=(-6.0, 0.0))
+    policy = GaussianPolicy((SIZE, 8, ACTIONS), bounds=(-6.0, 0.0))
     features, actions = torch.randn(20, SIZE), torch.rand(20, ACTIONS) * 2 - 1
     expected = Independent(Normal(policy.greedy(features), math.exp(-3)), 1).log_prob(actions)
     torch.testing.assert_close(policy.log_density(features, actions), expected)
-    assert Gaussian((SIZE, 8, ACTIONS)).log_std.tolist() == [0, 0]
+    assert GaussianPolicy((SIZE, 8, ACTIONS)).log_std.tolist() == [0, 0]
 
 
 # -- SACfD -----------------------------------------------------------------------------------------

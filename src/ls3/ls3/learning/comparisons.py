@@ -16,15 +16,15 @@ from ls3_models.agent import AgentKind, TakenOver
 from ls3_models.comparisons import policy_file
 from ls3_models.comparisons.agent import ComparisonAgent
 from ls3_models.comparisons.awac import AwacAgent, AwacConfig
-from ls3_models.comparisons.observers import Observer, of_images
+from ls3_models.comparisons.perception import Perception, of_images
 from ls3_models.comparisons.policy import ComparisonPolicy
 from ls3_models.comparisons.sacfd import SacfdAgent, SacfdConfig
 from ls3_models.comparisons.sacfd_rrl import RecoveryConfig, SacfdRrlAgent
 from ls3_models.offline_data import OfflineData, Spec
 
 Settings = Mapping[str, Any]
-See = Callable[[Any, Spec], Observer | None]
-"""Makes an observer from the update rule's configuration; None: an encoder will be taken over."""
+See = Callable[[Any, Spec], Perception | None]
+"""Makes a perception from the update rule's configuration; None: an encoder will be taken over."""
 
 
 def _nothing_yet(_config: Any, _spec: Spec) -> None:
@@ -41,7 +41,7 @@ def comparison(
         agent: its class.
         sections: the sections of a domain's YAML that the agent reads. The first one configures the
             update rule.
-        see: makes the observer.
+        see: makes the perception.
     """
     from_latents = see is _nothing_yet
     first = next(iter(sections))

@@ -20,9 +20,9 @@ from ls3_models.agent import ObservedStep, TrainingStage
 from ls3_models.comparisons import policy_file
 from ls3_models.comparisons.config import ComparisonConfig
 from ls3_models.comparisons.learned import Learned
-from ls3_models.comparisons.observers import Observer, of_latents
+from ls3_models.comparisons.perception import Perception, of_latents
 from ls3_models.comparisons.policy import ActionScale, ComparisonPolicy
-from ls3_models.comparisons.replay import Batch, Replay
+from ls3_models.comparisons.replay import Batch, StepReplay
 from ls3_models.episodes import Episode
 from ls3_models.offline_data import OfflineData
 from ls3_models.optimiser_state import part
@@ -36,8 +36,8 @@ ALL: tuple[str, ...] = ()
 class ComparisonAgent(ABC, Generic[RuleT, ConfigT]):
     """An agent that updates after every step; see `ls3_models.agent.Agent`.
 
-    Without an observer an agent sees through the encoder that `see_through` or `load_state` brings,
-    and has no networks before.
+    Without a perception of its own an agent sees through the encoder that `see_through` or
+    `load_state` brings, and has no networks before.
 
     Attributes:
         rule: the networks and their update.
@@ -57,7 +57,7 @@ class ComparisonAgent(ABC, Generic[RuleT, ConfigT]):
         name: str,
         settings: Mapping[str, Any],
         config: ConfigT,
-        observer: Observer | None,
+        perception: Perception | None,
         data: OfflineData,
         seed: int,
     ) -> None:
@@ -67,7 +67,7 @@ class ComparisonAgent(ABC, Generic[RuleT, ConfigT]):
             name: name of the method.
             settings: all configurations, by section of the domain's YAML.
             config: that of the update rule.
-            observer: how the agent sees; None: through an encoder that it will be given.
+            perception: how the agent sees; None: through an encoder that it will be given.
             data: the offline data.
             seed: decides the first weights, and every draw of the learning.
         """
@@ -76,12 +76,12 @@ class ComparisonAgent(ABC, Generic[RuleT, ConfigT]):
         self.checkpoint_interval = config.checkpoint_interval
         self.action_dim = len(data.spec.action_low)
         self._scale = ActionScale(data.spec)
-        self._sees_latents = observer is None
-        if observer is not None:
-            self._see_with(observer)
+        self._sees_latents = perception is None
+        if perception is not None:
+            self._see_with(perception)
 
     @abstractmethod
-    def make_rule(self, observer: Observer) -> RuleT:
+    def make_rule(self, perception: Perception) -> RuleT:
         """Return the untrained update rule of this agent."""
 
     @property
@@ -107,23 +107,23 @@ class ComparisonAgent(ABC, Generic[RuleT, ConfigT]):
         """
         self._see_with(of_latents(encoder, self.config, self.data.spec))
 
-    def _see_with(self, observer: Observer) -> None:
-        self._observer = observer
-        self.rule = self.make_rule(observer)
+    def _see_with(self, perception: Perception) -> None:
+        self._perception = perception
+        self.rule = self.make_rule(perception)
         self._forget()
 
     def _forget(self) -> None:
         """Forget all online steps; offline episodes are read when they are first needed."""
-        self._frames = self._observer.frames()
-        self._replays: dict[str, Replay] = {}
+        self._frames = self._perception.frames()
+        self._replays: dict[str, StepReplay] = {}
         self._violated = False
         self.observed = 0
         self._policy = self.policy(explores=True)
 
-    def replay(self, name: str = "task") -> Replay:
+    def replay(self, name: str = "task") -> StepReplay:
         """Return a replay, with the offline episodes that `learns_from` names."""
         if not self._replays:
-            self._replays = {key: Replay(self._frames) for key in self.learns_from}
+            self._replays = {key: StepReplay(self._frames) for key in self.learns_from}
             for episode in self.data.training:
                 self._add_episode(episode)
         return self._replays[name]
@@ -188,7 +188,7 @@ class ComparisonAgent(ABC, Generic[RuleT, ConfigT]):
         errors = []
         for episode in self.data.held_out:
             if episode.source == "demonstration":
-                frames = self._observer.frames()
+                frames = self._perception.frames()
                 frames.extend(episode.observations[:-1])
                 everything = torch.arange(len(frames))
                 greedy = self.rule.act(frames.draw(everything, Generator().manual_seed(0)), None)
@@ -249,4 +249,4 @@ class ComparisonAgent(ABC, Generic[RuleT, ConfigT]):
         return self.policy(explores=False)
 
     def _encoder(self) -> dict[str, Tensor]:
-        return {f"encoder.{name}": value for name, value in self._observer.encoder.items()}
+        return {f"encoder.{name}": value for name, value in self._perception.encoder.items()}

@@ -17,8 +17,8 @@ from ls3_common.parameters import parameter
 from ls3_models.comparisons.agent import ComparisonAgent
 from ls3_models.comparisons.config import ComparisonConfig
 from ls3_models.comparisons.learned import Learned
-from ls3_models.comparisons.networks import Gaussian, ImageTrunk, Trunk, TwinCritic, follow
-from ls3_models.comparisons.observers import Observer
+from ls3_models.comparisons.networks import GaussianPolicy, ImageTrunk, Trunk, TwinCritic, follow
+from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import Batch
 
 LOG_STD_BOUNDS = (-6.0, 0.0)
@@ -61,7 +61,7 @@ class Awac(Learned):
             torch.manual_seed(seed)
             self.trunk = trunk()
             sizes = (self.trunk.size, *[config.hidden] * 4, action_dim)
-            self.actor = Gaussian(sizes, bounds=LOG_STD_BOUNDS)
+            self.actor = GaussianPolicy(sizes, bounds=LOG_STD_BOUNDS)
             self.critic = TwinCritic(self.trunk.size, action_dim, config.hidden)
         self.target_trunk = copy.deepcopy(self.trunk).requires_grad_(False)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
@@ -126,9 +126,9 @@ class Awac(Learned):
 class AwacAgent(ComparisonAgent[Awac, AwacConfig]):
     """AWAC on the seam: updates on all of D, then an update after every step."""
 
-    def make_rule(self, observer: Observer) -> Awac:
+    def make_rule(self, perception: Perception) -> Awac:
         """See `ComparisonAgent`."""
-        return Awac(self.config, observer.trunk, self.action_dim, self.seed)
+        return Awac(self.config, perception.trunk, self.action_dim, self.seed)
 
     @property
     def stages(self) -> Mapping[str, int]:

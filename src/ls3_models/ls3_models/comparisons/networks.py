@@ -121,7 +121,7 @@ class SquashedGaussian(nn.Module):
         return actions, (gaussian - squashing).sum(dim=-1)
 
 
-class Gaussian(nn.Module):
+class GaussianPolicy(nn.Module):
     """A policy a ~ N(tanh(f(features)), sigma) with one sigma for each axis, free of the state.
 
     Samples are not bounded; they are clipped where they are executed.

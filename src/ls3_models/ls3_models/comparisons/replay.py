@@ -106,7 +106,7 @@ class LatentFrames:
         return self._encode(image[None])[0]
 
 
-class Replay:
+class StepReplay:
     """Steps between frames, for good: nothing is ever dropped."""
 
     def __init__(self, frames: Frames) -> None:

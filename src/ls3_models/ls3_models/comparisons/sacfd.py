@@ -29,7 +29,7 @@ from ls3_models.comparisons.networks import (
     follow,
     initialise,
 )
-from ls3_models.comparisons.observers import Observer
+from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import Batch
 
 
@@ -227,6 +227,6 @@ class SacfdTraining(ComparisonAgent[RuleT, SacfdConfig]):
 class SacfdAgent(SacfdTraining[Sacfd]):
     """SACfD on the seam."""
 
-    def make_rule(self, observer: Observer) -> Sacfd:
+    def make_rule(self, perception: Perception) -> Sacfd:
         """See `ComparisonAgent`."""
-        return Sacfd(self.config, observer.trunk, self.action_dim, self.seed)
+        return Sacfd(self.config, perception.trunk, self.action_dim, self.seed)

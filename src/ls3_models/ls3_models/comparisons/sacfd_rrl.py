@@ -19,8 +19,8 @@ from ls3_common.parameters import parameter
 from ls3_common.seeds import seed_of
 from ls3_models.agent import ObservedStep
 from ls3_models.comparisons.agent import ALL
-from ls3_models.comparisons.networks import Gaussian, Trunk, TwinCritic, follow, initialise
-from ls3_models.comparisons.observers import Observer
+from ls3_models.comparisons.networks import GaussianPolicy, Trunk, TwinCritic, follow, initialise
+from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import Batch
 from ls3_models.comparisons.sacfd import Sacfd, SacfdConfig, SacfdTraining
 
@@ -67,7 +67,7 @@ class SacfdRrl(Sacfd):
             self.risk_trunk = trunk()
             size, hidden = self.risk_trunk.size, config.hidden
             self.risk = TwinCritic(size, action_dim, hidden)
-            self.recovery = Gaussian((size, hidden, hidden, action_dim))
+            self.recovery = GaussianPolicy((size, hidden, hidden, action_dim))
             initialise(self.risk)
             initialise(self.recovery)
         self.target_risk_trunk = copy.deepcopy(self.risk_trunk).requires_grad_(False)
@@ -144,10 +144,10 @@ class SacfdRrlAgent(SacfdTraining[SacfdRrl]):
     _proposed: list[np.ndarray]
     acts_with = (*SacfdTraining.acts_with, "risk_trunk", "risk", "recovery")
 
-    def make_rule(self, observer: Observer) -> SacfdRrl:
+    def make_rule(self, perception: Perception) -> SacfdRrl:
         """See `ComparisonAgent`."""
         recovery = self.offline_settings["sacfd_rrl"]
-        return SacfdRrl(self.config, recovery, observer.trunk, self.action_dim, self.seed)
+        return SacfdRrl(self.config, recovery, perception.trunk, self.action_dim, self.seed)
 
     @property
     def stages(self) -> Mapping[str, int]:

@@ -36,7 +36,7 @@ from ls3_common.seeds import seed_of
 from ls3_models.agent import AgentKind, Policy
 from ls3_models.comparisons.awac import AwacAgent
 from ls3_models.comparisons.networks import VectorTrunk
-from ls3_models.comparisons.observers import Observer
+from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import LatentFrames
 from ls3_models.comparisons.sacfd import SacfdAgent
 from ls3_models.comparisons.sacfd_rrl import SacfdRrlAgent
@@ -75,8 +75,8 @@ def positions(observations: np.ndarray) -> tuple[Tensor, Tensor]:
     return scaled, torch.zeros_like(scaled)
 
 
-def _see(_config: Any, _spec: Spec) -> Observer:
-    return Observer(lambda: VectorTrunk(len(WINDOW)), lambda: LatentFrames(positions))
+def _see(_config: Any, _spec: Spec) -> Perception:
+    return Perception(lambda: VectorTrunk(len(WINDOW)), lambda: LatentFrames(positions))
 
 
 KINDS: dict[str, AgentKind] = {

@@ -20,7 +20,7 @@ ROWS = 512
 
 
 @dataclass(frozen=True)
-class Observer:
+class Perception:
     """How an agent sees.
 
     Attributes:
@@ -34,8 +34,8 @@ class Observer:
     encoder: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def of_images(config: ComparisonConfig, spec: Spec) -> Observer:
-    """Return an observer whose trunk learns from images.
+def of_images(config: ComparisonConfig, spec: Spec) -> Perception:
+    """Return what sees by a trunk that learns from images.
 
     Raises:
         ConfigError: the images have another size than the convolutions take.
@@ -43,13 +43,13 @@ def of_images(config: ComparisonConfig, spec: Spec) -> Observer:
     check_image(*spec.observation_shape[:2])
     channels = spec.observation_shape[2]
     bfloat16 = config.arithmetic == "bfloat16"
-    return Observer(
+    return Perception(
         lambda: ImageTrunk(channels, config.frame_stack, bfloat16=bfloat16), ImageFrames
     )
 
 
-def of_latents(weights: Mapping[str, Tensor], config: ComparisonConfig, spec: Spec) -> Observer:
-    """Return an observer of the latents of a frozen encoder.
+def of_latents(weights: Mapping[str, Tensor], config: ComparisonConfig, spec: Spec) -> Perception:
+    """Return what sees the latents of a frozen encoder.
 
     Args:
         weights: those of an `Encoder`, by name.
@@ -71,4 +71,4 @@ def of_latents(weights: Mapping[str, Tensor], config: ComparisonConfig, spec: Sp
         means, log_stds = zip(*parts, strict=True)
         return torch.cat(means), torch.exp(torch.cat(log_stds))
 
-    return Observer(lambda: VectorTrunk(size), lambda: LatentFrames(encode), encoder.state_dict())
+    return Perception(lambda: VectorTrunk(size), lambda: LatentFrames(encode), encoder.state_dict())
