@@ -116,7 +116,8 @@ def test_killed_inside_an_episode_it_ends_the_same(words, whole, tmp_path, monke
 def test_killed_between_episode_and_checkpoint_it_ends_the_same(
     words, whole, tmp_path, monkeypatch
 ):
-    save, left = checkpoint.save, [5]  # three of the warm-up, and one of the first episode
+    # three of the warm-up, the policy before the first episode, and one of that episode
+    save, left = checkpoint.save, [6]
 
     def fail(*arguments):
         left[0] -= 1
