@@ -6,7 +6,7 @@ import small
 import torch
 from torch import Generator
 
-from ls3_models.agent import ObservedStep, steps_of
+from ls3_models.agent import ObservedStep, episode_of, steps_of
 from ls3_models.comparisons.awac import AwacAgent, AwacConfig
 from ls3_models.comparisons.networks import VectorTrunk
 from ls3_models.comparisons.perception import Perception, of_images
@@ -199,8 +199,6 @@ def pixels(_config, _spec):
 
 def test_sacfd_beats_the_clone_that_it_begins_with():
     """Demonstrations reach the goal at a third of the speed that is possible."""
-    from ls3_models.agent import episode_of
-
     torch.manual_seed(0)
     rng, blob = np.random.default_rng(0), Blob()
 
