@@ -21,7 +21,7 @@ from ls3_common.errors import UserError
 from ls3_common.seeds import seed_of
 
 if TYPE_CHECKING:
-    from ls3.learning.algorithm import EpisodePool, Source
+    from ls3.learning.algorithm import EpisodePool, OnlineLearning, Source
     from ls3.runs.domains import Domain
     from ls3_models.agent import Agent
     from ls3_models.offline import OfflineTraining
@@ -130,7 +130,17 @@ class Learn(Train):
     have nothing to do. Results are those of one process with one thread (OMP_NUM_THREADS=1)."""
 
     def execute(self) -> None:
-        """Learn in an environment of this process, or of the workers'."""
+        """Learn in an environment of this process, or of the workers', and print the rates."""
+        from ls3.learning.algorithm import training_rates
+
+        print(json.dumps(training_rates(self.in_process().rows), indent=1))
+
+    def in_process(self) -> OnlineLearning:
+        """Learn in an environment of this process, or of the workers'.
+
+        Raises:
+            UserError, Interrupted: as `learn`.
+        """
         from ls3.learning import algorithm
         from ls3_sim.registration import make_environment
 
@@ -143,12 +153,15 @@ class Learn(Train):
             from ls3.learning.workers import WorkerPool
 
             with WorkerPool(domain, self.method, self.seed, self.workers) as pool:
-                self.learn(domain, source, pool)
+                online = self.learn(domain, source, pool)
         else:
-            self.learn(domain, source)
+            online = self.learn(domain, source)
         env.close()
+        return online
 
-    def learn(self, domain: Domain, source: Source, pool: EpisodePool | None = None) -> None:
+    def learn(
+        self, domain: Domain, source: Source, pool: EpisodePool | None = None
+    ) -> OnlineLearning:
         """Run all of Algorithm 1 with online episodes from `source`, or from `pool`.
 
         Raises:
@@ -172,7 +185,7 @@ class Learn(Train):
             )
             online.run()
             write_model(directory / "model", agent, training, online.curve(), self.seed)
-        print(json.dumps(algorithm.training_rates(online.rows), indent=1))
+        return online
 
 
 @dataclass(kw_only=True)

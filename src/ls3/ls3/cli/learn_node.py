@@ -6,6 +6,7 @@ run_episode. It computes the updates between episodes, while the arm is at rest.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -53,6 +54,7 @@ def learn(node: LearnNode) -> None:
         UserError, Interrupted: as `ls3.cli.commands.Learn.learn`.
     """
     from ls3.cli.commands import Learn
+    from ls3.learning.algorithm import training_rates
     from ls3.learning.through_graph import GraphEpisodes
 
     config = node.config
@@ -73,7 +75,8 @@ def learn(node: LearnNode) -> None:
         horizon=domain.algorithm.horizon,
         stop_on_success=domain.algorithm.stop_on_success,
     )
-    command.learn(domain, source)
+    online = command.learn(domain, source)
+    print(json.dumps(training_rates(online.rows), indent=1))
 
 
 def main() -> NoReturn:
