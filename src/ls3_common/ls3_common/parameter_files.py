@@ -129,6 +129,20 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
     return parsed
 
 
+def refuse_unknown_sections(changes: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse overrides of sections that are not `known`.
+
+    Raises:
+        ConfigError: there is no such section; the text lists those that exist.
+    """
+    sections = sorted(known)
+    for name in changes:
+        if name not in sections:
+            raise ConfigError(
+                f"no section '{name}' to override", do=f"sections: {', '.join(sections)}"
+            )
+
+
 def parse_values(assignments: Iterable[str]) -> dict[str, Any]:
     """Turn ``["camera_shift=3,start_jitter=0.02"]`` into a mapping with two values.
 

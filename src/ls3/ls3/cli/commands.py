@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import tyro
 
-from ls3.cli import data_commands, demonstrations, replay_command
+from ls3.cli import config_command, data_commands, demonstrations, replay_command
 from ls3.cli import study_commands as studies
 from ls3.cli.guard import guarded
 from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
@@ -283,6 +283,7 @@ COMMANDS: dict[str, Any] = {
     "sweep": studies.Sweep,
     "robustness": studies.Robustness,
     "data": data_commands.Data,
+    "config": config_command.Configuration,
     "replay": replay_command.ReplayBag,
     "demonstrations": demonstrations.Demonstrations,
 }
