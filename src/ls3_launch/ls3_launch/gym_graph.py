@@ -16,11 +16,14 @@ from ls3_launch.launching import node, text
 CAMERA_FOR_MASK = (topics.MASK, topics.CAMERA_IMAGE)
 SCENE_FOR_CAMERA = (topics.CAMERA_IMAGE, topics.SCENE_IMAGE)
 
+NODES = ("encoder_node", "planner_node", "controller_node", "episode_node", "run_node")
+"""The nodes that read a section of their own."""
+
 
 def domain_graph(domain: str) -> LaunchDescription:
     """Describe the graph of one domain: environment, encoder, planner, controller and episodes."""
     arguments = launching.run_arguments(domain)
-    return launching.graph(arguments, lambda given: _start(domain, given))
+    return launching.graph(arguments, lambda given: _start(domain, given), NODES)
 
 
 def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
@@ -32,7 +35,7 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
     nodes = [
         node(given, "ls3_sim", "gym_node", *launching.environment(given)),
         node(given, "ls3_models", "encoder_node", model, **sees_camera),
-        node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
+        node(given, "ls3_planner", "planner_node", model),
         node(given, "ls3_episodes", "controller_node"),
         node(
             given,

@@ -24,11 +24,12 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from ls3_common.domain import ENVIRONMENT, read_spec
+from ls3_common.domain import ENVIRONMENT, DomainSpec, read_spec
 from ls3_common.errors import ConfigError
 from ls3_common.model_facts import read_model_facts, refuse_other_domain
 from ls3_common.parameter_files import read_node
 from ls3_launch import network as launch_network
+from ls3_launch import overrides
 from ls3_launch.checks import check_arguments, lock_domain, number
 
 GOAL_TOLERANCE = 0.002
@@ -61,9 +62,10 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument(
             "profile",
-            default_value="realtime",
-            choices=["paper", "realtime"],
-            description="size of the planner: that of Table 3, or real time on a 2-core CPU",
+            default_value=overrides.AS_IN_FILE,
+            choices=[overrides.AS_IN_FILE, "paper", "realtime"],
+            description="size of the planner: that of Table 3, or real time on a 2-core CPU; auto: "
+            "as in the parameter file",
         ),
         DeclareLaunchArgument(
             "model",
@@ -121,19 +123,24 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             description="mode:=learn: U, the number of updates, each after K episodes; 0: that of "
             "the parameter file",
         ),
+        overrides.argument(),
         *launch_network.arguments(),
     ]
 
 
-def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDescription:
+def graph(
+    arguments: Sequence[DeclareLaunchArgument], start: Start, nodes: Sequence[str] = ()
+) -> LaunchDescription:
     """Describe a launch: arguments, which `--show-args` finds, checks, and the actions of `start`.
 
     Unknown arguments are refused, and so is a ROS domain with a running graph of this stack.
-    Arguments that are paths are absolute in `start`.
+    Arguments that are paths are absolute in `start`. `nodes` names the nodes of the graph whose
+    parameters the argument `set` may change.
     """
 
     def check(context: LaunchContext) -> None:
         check_arguments(arguments, context.launch_configurations)
+        overrides.check(context.launch_configurations, nodes)
         lock_domain()
 
     return LaunchDescription(
@@ -162,7 +169,7 @@ def node(
         executable=executable,
         name=executable,
         output="screen",
-        parameters=[given["config"], *parameters],
+        parameters=[given["config"], *parameters, *overrides.of_node(given, executable)],
         ros_arguments=launch_network.ros_arguments(given, executable),
         **options,
     )
@@ -171,14 +178,26 @@ def node(
 def environment(given: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the parameters of the node that simulates: the variations in section `environment`.
 
+    Those that the argument `set` changes are changed here.
+
     Raises:
         ConfigError: the parameter file cannot be read, or a variation has no value.
     """
     values = read_node(given["config"], ENVIRONMENT)
+    values |= overrides.changes(given).get(ENVIRONMENT, {})
     for name, value in values.items():
         if value is None:
             raise ConfigError(f"'{name}' has no value", where=f"{given['config']}, {ENVIRONMENT}")
     return [{f"{ENVIRONMENT}.{name}": value for name, value in values.items()}] if values else []
+
+
+def facts(given: Mapping[str, str]) -> DomainSpec:
+    """Read the facts of the domain, as the argument `set` changes them.
+
+    Raises:
+        ConfigError: the parameter file lacks them, or one is wrong.
+    """
+    return read_spec(given["config"], overrides.changes(given).get(overrides.FACTS))
 
 
 def goal_tolerance(given: Mapping[str, str]) -> dict[str, float]:
@@ -190,7 +209,7 @@ def goal_tolerance(given: Mapping[str, str]) -> dict[str, float]:
     gain = values.get(f"{ENVIRONMENT}.gain", 0)
     if not isinstance(gain, int | float) or not gain > 0:  # what is wrong, sim_node refuses
         return {}
-    longest = math.sqrt(2) * read_spec(given["config"]).largest_action
+    longest = math.sqrt(2) * facts(given).largest_action
     return {"goal_tolerance": GOAL_TOLERANCE + gain * longest}
 
 
@@ -216,7 +235,7 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
     updates = number(given, "updates", int, low=0)
     learning_seed = number(given, "learning_seed", int, low=0)
     # a wrong file is refused before anything is started
-    spec = read_spec(given["config"])
+    spec = facts(given)
     refuse_other_domain(read_model_facts(given["model"]), domain, spec, f"model:={given['model']}")
     if given["mode"] == "learn":
         for name in ("data", "offline"):
@@ -226,6 +245,8 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
         paths = {name: text(given[name]) for name in ("run", "data", "config", "offline")}
         settings = {"domain": domain, "method": text(given["method"])}
         settings |= {"seed": learning_seed, "updates": updates}
+        if changed := overrides.of_learning(given):  # ROS has no empty list of texts
+            settings["set"] = changed
         return [
             Node(
                 package="ls3",

@@ -148,6 +148,18 @@ def test_a_run_goes_on_with_the_same_bounds_of_actions_only(tmp_path):
         train(tmp_path)
 
 
+def test_a_run_begun_with_other_settings_names_them_and_both_values(tmp_path):
+    train(tmp_path).save()
+    other = OfflineData.split(SPEC, episodes(), "none")
+    agent = Ls3Learning(config(gamma=0.5, augmentation="crop"), other, 7)
+    with pytest.raises(DataError) as refused:
+        OfflineTraining(agent, other, tmp_path, seed=7)
+    text = str(refused.value)
+    for words in ("gamma (0.99, now 0.5)", "augmentation (warp, now crop)", "seed (0, now 7)"):
+        assert words in text
+    assert "beta" not in text
+
+
 def test_images_that_the_networks_do_not_take_are_refused():
     spec = dataclasses.replace(SPEC, observation_shape=(32, 64, 1))
     data = OfflineData(spec, (), (), "none")

@@ -57,6 +57,10 @@ ARGUMENTS = [
         "is asked and says ~/continue (operator); auto: as sim says",
     ),
 ]
+NODES = (
+    *("segmentation_node", "encoder_node", "planner_node", "arm_node", "episode_node", "run_node"),
+    *("black_box", "sim_node"),
+)
 
 # What the arm's limits become in a simulation, in seconds of wall time. Stamps are judged by the
 # simulation's clock, which waits for nobody and may run faster, and a busy computer hurts no one.
@@ -72,7 +76,7 @@ SIM_ARM = {"limits.max_silence": 10.0, "limits.latch_timeouts": False}
 
 
 def generate_launch_description():
-    return launching.graph(ARGUMENTS, start)
+    return launching.graph(ARGUMENTS, start, NODES)
 
 
 def start(given):
@@ -110,7 +114,7 @@ def start(given):
             **camera,
         ),
         node(given, "ls3_models", "encoder_node", model),
-        node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
+        node(given, "ls3_planner", "planner_node", model),
         node(given, "dvrk_cable_env", "arm_node", clock, arm_settings),
         node(given, "ls3_episodes", "episode_node", clock, episode_settings | {"record": episodes}),
         *driver,

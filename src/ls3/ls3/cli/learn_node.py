@@ -31,6 +31,9 @@ class LearnNodeConfig:
         "",
         description="directory of an `ls3 train` run or of a model to reuse; empty: train offline",
     )
+    set: tuple[str, ...] = parameter(
+        (), description="changed parameters, SECTION.KEY=VALUE, as `ls3 learn --set`"
+    )
     updates: int = parameter(0, low=0, description="U, number of updates; 0: as in `config`")
     seed: int = parameter(0, low=0, description="seed of all random numbers")
 
@@ -62,7 +65,7 @@ def learn(node: LearnNode) -> None:
         domain=config.domain,
         method=config.method,
         config=Path(config.config),
-        set=[f"algorithm.updates={config.updates}"] if config.updates else [],
+        set=[*config.set, *([f"algorithm.updates={config.updates}"] if config.updates else [])],
         seed=config.seed,
         data=Path(config.data),
         run=Path(config.run),
