@@ -91,7 +91,7 @@ def test_the_values_are_those_that_the_commands_read(name: str) -> None:
 def test_no_section_of_a_node_is_forgotten() -> None:
     nodes = {}
     for path in SRC.glob("*/*/**/*.py"):
-        text = path.read_text()
+        text = "" if "test" in path.parts else path.read_text()
         for cls in re.findall(r"declare\(self, (\w+)\)", text):
             names = re.findall(r'super\(\).__init__\(\s*"(\w+)"', text)
             nodes |= dict.fromkeys(names, cls)
