@@ -10,6 +10,7 @@ from launch import LaunchDescription
 
 from ls3_common import topics
 from ls3_launch import launching
+from ls3_launch.arguments import run_arguments
 from ls3_launch.launching import node, text
 
 # In these domains the networks see the camera's images. The video shows a picture with the goal.
@@ -22,7 +23,7 @@ NODES = ("encoder_node", "planner_node", "controller_node", "episode_node", "run
 
 def domain_graph(domain: str) -> LaunchDescription:
     """Describe the graph of one domain: environment, encoder, planner, controller and episodes."""
-    arguments = launching.run_arguments(domain)
+    arguments = run_arguments(domain)
     return launching.graph(arguments, lambda given: _start(domain, given), NODES)
 
 

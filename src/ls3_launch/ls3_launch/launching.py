@@ -13,119 +13,29 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
 from ls3_common.domain import ENVIRONMENT, DomainSpec, read_spec
 from ls3_common.errors import ConfigError
 from ls3_common.model_facts import read_model_facts, refuse_other_domain
 from ls3_common.parameter_files import read_node
+from ls3_launch import interrupted, overrides
 from ls3_launch import network as launch_network
-from ls3_launch import overrides
 from ls3_launch.checks import check_arguments, lock_domain, number
+from ls3_launch.earlier import set_aside
 
 GOAL_TOLERANCE = 0.002
 """arm_node's tolerance of an arm that does not miss, m."""
 Start = Callable[[Mapping[str, str]], Sequence[Any]]
 """Makes the actions of a graph, given the values of the launch arguments."""
-
-
-def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
-    """Declare the arguments that the launch files of all domains have."""
-    config, models = FindPackageShare("ls3_common"), FindPackageShare("ls3_planner")
-    return [
-        DeclareLaunchArgument(
-            "mode",
-            default_value="run",
-            choices=["run", "learn"],
-            description="run: `episodes` with a trained model; learn: Algorithm 1, an update after "
-            "every K episodes; the same command continues an interrupted run",
-        ),
-        DeclareLaunchArgument(
-            "episodes",
-            default_value="3",
-            description="number of episodes, after which everything stops; 0: none, the graph "
-            "waits for the action run_episode",
-        ),
-        DeclareLaunchArgument(
-            "seed",
-            default_value="1000",
-            description="seed of the first episode; each further episode has the next seed",
-        ),
-        DeclareLaunchArgument(
-            "profile",
-            default_value=overrides.AS_IN_FILE,
-            choices=[overrides.AS_IN_FILE, "paper", "realtime"],
-            description="size of the planner: that of Table 3, or real time on a 2-core CPU; auto: "
-            "as in the parameter file",
-        ),
-        DeclareLaunchArgument(
-            "model",
-            default_value=PathJoinSubstitution([models, "models", domain]),
-            description="directory of the trained models",
-        ),
-        DeclareLaunchArgument(
-            "config",
-            default_value=PathJoinSubstitution([config, "config", f"{domain}.yaml"]),
-            description="parameter file of the domain and its nodes",
-        ),
-        DeclareLaunchArgument(
-            "out",
-            default_value=os.path.join("out", domain),
-            description="directory of summary.json, episodes.mp4 and the episode files",
-        ),
-        DeclareLaunchArgument(
-            "video",
-            default_value="true",
-            choices=["true", "false"],
-            description="write episodes.mp4",
-        ),
-        DeclareLaunchArgument(
-            "learning_seed",
-            default_value="0",
-            description="mode:=learn: seed of all random draws, as `ls3 learn --seed`",
-        ),
-        DeclareLaunchArgument(
-            "run",
-            default_value=[
-                os.path.join("runs", domain, "through_graph", "seed_"),
-                LaunchConfiguration("learning_seed"),
-            ],
-            description="mode:=learn: directory of the learning run",
-        ),
-        DeclareLaunchArgument(
-            "data",
-            default_value=os.path.join("data", domain),
-            description="mode:=learn: directory of the offline data, from `ls3 collect`",
-        ),
-        DeclareLaunchArgument(
-            "offline",
-            default_value="",
-            description="mode:=learn: run of `ls3 train` to start from; empty: train first",
-        ),
-        DeclareLaunchArgument(
-            "method",
-            default_value="ls3",
-            description="mode:=learn: method of learning, as `ls3 learn --method`; methods that "
-            "must not move an arm are refused",
-        ),
-        DeclareLaunchArgument(
-            "updates",
-            default_value="0",
-            description="mode:=learn: U, the number of updates, each after K episodes; 0: that of "
-            "the parameter file",
-        ),
-        overrides.argument(),
-        *launch_network.arguments(),
-    ]
 
 
 def graph(
@@ -143,6 +53,11 @@ def graph(
         overrides.check(context.launch_configurations, nodes)
         lock_domain()
 
+    def begin(context: LaunchContext) -> list[Any]:
+        actions = start(context.launch_configurations)  # which refuses wrong arguments
+        moved = set_aside(context.launch_configurations)
+        return [*([LogInfo(msg=moved)] if moved else []), *actions]
+
     return LaunchDescription(
         [
             *arguments,
@@ -155,7 +70,7 @@ def graph(
             OpaqueFunction(
                 function=lambda context: launch_network.environment(context.launch_configurations)
             ),
-            OpaqueFunction(function=lambda context: start(context.launch_configurations)),
+            OpaqueFunction(function=begin),
         ]
     )
 
@@ -275,7 +190,7 @@ def watched(nodes: Sequence[Node]) -> list[Any]:
     The launch fails, unless the node that ended is the `driver` with exit code 0.
     """
     watches = [RegisterEventHandler(OnProcessExit(target_action=n, on_exit=_ended)) for n in nodes]
-    return [*watches, *nodes]
+    return [interrupted.handler(), *watches, *nodes]
 
 
 def local_discovery() -> list[SetEnvironmentVariable]:

@@ -24,7 +24,7 @@ def start(given):
     return [ExecuteProcess(cmd=["env"], output="screen"), *launching.watched([])]
 
 service = LaunchService(argv=sys.argv[1:])
-arguments = launching.run_arguments("cable_routing")
+arguments = run_arguments("cable_routing")
 graph = launching.graph(arguments, start)
 for entity in graph.entities:
     if type(entity).__name__ == "DeclareLaunchArgument":

@@ -13,6 +13,7 @@ from launch.actions import DeclareLaunchArgument
 
 from ls3_common import topics
 from ls3_launch import launching
+from ls3_launch.arguments import run_arguments
 from ls3_launch.checks import number
 from ls3_launch.launching import node, text
 
@@ -23,7 +24,7 @@ ARGUMENTS = [
         choices=["true", "false"],
         description="true: MuJoCo instead of camera and robot, and its clock for who reads one",
     ),
-    *launching.run_arguments("cable_routing"),
+    *run_arguments("cable_routing"),
     DeclareLaunchArgument(
         "real_time_factor",
         default_value="2.0",
