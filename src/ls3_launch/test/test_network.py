@@ -19,6 +19,7 @@ import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import ExecuteProcess
 from ls3_launch import launching
+from ls3_launch.arguments import run_arguments
 
 def start(given):
     return [ExecuteProcess(cmd=["env"], output="screen"), *launching.watched([])]

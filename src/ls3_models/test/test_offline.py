@@ -17,8 +17,8 @@ from small import SPEC, config, episode, episodes
 
 from ls3_common.errors import ConfigError, DataError
 from ls3_common.progress import Interrupted
-from ls3_models import checkpoint
-from ls3_models.agent import NonFiniteLoss
+from ls3_models import checkpoint, offline
+from ls3_models.agent import NonFiniteLoss, TrainingStage
 from ls3_models.learner import Learner
 from ls3_models.ls3_learning import Ls3Learning, make_replay
 from ls3_models.offline import OfflineTraining
@@ -108,6 +108,24 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     resumed = train(tmp_path / "killed", **changes)
     resumed.run()
     assert_equal(weights(whole), weights(resumed))
+
+
+def test_slow_steps_are_kept_by_time(tmp_path, monkeypatch):
+    """With steps of minutes, a checkpoint after every 500 of them would come too late."""
+    monkeypatch.setattr(offline, "CHECKPOINT_S", 0.0)
+    training = train(tmp_path, checkpoint_interval=1000)
+    steps, update = [], training.agent.stage("vae").step
+
+    def step():
+        if len(steps) == 3:
+            raise KeyboardInterrupt  # as good as killed: nothing is saved now
+        steps.append(1)
+        return update()
+
+    monkeypatch.setattr(training.agent, "stage", lambda _name: TrainingStage(step))
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+    assert train(tmp_path, checkpoint_interval=1000).done == {"vae": 3, "heads": 0}
 
 
 def test_a_run_of_other_data_is_not_continued(tmp_path):

@@ -16,7 +16,7 @@ import tyro
 from ls3.cli import config_command, data_commands, demonstrations, replay_command
 from ls3.cli import study_commands as studies
 from ls3.cli.guard import guarded
-from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
+from ls3.cli.options import DataOptions, MethodOptions, at_least_one
 from ls3_common.errors import UserError
 from ls3_common.seeds import seed_of
 
@@ -113,7 +113,7 @@ class Train(MethodOptions, DataOptions):
             method=self.method,
             seed=self.seed,
             data_hash=data.digest,
-            demonstrations=[e for e in episodes if e.source == "demonstration"],
+            episodes=episodes,
         )
         if self.offline is not None and kind.take_over is not None:
             training.start_from(self.offline, kind.take_over)
@@ -144,8 +144,7 @@ class Learn(Train):
         from ls3.learning import algorithm
         from ls3_sim.registration import make_environment
 
-        if self.workers < 1:
-            raise UserError(f"{self.workers} workers", where="--workers", do="give at least 1")
+        at_least_one(self.workers, "--workers")
         domain = self.load()
         env = make_environment(domain.spec, domain.variations)
         source = algorithm.in_process(env, stop_on_success=domain.algorithm.stop_on_success)
@@ -208,10 +207,13 @@ class Evaluate(MethodOptions):
         from ls3.learning.policy import evaluate, summarise
         from ls3.runs.methods import find_method
         from ls3.studies.stats import intervals, recorded
-        from ls3_common.files import write_json
+        from ls3_common.files import refuse_unwritable, write_json
         from ls3_common.parameter_files import parse_values
         from ls3_sim.registration import check_variations, make_environment
 
+        at_least_one(self.episodes, "--episodes")
+        if self.out:
+            refuse_unwritable(self.out)
         domain = self.load()
         kind = find_method(self.method).kind
         model = find_model(self.model, domain.name, shipped=kind.shipped)
@@ -233,38 +235,6 @@ class Evaluate(MethodOptions):
         print(json.dumps(figures, indent=1))
 
 
-@dataclass(kw_only=True)
-class Measure(CommonOptions):
-    """Measure a model in process and through the ROS graph, and write results/<domain>.json."""
-
-    model: Path | None = None
-    """Directory of the model; by default the model shipped for the domain."""
-    episodes: int = 50
-    """Number of episodes of each block."""
-    only: list[str] = field(default_factory=list)
-    """Blocks to measure, of those that the file lacks; by default all of these."""
-    out: Path | None = None
-    """File to write; by default results/<domain>.json."""
-
-    def execute(self) -> None:
-        """Measure the blocks that the file lacks, and print all figures."""
-        from ls3.learning.model_files import load_given_or_shipped
-        from ls3.runs.provenance import git_commit
-        from ls3.studies.measure import Measurement
-        from ls3_sim.registration import make_environment
-
-        domain = self.load()
-        bundle = load_given_or_shipped(self.model, domain)
-        env = make_environment(domain.spec, domain.variations)
-        path = self.out or Path("results") / f"{domain.name}.json"
-        measurement = Measurement(
-            domain, bundle, env, path, episodes=self.episodes, commit=git_commit()
-        )
-        measurement.run(self.only)
-        env.close()
-        print(f"{path}: {json.dumps(measurement.document['metrics'], indent=1)}")
-
-
 class Subcommand(Protocol):
     """A command with its options, as tyro parses them from the command line."""
 
@@ -277,7 +247,7 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "learn": Learn,
     "evaluate": Evaluate,
-    "measure": Measure,
+    "measure": studies.Measure,
     "results": studies.Results,
     "report": studies.Report,
     "sweep": studies.Sweep,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from ls3.runs.domains import Domain
 from ls3.runs.methods import find_method
-from ls3.runs.provenance import command_line, commits, machine, now
+from ls3.runs.provenance import command_line, commits, machine, now, versions
 from ls3_common import parameters
 from ls3_common.errors import DataError
 from ls3_common.files import read_json, write_json
@@ -64,7 +65,7 @@ def describe_run(
     method: str,
     seed: int,
     data_hash: str,
-    demonstrations: Sequence[Episode],
+    episodes: Sequence[Episode],
 ) -> None:
     """Write ``run.json``, which has everything that tables and figures say about this run.
 
@@ -77,7 +78,7 @@ def describe_run(
         method: name of the method.
         seed: seed of the run.
         data_hash: hash of the offline data.
-        demonstrations: for the demonstrator's mean return.
+        episodes: the offline data, of which the counts and the demonstrator's mean return are kept.
 
     Raises:
         DataError: an earlier ``run.json`` is damaged.
@@ -86,6 +87,7 @@ def describe_run(
     earlier = read_json(path).get("commit", "") if path.exists() else ""
     chosen = find_method(method)
     settings = domain.settings(chosen.kind.sections)
+    demonstrations = [e for e in episodes if e.source == "demonstration"]
     returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
     document: dict[str, Any] = {
         "domain": domain.name,
@@ -96,8 +98,10 @@ def describe_run(
         "command": command_line(),
         "commit": commits(earlier),
         "machine": machine(),
+        "versions": versions(),
         "called": now(),
         "data_hash": data_hash,
+        "data_episodes": dict(Counter(e.source for e in episodes)),
         "demonstrator_return": float(np.mean(returns)) if returns else None,
         "domain_spec": parameters.to_dict(domain.spec),
         "variations": dict(domain.variations),
