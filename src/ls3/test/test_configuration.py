@@ -44,6 +44,8 @@ def test_one_parameter_is_shown_with_all_that_is_known(capsys: pytest.CaptureFix
         (("planner_node.patience",), "set by   default"),
         (("encoder_node.model",), "set by   a launch file"),
         (("domain.horizon",), "cable_routing.yaml"),
+        (("learner.frame_stack",), "change   --set domain.frames=VALUE, set:=domain.frames"),
+        (("encoder_node.threads",), "change   set:=encoder_node.threads=VALUE in a launch"),
         (("environment.light",), "range    [0, 0.9]"),
         (("planner_node.search",), "range    cem, icem"),
         (("planner_node.use_safe_set",), "range    true, false"),

@@ -81,7 +81,9 @@ def test_data_and_models_of_another_domain_name_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "domain.json").write_text('{"domain": "reacher"}')
-    error = refused(capsys, "train", *NAVIGATION, "--data", str(tmp_path), "--run", "unused")
+    error = refused(
+        capsys, "train", *NAVIGATION, "--data", str(tmp_path), "--run", str(tmp_path / "r")
+    )
     assert "or --domain reacher" in error
     model = Path(__file__).parents[2] / "ls3_planner/models/reacher"
     error = refused(capsys, "evaluate", *NAVIGATION, "--model", str(model))

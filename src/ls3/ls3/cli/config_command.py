@@ -98,10 +98,22 @@ def _in_full(setting: Setting) -> str:
         "range": range_in_words(leaf),
         "default": in_words(leaf.default) or "none",
         "set by": _source(setting),
-        "change": f"--set {setting.key}=VALUE; in a launch: set:={setting.key}=VALUE",
+        "change": _remedy(setting),
     }
     lines = [f"{setting.key}: {in_words(setting.value)}", f"  {leaf.description}"]
     return "\n".join([*lines, *(f"  {name:8} {text}" for name, text in rows.items())])
+
+
+def _remedy(setting: Setting) -> str:
+    """Return what changes a value: the option of a command, the argument of a launch, or both."""
+    from ls3.runs.configuration import COMMANDS, ENVIRONMENT, FACTS
+
+    leaf = setting.leaf
+    given_by_fact = leaf.domain and not leaf.may_be_less
+    key = f"{FACTS}.{leaf.domain}" if given_by_fact else setting.key
+    launch = f"set:={key}=VALUE in a launch"
+    read_by_commands = key.partition(".")[0] in (FACTS, ENVIRONMENT, *COMMANDS)
+    return f"--set {key}=VALUE, {launch}" if read_by_commands else launch
 
 
 def _source(setting: Setting) -> str:
