@@ -106,7 +106,8 @@ def _in_full(setting: Setting) -> str:
 
 def _remedy(setting: Setting) -> str:
     """Return what changes a value: the option of a command, the argument of a launch, or both."""
-    from ls3.runs.configuration import COMMANDS, ENVIRONMENT, FACTS
+    from ls3.runs.configuration import COMMANDS, FACTS
+    from ls3_common.domain import ENVIRONMENT
 
     leaf = setting.leaf
     given_by_fact = leaf.domain and not leaf.may_be_less
