@@ -76,6 +76,20 @@ def test_complete_machine(machine: Machine) -> None:
     assert result.stdout == result.stderr == ""
 
 
+@pytest.mark.parametrize("name", ["my robot", "a:b", "tab\there"])
+def test_a_path_that_no_build_takes_is_refused_at_once(
+    machine: Machine, tmp_path: Path, name: str
+) -> None:
+    tools = tmp_path / name / "tools"
+    tools.mkdir(parents=True)
+    shutil.copy(ROOT / "tools/bootstrap.sh", tools)
+    machine.remove("python3")  # nothing else is looked at before
+    result = machine.bootstrap(workspace=tmp_path / name)
+    assert result.returncode == 2
+    assert f"{tmp_path / name}" in result.stderr
+    assert "-> move the folder" in result.stderr
+
+
 def test_user_is_told_the_command(machine: Machine) -> None:
     machine.remove("cmake")
     machine.remove("g++")

@@ -20,6 +20,14 @@ die() {
     exit 2
 }
 
+# Makefiles, colcon and the search paths of ROS take neither.
+check_path() {
+    case $PWD in
+        *[[:space:]:]*) die "this folder's path has a space or a colon: $PWD" \
+            "move the folder to a path without them, then run this again" ;;
+    esac
+}
+
 choose_python() {
     local asked=${PYTHON:-} candidate
     for candidate in ${asked:-python3 python3.12 python3.11 python3.10}; do
@@ -191,6 +199,7 @@ build() {
     echo "$now" >$stamp
 }
 
+check_path
 exec 9<"$0"
 flock 9 # two makes at once would write the same folders
 choose_python

@@ -15,7 +15,10 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
-    package_data={f"{PACKAGE}.studies": ["paper.yaml", "robustness.yaml"]},
+    package_data={
+        PACKAGE: ["py.typed"],
+        f"{PACKAGE}.studies": ["paper.yaml", "robustness.yaml"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),

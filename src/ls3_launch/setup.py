@@ -18,10 +18,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=[
-        "setuptools",
-        "ls3_common",
-    ],
+    install_requires=["setuptools", "ls3_common", "PyYAML"],
     options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules else {},
     zip_safe=True,
     maintainer="LS3 maintainers",

@@ -1,4 +1,6 @@
-"""Write the generated parts of README.md and docs/ from results/, or check that they are current.
+"""Write the generated parts of README.md and docs/, or check that they are current.
+
+Tables of figures come from results/, those of parameters from the sources and config/.
 
     python tools/document_tables [--check]
 
@@ -13,6 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import configuration
 import cost
 import judgement
 import measured
@@ -40,6 +43,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "masks": measured.masks,
     "mask_rules": measured.mask_rules,
     "hazards": measured.hazards,
+    "configuration": configuration.configuration,
 }
 MARKED = re.compile(
     r"(?P<begin><!-- generated:(?P<name>\w+) begin -->)\n.*?"
@@ -77,7 +81,7 @@ def main() -> int:
         if before == after:
             continue
         if check:
-            print(f"{path.relative_to(ROOT)} differs from results/", file=sys.stderr)
+            print(f"{path.relative_to(ROOT)} is not current", file=sys.stderr)
             failed = True
         else:
             write_text(path, after)

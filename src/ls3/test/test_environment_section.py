@@ -148,8 +148,9 @@ def test_a_run_names_its_variations_and_goes_on_with_no_others(data, tmp_path, c
     plain = ["--data", str(data[1]), "--run", str(run)]
     assert main(["learn", *tiny_runs.options(), *plain]) == 2
     error = capsys.readouterr().err
-    assert "begun with another" in error and "variations" in error
-    assert "with start_jitter 2.0, obstacle_offset 5.0, and now has no variation" in error
+    assert "begun with another" in error
+    assert "variations.start_jitter (2.0, now none)" in error
+    assert "variations.obstacle_offset (5.0, now none)" in error
 
 
 def test_older_data_and_runs_had_none(data, tmp_path, capsys):
@@ -172,7 +173,7 @@ def test_older_data_and_runs_had_none(data, tmp_path, capsys):
     other = ["train", *tiny_runs.options(*JITTER), "--data", str(varied), "--run", str(run)]
     capsys.readouterr()
     assert main(other) == 2
-    assert "begun with another variations: with no variation" in capsys.readouterr().err
+    assert "begun with another variations.start_jitter (none, now 2.0)" in capsys.readouterr().err
     assert main([*other[:-1], str(tmp_path / "new")]) == 0
 
 

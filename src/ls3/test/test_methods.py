@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from importlib import metadata
 
 import pytest
 import tiny_runs
@@ -87,6 +88,9 @@ def test_a_runs_directory_names_domain_method_and_seed(data, tmp_path, monkeypat
     described = json.loads((run / "run.json").read_text())
     assert described["method"] == "no_safe_set" and described["seed"] == 3
     assert -100 < described["demonstrator_return"] < 0
+    assert described["data_episodes"] == {"demonstration": 2, "constraint": 3}
+    assert described["versions"]["torch"] == metadata.version("torch")
+    assert {"numpy", "mujoco", "gymnasium"} <= described["versions"].keys()
     # gone on with by another commit: what was learned is of both
     monkeypatch.setattr(provenance, "git_commit", lambda: "another")
     again = ["train", *tiny_runs.options(), "--method", "no_safe_set", "--seed", "3"]

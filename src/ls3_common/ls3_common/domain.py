@@ -163,6 +163,18 @@ def domain_names() -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml")) if folder else []
 
 
+def find_config(name: str, config: Path | None = None) -> Path:
+    """Return a domain's parameter file: `config`, or the installed one.
+
+    Raises:
+        ConfigError: there is no such domain.
+    """
+    path = config or find_shared(f"config/{name}.yaml")
+    if path is None:
+        raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
+    return path
+
+
 @functools.cache
 def load_spec(name: str) -> DomainSpec:
     """The facts of an installed domain.
@@ -170,10 +182,7 @@ def load_spec(name: str) -> DomainSpec:
     Raises:
         ConfigError: there is no such domain, or its file is damaged.
     """
-    path = find_shared(f"config/{name}.yaml")
-    if path is None:
-        raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
-    return read_spec(path)
+    return read_spec(find_config(name))
 
 
 def installed(name: str, fact: str) -> Callable[[], Any]:

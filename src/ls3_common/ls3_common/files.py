@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,28 @@ def replacing(path: str | Path) -> Iterator[Path]:
         part = target.with_name(f".{target.stem}.{mark}.part{target.suffix}")
         with _replaced(target, part):
             yield part
+
+
+def refuse_unwritable(path: str | Path) -> None:
+    """Refuse a file that could not be written in the end, before the work for it begins.
+
+    Missing folders are made.
+
+    Raises:
+        OSError: the system does not let a file be made there; the error names `path`.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():
+        return  # a device or a pipe
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        error.filename = str(target)  # it names a file that nobody asked for
+        raise
 
 
 @contextmanager

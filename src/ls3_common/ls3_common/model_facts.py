@@ -121,7 +121,7 @@ def refuse_other_domain(
         raise DataError(
             f"this is a model of '{found.domain}', not of '{domain}'",
             where=str(where),
-            do="give a model of this domain, or the domain of the model",
+            do=f"give a model of '{domain}', or the domain '{found.domain}'",
         )
     for fact in ("observation_shape", "action_low", "action_high") if sizes is not None else ():
         has, needs = getattr(found, fact), getattr(sizes, fact)

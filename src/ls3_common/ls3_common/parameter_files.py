@@ -97,6 +97,20 @@ def read_node(path: str | Path, node: str, namespace: str = "") -> dict[str, Any
     }
 
 
+def last_section(path: str | Path, node: str) -> str:
+    """Return the name of the section by which a further file overrides what `path` sets for a node.
+
+    ROS merges the sections of all files by their names, and goes through the names in the order of
+    their first lines. A value under ``/**`` in a later file is therefore overridden by one under
+    ``/**/planner_node`` in an earlier file.
+
+    Raises:
+        ConfigError: the file is missing or is not YAML.
+    """
+    own = [name for name in _sections(path) if name.rpartition("/")[2] in (node, "*", "**")]
+    return own[-1] if own else f"{SHARED}/{node}"
+
+
 def read_facts(path: str | Path) -> dict[str, Any]:
     """Read the facts of the domain by name; an empty mapping if the file states none.
 
@@ -113,6 +127,15 @@ def read_facts(path: str | Path) -> dict[str, Any]:
     }
 
 
+def split_overrides(text: str) -> list[str]:
+    """Split ``a.b=1, c.d=[2, 3] e.f=4`` into its three overrides.
+
+    Commas and spaces separate only where a further SECTION.KEY= follows, as a value may be a list.
+    """
+    parts = re.split(r"[,\s]+(?=\w+\.[\w.]+=)", text.strip().rstrip(","))
+    return [part for part in parts if part]
+
+
 def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Turn ``["planner_node.horizon=3"]`` into ``{"planner_node": {"horizon": 3}}``.
 
@@ -127,6 +150,20 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
             raise ConfigError(f"'{text}' is no override", do="write SECTION.KEY=VALUE")
         parsed.setdefault(section, {})[name] = _value(value, key)
     return parsed
+
+
+def refuse_unknown_sections(changes: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse overrides of sections that are not `known`.
+
+    Raises:
+        ConfigError: there is no such section; the text lists those that exist.
+    """
+    sections = sorted(known)
+    for name in changes:
+        if name not in sections:
+            raise ConfigError(
+                f"no section '{name}' to override", do=f"sections: {', '.join(sections)}"
+            )
 
 
 def parse_values(assignments: Iterable[str]) -> dict[str, Any]:

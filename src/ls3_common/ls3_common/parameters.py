@@ -13,7 +13,7 @@ import os
 import reprlib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ls3_common.errors import ConfigError
@@ -119,16 +119,8 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
             The text names the key, its origin and what is allowed.
     """
     flat = flatten(values)
+    refuse_unknown(cls, flat, where)
     known = {leaf.name: leaf for leaf in leaves(cls)}
-    for key in flat:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            do = (
-                f"did you mean '{close[0]}'?"
-                if close
-                else f"valid keys: {', '.join(sorted(known))}"
-            )
-            raise ConfigError(f"unknown key '{key}'", where=where, do=do)
     checked: dict[str, Any] = {}
     for name, leaf in known.items():
         if name in flat:
@@ -139,6 +131,24 @@ def build(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
         else:
             checked[name] = leaf.default
     return _assemble(cls, checked, "", where)
+
+
+def refuse_unknown(cls: type, names: Iterable[str], where: str) -> None:
+    """Refuse dotted names that a configuration class does not have.
+
+    Raises:
+        ConfigError: a name is unknown; the text names it, its origin and what was perhaps meant.
+    """
+    known = {leaf.name for leaf in leaves(cls)}
+    for key in names:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            do = (
+                f"did you mean '{close[0]}'?"
+                if close
+                else f"valid keys: {', '.join(sorted(known))}"
+            )
+            raise ConfigError(f"unknown key '{key}'", where=where, do=do)
 
 
 def check(leaf: Leaf, value: Any, where: str) -> Any:
@@ -229,9 +239,17 @@ def _convert(kind: Any, value: Any) -> Any:
     return value if isinstance(value, kind) else None
 
 
-def _type_name(kind: Any) -> str:
+def element_type(kind: Any) -> tuple[Any, bool]:
+    """Return the type of a parameter's elements, and whether the parameter is a list of them."""
     if typing.get_origin(kind) is tuple:
-        return f"a list of {typing.get_args(kind)[0].__name__}"
+        return typing.get_args(kind)[0], True
+    return kind, False
+
+
+def _type_name(kind: Any) -> str:
+    element, many = element_type(kind)
+    if many:
+        return f"a list of {element.__name__}"
     return {"int": "an integer", "float": "a number", "str": "a text", "bool": "true or false"}[
         kind.__name__
     ]

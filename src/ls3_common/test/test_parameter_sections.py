@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rclpy
@@ -10,7 +11,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from ls3_common.errors import ConfigError
-from ls3_common.parameter_files import read_facts, read_node, read_section
+from ls3_common.parameter_files import last_section, read_facts, read_node, read_section
 
 pytestmark = pytest.mark.background
 
@@ -44,20 +45,37 @@ FORMS = {
 }
 
 
+def given_by_ros(*files: Path) -> dict[str, Any]:
+    """The parameters that ROS gives to the node /lab/probe."""
+    context = Context()
+    words = [word for file in files for word in ("--params-file", str(file))]
+    rclpy.init(args=["--ros-args", *words], context=context)
+    node = Node("probe", namespace="/lab", context=context, start_parameter_services=False)
+    found = {name: given.value for name, given in node._parameter_overrides.items()}
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    return found
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_section_is_what_ros_gives_to_the_node(tmp_path: Path, form: str) -> None:
     """The class: an own reader of another program's format. ROS itself is asked."""
     path = tmp_path / "robot.yaml"
     path.write_text(FORMS[form] + "\n")
-    context = Context()
-    rclpy.init(args=["--ros-args", "--params-file", str(path)], context=context)
-    node = Node("probe", namespace="/lab", context=context, start_parameter_services=False)
-    expected = {name: given.value for name, given in node._parameter_overrides.items()}
-    node.destroy_node()
-    rclpy.shutdown(context=context)
+    expected = given_by_ros(path)
     assert read_node(path, "probe", "/lab") == expected
     if form != "another namespace":
         assert read_node(path, "probe") == expected
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "another namespace"])
+def test_a_further_file_overrides_the_section_that_ros_reads_last(
+    tmp_path: Path, form: str
+) -> None:
+    path, change = tmp_path / "robot.yaml", tmp_path / "set.yaml"
+    path.write_text(FORMS[form] + "\n")
+    change.write_text(f"{last_section(path, 'probe')}: {{ros__parameters: {{gain: 9.0}}}}\n")
+    assert given_by_ros(path, change)["gain"] == 9.0
 
 
 def test_parameters_of_several_namespaces_need_a_choice(tmp_path: Path) -> None:

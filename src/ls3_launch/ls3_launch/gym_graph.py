@@ -10,17 +10,21 @@ from launch import LaunchDescription
 
 from ls3_common import topics
 from ls3_launch import launching
+from ls3_launch.arguments import run_arguments
 from ls3_launch.launching import node, text
 
 # In these domains the networks see the camera's images. The video shows a picture with the goal.
 CAMERA_FOR_MASK = (topics.MASK, topics.CAMERA_IMAGE)
 SCENE_FOR_CAMERA = (topics.CAMERA_IMAGE, topics.SCENE_IMAGE)
 
+NODES = ("encoder_node", "planner_node", "controller_node", "episode_node", "run_node")
+"""The nodes that read a section of their own."""
+
 
 def domain_graph(domain: str) -> LaunchDescription:
     """Describe the graph of one domain: environment, encoder, planner, controller and episodes."""
-    arguments = launching.run_arguments(domain)
-    return launching.graph(arguments, lambda given: _start(domain, given))
+    arguments = run_arguments(domain)
+    return launching.graph(arguments, lambda given: _start(domain, given), NODES)
 
 
 def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
@@ -32,7 +36,7 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
     nodes = [
         node(given, "ls3_sim", "gym_node", *launching.environment(given)),
         node(given, "ls3_models", "encoder_node", model, **sees_camera),
-        node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
+        node(given, "ls3_planner", "planner_node", model),
         node(given, "ls3_episodes", "controller_node"),
         node(
             given,

@@ -13,23 +13,24 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-from ls3_common.domain import ENVIRONMENT, read_spec
+from ls3_common.domain import ENVIRONMENT, DomainSpec, read_spec
 from ls3_common.errors import ConfigError
 from ls3_common.model_facts import read_model_facts, refuse_other_domain
 from ls3_common.parameter_files import read_node
+from ls3_launch import interrupted, overrides
 from ls3_launch import network as launch_network
 from ls3_launch.checks import check_arguments, lock_domain, number
+from ls3_launch.earlier import set_aside
 
 GOAL_TOLERANCE = 0.002
 """arm_node's tolerance of an arm that does not miss, m."""
@@ -37,104 +38,25 @@ Start = Callable[[Mapping[str, str]], Sequence[Any]]
 """Makes the actions of a graph, given the values of the launch arguments."""
 
 
-def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
-    """Declare the arguments that the launch files of all domains have."""
-    config, models = FindPackageShare("ls3_common"), FindPackageShare("ls3_planner")
-    return [
-        DeclareLaunchArgument(
-            "mode",
-            default_value="run",
-            choices=["run", "learn"],
-            description="run: `episodes` with a trained model; learn: Algorithm 1, an update after "
-            "every K episodes; the same command continues an interrupted run",
-        ),
-        DeclareLaunchArgument(
-            "episodes",
-            default_value="3",
-            description="number of episodes, after which everything stops; 0: none, the graph "
-            "waits for the action run_episode",
-        ),
-        DeclareLaunchArgument(
-            "seed",
-            default_value="1000",
-            description="seed of the first episode; each further episode has the next seed",
-        ),
-        DeclareLaunchArgument(
-            "profile",
-            default_value="realtime",
-            choices=["paper", "realtime"],
-            description="size of the planner: that of Table 3, or real time on a 2-core CPU",
-        ),
-        DeclareLaunchArgument(
-            "model",
-            default_value=PathJoinSubstitution([models, "models", domain]),
-            description="directory of the trained models",
-        ),
-        DeclareLaunchArgument(
-            "config",
-            default_value=PathJoinSubstitution([config, "config", f"{domain}.yaml"]),
-            description="parameter file of the domain and its nodes",
-        ),
-        DeclareLaunchArgument(
-            "out",
-            default_value=os.path.join("out", domain),
-            description="directory of summary.json, episodes.mp4 and the episode files",
-        ),
-        DeclareLaunchArgument(
-            "video",
-            default_value="true",
-            choices=["true", "false"],
-            description="write episodes.mp4",
-        ),
-        DeclareLaunchArgument(
-            "learning_seed",
-            default_value="0",
-            description="mode:=learn: seed of all random draws, as `ls3 learn --seed`",
-        ),
-        DeclareLaunchArgument(
-            "run",
-            default_value=[
-                os.path.join("runs", domain, "through_graph", "seed_"),
-                LaunchConfiguration("learning_seed"),
-            ],
-            description="mode:=learn: directory of the learning run",
-        ),
-        DeclareLaunchArgument(
-            "data",
-            default_value=os.path.join("data", domain),
-            description="mode:=learn: directory of the offline data, from `ls3 collect`",
-        ),
-        DeclareLaunchArgument(
-            "offline",
-            default_value="",
-            description="mode:=learn: run of `ls3 train` to start from; empty: train first",
-        ),
-        DeclareLaunchArgument(
-            "method",
-            default_value="ls3",
-            description="mode:=learn: method of learning, as `ls3 learn --method`; methods that "
-            "must not move an arm are refused",
-        ),
-        DeclareLaunchArgument(
-            "updates",
-            default_value="0",
-            description="mode:=learn: U, the number of updates, each after K episodes; 0: that of "
-            "the parameter file",
-        ),
-        *launch_network.arguments(),
-    ]
-
-
-def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDescription:
+def graph(
+    arguments: Sequence[DeclareLaunchArgument], start: Start, nodes: Sequence[str] = ()
+) -> LaunchDescription:
     """Describe a launch: arguments, which `--show-args` finds, checks, and the actions of `start`.
 
     Unknown arguments are refused, and so is a ROS domain with a running graph of this stack.
-    Arguments that are paths are absolute in `start`.
+    Arguments that are paths are absolute in `start`. `nodes` names the nodes of the graph whose
+    parameters the argument `set` may change.
     """
 
     def check(context: LaunchContext) -> None:
         check_arguments(arguments, context.launch_configurations)
+        overrides.check(context.launch_configurations, nodes)
         lock_domain()
+
+    def begin(context: LaunchContext) -> list[Any]:
+        actions = start(context.launch_configurations)  # which refuses wrong arguments
+        moved = set_aside(context.launch_configurations)
+        return [*([LogInfo(msg=moved)] if moved else []), *actions]
 
     return LaunchDescription(
         [
@@ -148,7 +70,7 @@ def graph(arguments: Sequence[DeclareLaunchArgument], start: Start) -> LaunchDes
             OpaqueFunction(
                 function=lambda context: launch_network.environment(context.launch_configurations)
             ),
-            OpaqueFunction(function=lambda context: start(context.launch_configurations)),
+            OpaqueFunction(function=begin),
         ]
     )
 
@@ -162,7 +84,7 @@ def node(
         executable=executable,
         name=executable,
         output="screen",
-        parameters=[given["config"], *parameters],
+        parameters=[given["config"], *parameters, *overrides.of_node(given, executable)],
         ros_arguments=launch_network.ros_arguments(given, executable),
         **options,
     )
@@ -171,14 +93,26 @@ def node(
 def environment(given: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the parameters of the node that simulates: the variations in section `environment`.
 
+    Those that the argument `set` changes are changed here.
+
     Raises:
         ConfigError: the parameter file cannot be read, or a variation has no value.
     """
     values = read_node(given["config"], ENVIRONMENT)
+    values |= overrides.changes(given).get(ENVIRONMENT, {})
     for name, value in values.items():
         if value is None:
             raise ConfigError(f"'{name}' has no value", where=f"{given['config']}, {ENVIRONMENT}")
     return [{f"{ENVIRONMENT}.{name}": value for name, value in values.items()}] if values else []
+
+
+def facts(given: Mapping[str, str]) -> DomainSpec:
+    """Read the facts of the domain, as the argument `set` changes them.
+
+    Raises:
+        ConfigError: the parameter file lacks them, or one is wrong.
+    """
+    return read_spec(given["config"], overrides.changes(given).get(overrides.FACTS))
 
 
 def goal_tolerance(given: Mapping[str, str]) -> dict[str, float]:
@@ -190,7 +124,7 @@ def goal_tolerance(given: Mapping[str, str]) -> dict[str, float]:
     gain = values.get(f"{ENVIRONMENT}.gain", 0)
     if not isinstance(gain, int | float) or not gain > 0:  # what is wrong, sim_node refuses
         return {}
-    longest = math.sqrt(2) * read_spec(given["config"]).largest_action
+    longest = math.sqrt(2) * facts(given).largest_action
     return {"goal_tolerance": GOAL_TOLERANCE + gain * longest}
 
 
@@ -216,7 +150,7 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
     updates = number(given, "updates", int, low=0)
     learning_seed = number(given, "learning_seed", int, low=0)
     # a wrong file is refused before anything is started
-    spec = read_spec(given["config"])
+    spec = facts(given)
     refuse_other_domain(read_model_facts(given["model"]), domain, spec, f"model:={given['model']}")
     if given["mode"] == "learn":
         for name in ("data", "offline"):
@@ -226,6 +160,8 @@ def driver(given: Mapping[str, str], domain: str, *parameters: Any, **options: A
         paths = {name: text(given[name]) for name in ("run", "data", "config", "offline")}
         settings = {"domain": domain, "method": text(given["method"])}
         settings |= {"seed": learning_seed, "updates": updates}
+        if changed := overrides.of_learning(given):  # ROS has no empty list of texts
+            settings["set"] = changed
         return [
             Node(
                 package="ls3",
@@ -254,7 +190,7 @@ def watched(nodes: Sequence[Node]) -> list[Any]:
     The launch fails, unless the node that ended is the `driver` with exit code 0.
     """
     watches = [RegisterEventHandler(OnProcessExit(target_action=n, on_exit=_ended)) for n in nodes]
-    return [*watches, *nodes]
+    return [interrupted.handler(), *watches, *nodes]
 
 
 def local_discovery() -> list[SetEnvironmentVariable]:

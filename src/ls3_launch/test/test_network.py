@@ -19,12 +19,13 @@ import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import ExecuteProcess
 from ls3_launch import launching
+from ls3_launch.arguments import run_arguments
 
 def start(given):
     return [ExecuteProcess(cmd=["env"], output="screen"), *launching.watched([])]
 
 service = LaunchService(argv=sys.argv[1:])
-arguments = launching.run_arguments("cable_routing")
+arguments = run_arguments("cable_routing")
 graph = launching.graph(arguments, start)
 for entity in graph.entities:
     if type(entity).__name__ == "DeclareLaunchArgument":

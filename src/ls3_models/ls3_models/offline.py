@@ -23,6 +23,8 @@ from ls3_models.agent import NonFiniteLoss, TakenOver, Trainable, TrainingStage
 from ls3_models.memory import keep_freed_memory
 from ls3_models.offline_data import OfflineData
 
+CHECKPOINT_S = 60.0
+"""Longest time between two checkpoints, s, however slow the gradient steps are."""
 CURVES = "curves.jsonl"
 TAKEN_OVER = "offline.json"
 
@@ -124,7 +126,7 @@ class OfflineTraining:
         writer = SummaryWriter(str(self.directory), purge_step=self.done[name] + 1)
         started = time.monotonic() - self.seconds
         sums: dict[str, float] = {}
-        since = 0
+        since, saved = 0, time.monotonic()
         try:
             with bar(name, total, self.done[name]) as progress:
                 while self.done[name] < total:
@@ -136,6 +138,9 @@ class OfflineTraining:
                     progress.advance(", ".join(f"{k} {v:.3g}" for k, v in losses.items()))
                     step = self.done[name]
                     self.seconds = time.monotonic() - started
+                    if time.monotonic() - saved > CHECKPOINT_S:
+                        self.save()  # below, only every so many steps
+                        saved = time.monotonic()
                     if step % self.agent.checkpoint_interval == 0 or step == total:
                         means = {f"train/{k}": v / since for k, v in sums.items()}
                         sums, since = {}, 0
@@ -146,6 +151,7 @@ class OfflineTraining:
                                 imageio.imwrite(part, picture)
                             writer.add_image(title, picture, step, dataformats="HWC")
                         self.save()
+                        saved = time.monotonic()
                     if stop.requested:
                         self.save()
                         raise Interrupted

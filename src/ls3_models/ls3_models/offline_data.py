@@ -73,7 +73,8 @@ class OfflineData:
                 f"{len(episodes)} episode: the first of every {HELD_OUT_EVERY} is kept out to "
                 "measure what was learned, and none is left to learn from",
                 where=f"data of '{spec.domain}'",
-                do="give more episodes: `ls3 collect`, or `ls3 data import`",
+                do=f"give more episodes: `ls3 collect --domain {spec.domain}`, or "
+                "`ls3 data import`",
             )
         training = tuple(e for i, e in enumerate(episodes) if i % HELD_OUT_EVERY)
         held_out = tuple(e for i, e in enumerate(episodes) if i % HELD_OUT_EVERY == 0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from ls3_common.domain import in_words
 from ls3_common.errors import DataError
 from ls3_models import checkpoint
 from ls3_models.data_hash import DataHash
@@ -31,7 +31,14 @@ class Restorable(Protocol):
 
 
 def is_same(present: Any, recorded: Any, defaults: Any = None) -> bool:
-    """Return whether two descriptions of a run agree.
+    """Return whether two descriptions of a run agree; the arguments are those of `differences`."""
+    return not differences(present, recorded, defaults)
+
+
+def differences(
+    present: Any, recorded: Any, defaults: Any = None, name: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    """Compare two descriptions of a run.
 
     Args:
         present: the present description, nested mappings.
@@ -39,15 +46,27 @@ def is_same(present: Any, recorded: Any, defaults: Any = None) -> bool:
             was written have their default values. A data hash by version 1 is compared with the
             hash by version 1.
         defaults: the default values, nested as `present`.
+        name: dotted name of what is compared.
+
+    Returns:
+        The recorded and the present value of all that differs, by dotted name; None where one of
+        them lacks it.
     """
     if isinstance(present, DataHash):
-        return present == recorded or present.equals_version_1(recorded)
+        same = present == recorded or present.equals_version_1(recorded)
+        return {} if same else {name: (recorded, str(present))}
     if not (isinstance(present, Mapping) and isinstance(recorded, Mapping)):
-        return bool(present == recorded)
+        return {} if present == recorded else {name: (recorded, present)}
     known = defaults if isinstance(defaults, Mapping) else {}
-    return recorded.keys() <= present.keys() and all(
-        is_same(present[key], recorded.get(key, known.get(key)), known.get(key)) for key in present
-    )
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in [*present, *(key for key in recorded if key not in present)]:
+        inner = f"{name}.{key}" if name else str(key)
+        if key in present:
+            old = recorded.get(key, known.get(key))
+            found |= differences(present[key], old, known.get(key), inner)
+        else:
+            found[inner] = recorded[key], None
+    return found
 
 
 def save(
@@ -85,15 +104,13 @@ def restore(
         return None
     tensors, description = checkpoint.load(path)
     found = {key: description.get(key, defaults.get(key)) for key in identity}
-    different = [
-        key for key in identity if not is_same(identity[key], found[key], defaults.get(key))
-    ]
+    different = differences(identity, found, defaults)
     if different:
-        named = [
-            name + _keys(identity[name], found[name], defaults.get(name)) for name in different
-        ]
+        listed = ", ".join(
+            f"{name} ({_short(old)}, now {_short(new)})" for name, (old, new) in different.items()
+        )
         raise DataError(
-            f"this run was begun with another {', '.join(named)}{_start(identity, found)}",
+            f"this run was begun with another {listed}",
             where=str(directory),
             do="choose another directory with --run, or delete this one",
         )
@@ -106,23 +123,6 @@ def restore(
     return description
 
 
-def _start(identity: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Name both start distributions, if they differ, for the text of an error."""
-    ours, theirs = identity.get("variations", {}), found.get("variations", {})
-    if ours == theirs or not isinstance(theirs, Mapping):
-        return ""
-    return f": with {in_words(theirs)}, and now has {in_words(ours)}"
-
-
-def _keys(present: Any, recorded: Any, defaults: Any) -> str:
-    """Name the parameters that differ between two sections, for the text of an error."""
-    if not (isinstance(present, Mapping) and isinstance(recorded, Mapping)):
-        return ""
-    known = defaults if isinstance(defaults, Mapping) else {}
-    keys = [
-        key
-        for key in {**present, **recorded}
-        if key not in present
-        or not is_same(present[key], recorded.get(key, known.get(key)), known.get(key))
-    ]
-    return f" ({', '.join(map(str, keys))})"
+def _short(value: Any) -> str:
+    """Return a setting as a text of one line."""
+    return "none" if value is None else reprlib.repr(value).strip("'")

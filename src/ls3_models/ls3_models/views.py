@@ -9,53 +9,15 @@ from the copy. Beyond the paper; off by default (docs/decisions/learning.md, rec
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from ls3_common.parameters import parameter
 from ls3_models.augment import warp
+from ls3_models.config import ViewConfig
 
 OCCLUDED_SHARE = 0.5
 """Share of the views in which something hides a part of the picture."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ViewConfig:
-    """How far views differ from the camera's own. A view draws from the whole of each range."""
-
-    copies: int = parameter(
-        0,
-        low=0,
-        high=10,
-        description="copies of each episode, each seen in a view of its own, from which dynamics "
-        "and heads learn beside the episode itself; 0, as in the paper: none",
-    )
-    shift: float = parameter(
-        0.0,
-        low=0,
-        high=0.5,
-        description="largest shift along each axis, in widths of the image, where "
-        "environment.camera_shift is in px",
-    )
-    rotation: float = parameter(0.0, low=0, high=180, unit="degrees", description="largest turn")
-    scale: float = parameter(0.0, low=0, high=0.5, description="largest change of scale, relative")
-    light: float = parameter(
-        0.0, low=0, high=0.9, description="largest change of brightness, relative"
-    )
-    occlusion: float = parameter(
-        0.0,
-        low=0,
-        high=0.5,
-        description="side of the square that hides a part of every second view, in widths of the "
-        "image; black in a mask, of some grey in a picture",
-    )
-
-    def __post_init__(self) -> None:
-        ranges = (self.shift, self.rotation, self.scale, self.light, self.occlusion)
-        if not self.copies and any(ranges):
-            raise ValueError("there is a range of views, but no copy that shows one: raise copies")
 
 
 def seen(

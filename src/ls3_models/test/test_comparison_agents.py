@@ -7,12 +7,13 @@ import torch
 from torch import Generator
 
 from ls3_models.agent import ObservedStep, episode_of, steps_of
-from ls3_models.comparisons.awac import AwacAgent, AwacConfig
+from ls3_models.comparisons.awac import AwacAgent
+from ls3_models.comparisons.config import AwacConfig, RecoveryConfig, SacfdConfig
 from ls3_models.comparisons.networks import VectorTrunk
 from ls3_models.comparisons.perception import Perception, of_images
 from ls3_models.comparisons.replay import LatentFrames
-from ls3_models.comparisons.sacfd import SacfdAgent, SacfdConfig
-from ls3_models.comparisons.sacfd_rrl import RecoveryConfig, SacfdRrlAgent
+from ls3_models.comparisons.sacfd import SacfdAgent
+from ls3_models.comparisons.sacfd_rrl import SacfdRrlAgent
 from ls3_models.episodes import Episode
 from ls3_models.offline_data import OfflineData, Spec
 

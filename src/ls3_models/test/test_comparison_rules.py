@@ -9,11 +9,12 @@ from torch import Generator
 from torch.distributions import Independent, Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from ls3_models.comparisons.awac import Awac, AwacConfig
+from ls3_models.comparisons.awac import Awac
+from ls3_models.comparisons.config import AwacConfig, RecoveryConfig, SacfdConfig
 from ls3_models.comparisons.networks import GaussianPolicy, SquashedGaussian, VectorTrunk, follow
 from ls3_models.comparisons.replay import Batch
-from ls3_models.comparisons.sacfd import Sacfd, SacfdConfig
-from ls3_models.comparisons.sacfd_rrl import RecoveryConfig, SacfdRrl
+from ls3_models.comparisons.sacfd import Sacfd
+from ls3_models.comparisons.sacfd_rrl import SacfdRrl
 
 pytestmark = pytest.mark.background
 

@@ -17,8 +17,8 @@ from small import SPEC, config, episode, episodes
 
 from ls3_common.errors import ConfigError, DataError
 from ls3_common.progress import Interrupted
-from ls3_models import checkpoint
-from ls3_models.agent import NonFiniteLoss
+from ls3_models import checkpoint, offline
+from ls3_models.agent import NonFiniteLoss, TrainingStage
 from ls3_models.learner import Learner
 from ls3_models.ls3_learning import Ls3Learning, make_replay
 from ls3_models.offline import OfflineTraining
@@ -110,6 +110,24 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path):
     assert_equal(weights(whole), weights(resumed))
 
 
+def test_slow_steps_are_kept_by_time(tmp_path, monkeypatch):
+    """With steps of minutes, a checkpoint after every 500 of them would come too late."""
+    monkeypatch.setattr(offline, "CHECKPOINT_S", 0.0)
+    training = train(tmp_path, checkpoint_interval=1000)
+    steps, update = [], training.agent.stage("vae").step
+
+    def step():
+        if len(steps) == 3:
+            raise KeyboardInterrupt  # as good as killed: nothing is saved now
+        steps.append(1)
+        return update()
+
+    monkeypatch.setattr(training.agent, "stage", lambda _name: TrainingStage(step))
+    with pytest.raises(KeyboardInterrupt):
+        training.run()
+    assert train(tmp_path, checkpoint_interval=1000).done == {"vae": 3, "heads": 0}
+
+
 def test_a_run_of_other_data_is_not_continued(tmp_path):
     train(tmp_path).save()
     with pytest.raises(DataError, match="another config"):
@@ -146,6 +164,18 @@ def test_a_run_goes_on_with_the_same_bounds_of_actions_only(tmp_path):
     checkpoint.save(path, tensors, description | {"action_bounds": [[-1.0, -1.0], bounds[1]]})
     with pytest.raises(DataError, match="another action_bounds"):
         train(tmp_path)
+
+
+def test_a_run_begun_with_other_settings_names_them_and_both_values(tmp_path):
+    train(tmp_path).save()
+    other = OfflineData.split(SPEC, episodes(), "none")
+    agent = Ls3Learning(config(gamma=0.5, augmentation="crop"), other, 7)
+    with pytest.raises(DataError) as refused:
+        OfflineTraining(agent, other, tmp_path, seed=7)
+    text = str(refused.value)
+    for words in ("gamma (0.99, now 0.5)", "augmentation (warp, now crop)", "seed (0, now 7)"):
+        assert words in text
+    assert "beta" not in text
 
 
 def test_images_that_the_networks_do_not_take_are_refused():

@@ -13,6 +13,7 @@ from launch.actions import DeclareLaunchArgument
 
 from ls3_common import topics
 from ls3_launch import launching
+from ls3_launch.arguments import run_arguments
 from ls3_launch.checks import number
 from ls3_launch.launching import node, text
 
@@ -23,7 +24,7 @@ ARGUMENTS = [
         choices=["true", "false"],
         description="true: MuJoCo instead of camera and robot, and its clock for who reads one",
     ),
-    *launching.run_arguments("cable_routing"),
+    *run_arguments("cable_routing"),
     DeclareLaunchArgument(
         "real_time_factor",
         default_value="2.0",
@@ -57,6 +58,10 @@ ARGUMENTS = [
         "is asked and says ~/continue (operator); auto: as sim says",
     ),
 ]
+NODES = (
+    *("segmentation_node", "encoder_node", "planner_node", "arm_node", "episode_node", "run_node"),
+    *("black_box", "sim_node"),
+)
 
 # What the arm's limits become in a simulation, in seconds of wall time. Stamps are judged by the
 # simulation's clock, which waits for nobody and may run faster, and a busy computer hurts no one.
@@ -72,7 +77,7 @@ SIM_ARM = {"limits.max_silence": 10.0, "limits.latch_timeouts": False}
 
 
 def generate_launch_description():
-    return launching.graph(ARGUMENTS, start)
+    return launching.graph(ARGUMENTS, start, NODES)
 
 
 def start(given):
@@ -110,7 +115,7 @@ def start(given):
             **camera,
         ),
         node(given, "ls3_models", "encoder_node", model),
-        node(given, "ls3_planner", "planner_node", model | {"profile": given["profile"]}),
+        node(given, "ls3_planner", "planner_node", model),
         node(given, "dvrk_cable_env", "arm_node", clock, arm_settings),
         node(given, "ls3_episodes", "episode_node", clock, episode_settings | {"record": episodes}),
         *driver,

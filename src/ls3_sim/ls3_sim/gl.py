@@ -55,12 +55,21 @@ def renderer(model: mujoco.MjModel, height: int, width: int) -> Any:
             atexit.register(_release_all)
             _open.add(made)
             return made
-    package = "libosmesa6" if _platform == "osmesa" else "libegl1 libgl1 libgl1-mesa-dri"
     raise UserError(
         f"cannot render with MUJOCO_GL={_platform} ({type(failure).__name__}: {failure})",
         where="MuJoCo",
-        do=f"sudo apt-get install {package}   (MUJOCO_GL=egl needs no display)",
+        do=_advice(),
     ) from None
+
+
+def _advice() -> str:
+    """Return what a person can do where rendering fails, by the value of MUJOCO_GL."""
+    packages = {"egl": "libegl1 libgl1 libgl1-mesa-dri", "osmesa": "libosmesa6"}.get(_platform)
+    if packages:
+        return f"sudo apt-get install {packages}   (MUJOCO_GL=egl needs no display)"
+    if _platform in ("glfw", "glx"):
+        return "MUJOCO_GL=glfw needs a display; export MUJOCO_GL=egl, which needs none"
+    return "export MUJOCO_GL=egl, which needs no display; osmesa and glfw are the other values"
 
 
 def place_geom(model: mujoco.MjModel, name: str, place: Sequence[float]) -> None:

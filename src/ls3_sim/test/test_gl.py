@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -25,6 +26,23 @@ def at_exit(script: str) -> str:
     assert end, before
     assert done.returncode == 0, done.stdout
     return after
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [("foo", "-> export MUJOCO_GL=egl, which"), ("glfw", "-> MUJOCO_GL=glfw needs a display")],
+)
+def test_where_mujoco_gl_is_wrong_no_package_is_to_be_installed(value: str, advice: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [sys.executable, "-c", ENVIRONMENT.format("Reacher")],
+        env=environment | {"MUJOCO_GL": value},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert f"cannot render with MUJOCO_GL={value}" in done.stderr
+    assert advice in done.stderr and "apt-get" not in done.stderr
 
 
 @pytest.mark.parametrize(

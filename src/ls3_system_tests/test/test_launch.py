@@ -170,6 +170,10 @@ def test_stopped_at_any_moment_everything_is_gone_within_5_s(
     until(lambda: not graph.survivors(), 20)
     assert time.monotonic() - began < 5.0
     graph.check_files()
+    if whole_group:
+        graph.child.wait(10)
+        # Ctrl-C is no error, except while Python itself starts
+        assert "[ERROR]" not in graph.child.output or "KeyboardInterrupt" in graph.child.output
 
 
 def test_robot_without_simulation_waits_for_the_arm(launch: Callable[..., Launch]) -> None:

@@ -7,20 +7,26 @@ executed: PyTorch alone takes seconds.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import tyro
 
-from ls3.cli import data_commands, demonstrations, evaluate_command, replay_command
+from ls3.cli import (
+    config_command,
+    data_commands,
+    demonstrations,
+    evaluate_command,
+    replay_command,
+)
 from ls3.cli import study_commands as studies
 from ls3.cli.guard import guarded
-from ls3.cli.options import CommonOptions, DataOptions, MethodOptions
+from ls3.cli.options import DataOptions, MethodOptions, at_least_one
 from ls3_common.errors import UserError
 
 if TYPE_CHECKING:
-    from ls3.learning.algorithm import EpisodePool, Source
+    from ls3.learning.algorithm import EpisodePool, OnlineLearning, Source
     from ls3.runs.domains import Domain
     from ls3_models.agent import Agent
     from ls3_models.offline import OfflineTraining
@@ -113,7 +119,7 @@ class Train(MethodOptions, DataOptions):
             method=self.method,
             seed=self.seed,
             data_hash=data.digest,
-            demonstrations=[e for e in episodes if e.source == "demonstration"],
+            episodes=episodes,
         )
         if kind.take_over is not None:
             source = self.offline
@@ -134,12 +140,21 @@ class Learn(Train):
     have nothing to do. Results are those of one process with one thread (OMP_NUM_THREADS=1)."""
 
     def execute(self) -> None:
-        """Learn in an environment of this process, or of the workers'."""
+        """Learn in an environment of this process, or of the workers', and print the rates."""
+        from ls3.learning.curve import training_rates
+
+        print(json.dumps(training_rates(self.in_process().rows), indent=1))
+
+    def in_process(self) -> OnlineLearning:
+        """Learn in an environment of this process, or of the workers'.
+
+        Raises:
+            UserError, Interrupted: as `learn`.
+        """
         from ls3.learning import algorithm
         from ls3_sim.registration import make_environment
 
-        if self.workers < 1:
-            raise UserError(f"{self.workers} workers", where="--workers", do="give at least 1")
+        at_least_one(self.workers, "--workers")
         domain = self.load()
         env = make_environment(domain.spec, domain.variations)
         source = algorithm.in_process(env, stop_on_success=domain.algorithm.stop_on_success)
@@ -147,19 +162,21 @@ class Learn(Train):
             from ls3.learning.workers import WorkerPool
 
             with WorkerPool(domain, self.method, self.seed, self.workers) as pool:
-                self.learn(domain, source, pool)
+                online = self.learn(domain, source, pool)
         else:
-            self.learn(domain, source)
+            online = self.learn(domain, source)
         env.close()
+        return online
 
-    def learn(self, domain: Domain, source: Source, pool: EpisodePool | None = None) -> None:
+    def learn(
+        self, domain: Domain, source: Source, pool: EpisodePool | None = None
+    ) -> OnlineLearning:
         """Run all of Algorithm 1 with online episodes from `source`, or from `pool`.
 
         Raises:
             UserError, Interrupted: as `train`, and as `OnlineLearning.run`.
         """
         from ls3.learning import algorithm
-        from ls3.learning.curve import training_rates
         from ls3.learning.model_files import write_model
         from ls3.runs.run_directory import exclusive
 
@@ -177,39 +194,7 @@ class Learn(Train):
             )
             online.run()
             write_model(directory / "model", agent, training, online.curve(), self.seed)
-        print(json.dumps(training_rates(online.rows), indent=1))
-
-
-@dataclass(kw_only=True)
-class Measure(CommonOptions):
-    """Measure a model in process and through the ROS graph, and write results/<domain>.json."""
-
-    model: Path | None = None
-    """Directory of the model; by default the model shipped for the domain."""
-    episodes: int = 50
-    """Number of episodes of each block."""
-    only: list[str] = field(default_factory=list)
-    """Blocks to measure, of those that the file lacks; by default all of these."""
-    out: Path | None = None
-    """File to write; by default results/<domain>.json."""
-
-    def execute(self) -> None:
-        """Measure the blocks that the file lacks, and print all figures."""
-        from ls3.learning.model_files import load_given_or_shipped
-        from ls3.runs.provenance import git_commit
-        from ls3.studies.measure import Measurement
-        from ls3_sim.registration import make_environment
-
-        domain = self.load()
-        bundle = load_given_or_shipped(self.model, domain)
-        env = make_environment(domain.spec, domain.variations)
-        path = self.out or Path("results") / f"{domain.name}.json"
-        measurement = Measurement(
-            domain, bundle, env, path, episodes=self.episodes, commit=git_commit()
-        )
-        measurement.run(self.only)
-        env.close()
-        print(f"{path}: {json.dumps(measurement.document['metrics'], indent=1)}")
+        return online
 
 
 class Subcommand(Protocol):
@@ -224,12 +209,13 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "learn": Learn,
     "evaluate": evaluate_command.Evaluate,
-    "measure": Measure,
+    "measure": studies.Measure,
     "results": studies.Results,
     "report": studies.Report,
     "sweep": studies.Sweep,
     "robustness": studies.Robustness,
     "data": data_commands.Data,
+    "config": config_command.Configuration,
     "replay": replay_command.ReplayBag,
     "demonstrations": demonstrations.Demonstrations,
 }

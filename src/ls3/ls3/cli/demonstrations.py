@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from ls3.cli.data_commands import Import
+from ls3.cli.options import at_least_one
 from ls3_common.errors import UserError
 
 DOMAIN = "cable_routing"
@@ -61,6 +62,7 @@ class Demonstrations:
                 "a number of episodes is negative, or --per-bag is less than 1",
                 do="give numbers of episodes of 0 or more, and --per-bag of 1 or more",
             )
+        at_least_one(self.episodes, "--episodes")
         with exclusive(self.out):
             for stage in STAGES:
                 if self.only in ("all", stage):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ls3.cli.options import MethodOptions
+from ls3.cli.options import MethodOptions, at_least_one
 from ls3_common.errors import UserError
 from ls3_common.seeds import seed_of
 
@@ -36,12 +36,14 @@ class Evaluate(MethodOptions):
 
     def execute(self) -> None:
         """Evaluate the model, or the checkpoints of a run, and print the figures as JSON."""
-        if self.episodes is not None and self.episodes < 1:
-            raise UserError(f"{self.episodes} episodes", where="--episodes", do="give at least 1")
+        from ls3_common.files import refuse_unwritable, write_json
+
+        if self.episodes is not None:
+            at_least_one(self.episodes, "--episodes")
+        if self.out:
+            refuse_unwritable(self.out)
         figures = self._of_checkpoints() if self.checkpoints else self._of_model()
         if self.out:
-            from ls3_common.files import write_json
-
             write_json(self.out, figures)
         print(json.dumps(figures, indent=1))
 

@@ -6,6 +6,7 @@ run_episode. It computes the updates between episodes, while the arm is at rest.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -30,6 +31,9 @@ class LearnNodeConfig:
         "",
         description="directory of an `ls3 train` run or of a model to reuse; empty: train offline",
     )
+    set: tuple[str, ...] = parameter(
+        (), description="changed parameters, SECTION.KEY=VALUE, as `ls3 learn --set`"
+    )
     updates: int = parameter(0, low=0, description="U, number of updates; 0: as in `config`")
     seed: int = parameter(0, low=0, description="seed of all random numbers")
 
@@ -53,6 +57,7 @@ def learn(node: LearnNode) -> None:
         UserError, Interrupted: as `ls3.cli.commands.Learn.learn`.
     """
     from ls3.cli.commands import Learn
+    from ls3.learning.curve import training_rates
     from ls3.learning.through_graph import GraphEpisodes
 
     config = node.config
@@ -60,7 +65,7 @@ def learn(node: LearnNode) -> None:
         domain=config.domain,
         method=config.method,
         config=Path(config.config),
-        set=[f"algorithm.updates={config.updates}"] if config.updates else [],
+        set=[*config.set, *([f"algorithm.updates={config.updates}"] if config.updates else [])],
         seed=config.seed,
         data=Path(config.data),
         run=Path(config.run),
@@ -73,7 +78,8 @@ def learn(node: LearnNode) -> None:
         horizon=domain.algorithm.horizon,
         stop_on_success=domain.algorithm.stop_on_success,
     )
-    command.learn(domain, source)
+    online = command.learn(domain, source)
+    print(json.dumps(training_rates(online.rows), indent=1))
 
 
 def main() -> NoReturn:

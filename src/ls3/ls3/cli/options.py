@@ -12,8 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from ls3_common.errors import UserError
+
 if TYPE_CHECKING:
     from ls3.runs.domains import Domain
+
+
+def at_least_one(count: int, option: str) -> None:
+    """Refuse a count below 1.
+
+    Raises:
+        UserError: the text names the option.
+    """
+    if count < 1:
+        raise UserError(f"{count} is too few", where=option, do="give at least 1")
 
 
 @dataclass(kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import tyro
 
+from ls3.cli.options import CommonOptions, at_least_one
 from ls3_common.errors import UserError
 
 
@@ -137,7 +139,7 @@ class Robustness:
         from ls3.runs.domains import load_domain
         from ls3.studies import robustness
         from ls3_common.domain import ENVIRONMENT
-        from ls3_common.files import read_json
+        from ls3_common.files import read_json, refuse_unwritable
 
         with _needing_matplotlib("the picture"):
             from ls3.studies import figures
@@ -145,6 +147,8 @@ class Robustness:
             raise UserError(
                 "a study names its variations itself", where="--set", do="give --study a file"
             )
+        for path in (self.out, self.picture):
+            refuse_unwritable(path)
         studies = robustness.read_studies(self.study)
         names = self.domains or list(studies)
         _need_known(names, studies, "domain")
@@ -165,6 +169,41 @@ class Robustness:
         domains = read_json(self.out)["domains"]
         figures.write_figure(self.picture, figures.robustness(domains))
         print(f"{self.picture} is written")
+
+
+@dataclass(kw_only=True)
+class Measure(CommonOptions):
+    """Measure a model in process and through the ROS graph, and write results/<domain>.json."""
+
+    model: Path | None = None
+    """Directory of the model; by default the model shipped for the domain."""
+    episodes: int = 50
+    """Number of episodes of each block."""
+    only: list[str] = field(default_factory=list)
+    """Blocks to measure, of those that the file lacks; by default all of these."""
+    out: Path | None = None
+    """File to write; by default results/<domain>.json."""
+
+    def execute(self) -> None:
+        """Measure the blocks that the file lacks, and print all figures."""
+        from ls3.learning.model_files import load_given_or_shipped
+        from ls3.runs.provenance import git_commit
+        from ls3.studies.measure import Measurement
+        from ls3_common.files import refuse_unwritable
+        from ls3_sim.registration import make_environment
+
+        at_least_one(self.episodes, "--episodes")
+        domain = self.load()
+        path = self.out or Path("results") / f"{domain.name}.json"
+        refuse_unwritable(path)
+        bundle = load_given_or_shipped(self.model, domain)
+        env = make_environment(domain.spec, domain.variations)
+        measurement = Measurement(
+            domain, bundle, env, path, episodes=self.episodes, commit=git_commit()
+        )
+        measurement.run(self.only)
+        env.close()
+        print(f"{path}: {json.dumps(measurement.document['metrics'], indent=1)}")
 
 
 def _need_known(names: Collection[str], known: Collection[str], what: str) -> None:

@@ -15,11 +15,12 @@ from ls3_common.errors import DataError
 from ls3_models.agent import AgentKind, TakenOver
 from ls3_models.comparisons import policy_file
 from ls3_models.comparisons.agent import ComparisonAgent
-from ls3_models.comparisons.awac import AwacAgent, AwacConfig
+from ls3_models.comparisons.awac import AwacAgent
+from ls3_models.comparisons.config import AwacConfig, RecoveryConfig, SacfdConfig
 from ls3_models.comparisons.perception import Perception, of_images
 from ls3_models.comparisons.policy import ComparisonPolicy
-from ls3_models.comparisons.sacfd import SacfdAgent, SacfdConfig
-from ls3_models.comparisons.sacfd_rrl import RecoveryConfig, SacfdRrlAgent
+from ls3_models.comparisons.sacfd import SacfdAgent
+from ls3_models.comparisons.sacfd_rrl import SacfdRrlAgent
 from ls3_models.offline_data import OfflineData, Spec
 
 Settings = Mapping[str, Any]

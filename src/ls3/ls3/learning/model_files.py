@@ -29,7 +29,8 @@ def find_model(model: Path | None, domain: str, *, shipped: bool = True) -> Path
     if path is None:
         raise DataError(
             f"no model is shipped for '{domain}'{'' if shipped else ' and this method'}",
-            do="train a model with `ls3 learn`, then give its directory as --model",
+            do=f"train a model with `ls3 learn --domain {domain}`, then give its directory as "
+            "--model",
         )
     return path
 

@@ -11,7 +11,7 @@ from ls3.runs.domains import Domain
 from ls3_common.domain import ENVIRONMENT, in_words
 from ls3_common.errors import DataError
 from ls3_common.files import read_json, write_json
-from ls3_models.episodes import Episode, read_episodes
+from ls3_models.episodes import Episode, list_episodes, read_episodes
 from ls3_models.offline_data import Spec
 
 MARKER = "domain.json"
@@ -82,6 +82,12 @@ def read_data(directory: Path, spec: Spec) -> list[Episode]:
             domain's, or the shape of images or actions or an action's bounds do not fit.
     """
     _check_marker(directory, spec.domain)
+    if not list_episodes(directory):
+        raise DataError(
+            "holds no episodes",
+            where=str(directory),
+            do=f"run `ls3 collect --domain {spec.domain}` first, or give another --data directory",
+        )
     episodes = read_episodes(directory)
     spec.check(episodes)
     low, high = np.array(spec.action_low), np.array(spec.action_high)
@@ -105,5 +111,5 @@ def _check_marker(directory: Path, domain: str) -> None:
         raise DataError(
             f"this is data of domain '{found}', not of '{domain}'",
             where=str(directory),
-            do="give another --data directory",
+            do=f"give another --data directory, or --domain {found}",
         )

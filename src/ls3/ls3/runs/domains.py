@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ls3_common import parameter_files, parameters
-from ls3_common.domain import ENVIRONMENT, DomainSpec, domain_names, read_spec, taken
-from ls3_common.errors import ConfigError
-from ls3_common.shared import find_shared
+from ls3_common.domain import ENVIRONMENT, DomainSpec, find_config, read_spec, taken
 from ls3_models.config import LearnerConfig
 from ls3_models.offline_data import Spec
 from ls3_planner.config import AlgorithmConfig, PlannerConfig
@@ -72,19 +70,12 @@ def load_domain(
             section repeats a fact of the domain.
         UserError: there are variations of an environment that is not installed.
     """
-    path = config or find_shared(f"config/{name}.yaml")
-    if path is None:
-        raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
+    path = find_config(name, config)
     changes = parameter_files.parse_overrides(overrides)
     sections = {"domain", ENVIRONMENT, "learner", "planner_node", "algorithm"}
     own = {key: cls for key, cls in (agent or {}).items() if key not in sections}
     sections |= own.keys()
-    unknown = set(changes) - sections
-    if unknown:
-        raise ConfigError(
-            f"no section '{unknown.pop()}' to override",
-            do=f"sections: {', '.join(sorted(sections))}",
-        )
+    parameter_files.refuse_unknown_sections(changes, sections)
     spec = read_spec(path, changes.get("domain"))
 
     def section(key: str, cls: type[Config]) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from ls3.runs.domains import Domain
 from ls3.runs.methods import find_method
-from ls3.runs.provenance import command_line, commits, machine, now
+from ls3.runs.provenance import command_line, commits, machine, now, versions
 from ls3_common import parameters
 from ls3_common.domain import ENVIRONMENT, in_words
 from ls3_common.errors import DataError
@@ -65,7 +66,7 @@ def describe_run(
     method: str,
     seed: int,
     data_hash: str,
-    demonstrations: Sequence[Episode],
+    episodes: Sequence[Episode],
 ) -> None:
     """Write ``run.json``, which has everything that tables and figures say about this run.
 
@@ -78,7 +79,7 @@ def describe_run(
         method: name of the method.
         seed: seed of the run.
         data_hash: hash of the offline data.
-        demonstrations: for the demonstrator's mean return.
+        episodes: the offline data, of which the counts and the demonstrator's mean return are kept.
 
     Raises:
         DataError: an earlier ``run.json`` is damaged.
@@ -88,6 +89,7 @@ def describe_run(
     present = machine()
     chosen = find_method(method)
     settings = domain.settings(chosen.kind.sections)
+    demonstrations = [e for e in episodes if e.source == "demonstration"]
     returns = [episode_return(e, domain.algorithm.horizon) for e in demonstrations]
     document: dict[str, Any] = {
         "domain": domain.name,
@@ -99,8 +101,10 @@ def describe_run(
         "commit": commits(earlier.get("commit", "")),
         "machine": present,
         "processors": sorted({*processors(earlier), present["cpu"]}),
+        "versions": versions(),
         "called": now(),
         "data_hash": data_hash,
+        "data_episodes": dict(Counter(e.source for e in episodes)),
         "demonstrator_return": float(np.mean(returns)) if returns else None,
         "domain_spec": parameters.to_dict(domain.spec),
         "variations": dict(domain.variations),

@@ -1,21 +1,19 @@
 """AWAC: advantage weighted actor-critic, offline on all of D, then online (section 7.1.4).
 
 The paper takes the defaults of its reference 57 (github.com/hari-sikchi/AWAC). What it leaves open
-stands in docs/decisions/learning.md, record 220.
+stands in docs/decisions/learning.md, record 216.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from ls3_common.parameters import parameter
 from ls3_models.comparisons.agent import ComparisonAgent
-from ls3_models.comparisons.config import ComparisonConfig
+from ls3_models.comparisons.config import AwacConfig
 from ls3_models.comparisons.learned import Learned
 from ls3_models.comparisons.networks import GaussianPolicy, ImageTrunk, Trunk, TwinCritic, follow
 from ls3_models.comparisons.perception import Perception
@@ -23,25 +21,6 @@ from ls3_models.comparisons.replay import Batch
 
 LOG_STD_BOUNDS = (-6.0, 0.0)
 """Bounds of the policy's log-std, in half action ranges; in reference 57 in the action's unit."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AwacConfig(ComparisonConfig):
-    """Section `awac` of a domain's YAML. Defaults are those of reference 57, unless said."""
-
-    beta: float = parameter(2.0, low=1e-6, description="temperature of the advantages")
-    weight_decay: float = parameter(1e-4, low=0, description="weight decay of the policy")
-    batch_size: int = parameter(
-        1024,
-        low=1,
-        description="steps per gradient step; the weights are normalised over the batch",
-    )
-    image_batch_size: int = parameter(
-        256, low=1, description="the same from images: a quarter, ours, for the time that it takes"
-    )
-    offline_steps: int = parameter(
-        10_000, low=0, description="gradient steps on all of D before the first episode; ours"
-    )
 
 
 class Awac(Learned):

@@ -2,14 +2,13 @@
 
 The paper takes the defaults of its reference 55 (github.com/pranz24/pytorch-soft-actor-critic), and
 adds a behaviour clone and a critic from D_demos. What it leaves open stands in
-docs/decisions/learning.md, records 215 to 218.
+docs/decisions/learning.md, records 211 to 214.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,9 +16,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from ls3_common.parameters import parameter
 from ls3_models.comparisons.agent import ComparisonAgent
-from ls3_models.comparisons.config import ComparisonConfig
+from ls3_models.comparisons.config import SacfdConfig
 from ls3_models.comparisons.learned import Learned
 from ls3_models.comparisons.networks import (
     SquashedGaussian,
@@ -31,26 +29,6 @@ from ls3_models.comparisons.networks import (
 )
 from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import Batch
-
-
-@dataclass(frozen=True, kw_only=True)
-class SacfdConfig(ComparisonConfig):
-    """Section `sacfd` of a domain's YAML. Defaults are those of reference 55, unless said."""
-
-    alpha: float = parameter(0.2, low=0, description="weight of the entropy, fixed")
-    batch_size: int = parameter(256, low=1, description="steps per gradient step")
-    start_steps: int = parameter(
-        0,
-        low=0,
-        description="first online steps with uniformly random actions; 10000 in reference 55, "
-        "which knows no demonstrations",
-    )
-    cloning_steps: int = parameter(
-        3000, low=0, description="gradient steps of the behaviour clone; ours"
-    )
-    critic_steps: int = parameter(
-        3000, low=0, description="gradient steps of the critic on D_demos; ours"
-    )
 
 
 class Sacfd(Learned):

@@ -1,46 +1,27 @@
 """SACfD with learned recovery zones (section 7.1.3): Recovery RL around SACfD.
 
 The paper takes its reference 56 (github.com/abalakrishna123/recovery-rl) and names gamma_risk and
-eps_risk only. Ours is the model-free recovery policy (docs/decisions/learning.md, record 219).
+eps_risk only. Ours is the model-free recovery policy (docs/decisions/learning.md, record 215).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from ls3_common.parameters import parameter
 from ls3_common.seeds import seed_of
 from ls3_models.agent import ObservedStep
 from ls3_models.comparisons.agent import ALL
+from ls3_models.comparisons.config import RecoveryConfig, SacfdConfig
 from ls3_models.comparisons.networks import GaussianPolicy, Trunk, TwinCritic, follow, initialise
 from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import Batch
-from ls3_models.comparisons.sacfd import Sacfd, SacfdConfig, SacfdTraining
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecoveryConfig:
-    """Section `sacfd_rrl` of a domain's YAML, beside `sacfd`. Defaults are those of reference 56,
-    unless said.
-    """
-
-    gamma_risk: float = parameter(low=0, high=1, description="gamma_risk, discount of Q_risk")
-    eps_risk: float = parameter(
-        low=0, description="eps_risk, the risk above which the recovery policy acts; above 1: never"
-    )
-    tau_risk: float = parameter(
-        0.0002, low=0, high=1, description="share by which the target of Q_risk follows"
-    )
-    risk_steps: int = parameter(
-        10_000, low=0, description="gradient steps of Q_risk and recovery policy on all of D"
-    )
+from ls3_models.comparisons.sacfd import Sacfd, SacfdTraining
 
 
 class SacfdRrl(Sacfd):
