@@ -21,7 +21,7 @@ from ls3_common.errors import DataError, UserError
 from ls3_common.model_facts import read_model_facts
 from ls3_models import checkpoint
 from ls3_models.bundle import load_bundle
-from ls3_models.comparisons.learned import Learned
+from ls3_models.comparisons.update_rule import UpdateRule
 from ls3_models.episodes import list_episodes, read_episode
 from ls3_sim import registration
 
@@ -122,7 +122,7 @@ def test_killed_inside_pre_training_it_ends_the_same(
     """At some gradient step of each stage; several networks step in one step."""
     whole(method)
     for step in steps:
-        run, left, descend = tmp_path / str(step), [step], Learned.descend
+        run, left, descend = tmp_path / str(step), [step], UpdateRule.descend
 
         def fail(self, name, loss, left=left, descend=descend):
             left[0] -= 1
@@ -131,7 +131,7 @@ def test_killed_inside_pre_training_it_ends_the_same(
             descend(self, name, loss)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Learned, "descend", fail)
+            patch.setattr(UpdateRule, "descend", fail)
             with pytest.raises(KilledError):
                 main([*words(top, method), "--run", str(run)])
         assert main([*words(top, method), "--run", str(run)]) == 0

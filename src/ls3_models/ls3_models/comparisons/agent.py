@@ -19,15 +19,15 @@ from ls3_common.errors import DataError
 from ls3_models.agent import ObservedStep, TrainingStage
 from ls3_models.comparisons import policy_file
 from ls3_models.comparisons.config import ComparisonConfig
-from ls3_models.comparisons.learned import Learned
 from ls3_models.comparisons.perception import Perception, of_latents
 from ls3_models.comparisons.policy import ActionScale, ComparisonPolicy
 from ls3_models.comparisons.replay import Batch, StepReplay
+from ls3_models.comparisons.update_rule import UpdateRule
 from ls3_models.episodes import Episode
 from ls3_models.offline_data import OfflineData
 from ls3_models.optimiser_state import part
 
-RuleT = TypeVar("RuleT", bound=Learned)
+RuleT = TypeVar("RuleT", bound=UpdateRule)
 ConfigT = TypeVar("ConfigT", bound=ComparisonConfig)
 ALL: tuple[str, ...] = ()
 """In `ComparisonAgent.learns_from`: episodes of every source."""

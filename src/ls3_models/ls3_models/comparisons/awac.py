@@ -14,16 +14,16 @@ from torch import Generator, Tensor
 
 from ls3_models.comparisons.agent import ComparisonAgent
 from ls3_models.comparisons.config import AwacConfig
-from ls3_models.comparisons.learned import Learned
 from ls3_models.comparisons.networks import GaussianPolicy, ImageTrunk, Trunk, TwinCritic, follow
 from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import Batch
+from ls3_models.comparisons.update_rule import UpdateRule
 
 LOG_STD_BOUNDS = (-6.0, 0.0)
 """Bounds of the policy's log-std, in half action ranges; in reference 57 in the action's unit."""
 
 
-class Awac(Learned):
+class Awac(UpdateRule):
     """The networks of AWAC and every gradient step. Actions are in [-1, 1].
 
     The critic's loss trains the trunk, and the policy gets its features without gradient, as in

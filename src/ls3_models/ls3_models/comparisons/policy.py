@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from ls3_common.seeds import seed_of
-from ls3_models.comparisons.learned import Learned
 from ls3_models.comparisons.replay import Frames
+from ls3_models.comparisons.update_rule import UpdateRule
 from ls3_models.offline_data import Spec
 
 
@@ -40,7 +40,13 @@ class ComparisonPolicy:
     """
 
     def __init__(
-        self, rule: Learned, frames: Frames, spec: Spec, *, explores: bool, counted: Sequence[str]
+        self,
+        rule: UpdateRule,
+        frames: Frames,
+        spec: Spec,
+        *,
+        explores: bool,
+        counted: Sequence[str],
     ) -> None:
         """Make a policy.
 

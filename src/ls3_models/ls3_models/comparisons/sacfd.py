@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from ls3_models.comparisons.agent import ComparisonAgent
 from ls3_models.comparisons.config import SacfdConfig
-from ls3_models.comparisons.learned import Learned
 from ls3_models.comparisons.networks import (
     SquashedGaussian,
     Trunk,
@@ -29,9 +28,10 @@ from ls3_models.comparisons.networks import (
 )
 from ls3_models.comparisons.perception import Perception
 from ls3_models.comparisons.replay import Batch
+from ls3_models.comparisons.update_rule import UpdateRule
 
 
-class Sacfd(Learned):
+class Sacfd(UpdateRule):
     """The networks of SACfD and every gradient step. Actions are in [-1, 1].
 
     One trunk serves actor and critic, as in DrQ: the critic's loss trains the trunk, the actor gets

@@ -13,7 +13,7 @@ from ls3_models.agent import NonFiniteLoss
 from ls3_models.optimiser_state import part
 
 
-class Learned(ABC):
+class UpdateRule(ABC):
     """Base of the update rules: everything that decides the next step, by name.
 
     Attributes:
