@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ros_bench import Bench
+from ros_bench import Bench, until
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "src/ls3_planner/models/cable_routing"
@@ -63,7 +63,8 @@ def test_a_disabled_arm_a_homed_one_and_no_camera(simulation: Bench) -> None:
         assert code == 1 and len(failed) == 2, failed
         assert "arm state" in failed[0] and "DISABLED" in failed[0]
         assert "arm pose" in failed[1] and "0, which means invalid" in failed[1]
-        assert simulation.call("/arm_node/home").success
+        # refused as long as arm_node has not heard from the arm for PATIENT's time
+        until(lambda: simulation.call("/arm_node/home").success, 20.0)
         assert preflight(simulation) == (0, [])
         code, failed = preflight(simulation, "-r", "camera/image_raw:=another/camera", timeout=8.0)
         assert code == 1 and len(failed) == 1
