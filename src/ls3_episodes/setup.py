@@ -22,6 +22,7 @@ setup(
         "setuptools",
         "ls3_common",
         "ls3_models",
+        "ls3_planner",
         "numpy",
         "torch",
         "Pillow>=10.1",
