@@ -3,8 +3,8 @@
 Both carry the stamp and frame id of the camera frame. An unusable frame (size, encoding, black;
 with `undistort` also one without a matching camera_info; with `pose_reference` also one of a camera
 that moves or has moved too far) is dropped and counted with its reason, and nothing is published
-for it. Decoding uses numpy and not cv_bridge: the two encodings take ten
-lines, and cv_bridge on PyPI pins OpenCV and numpy.
+for it. Decoding uses numpy and not cv_bridge: the two encodings take ten lines, and cv_bridge on
+PyPI pins OpenCV and numpy.
 """
 
 from __future__ import annotations
