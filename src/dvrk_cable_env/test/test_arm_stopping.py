@@ -92,6 +92,21 @@ def test_an_arm_that_is_not_heard_of_after_a_stop_is_not_said_to_have_stopped() 
     assert unseen in reason(rig)
 
 
+@pytest.mark.parametrize(
+    ("x_mm", "text"),
+    [(2, "stopped; at rest after 0.0 mm"), (3, "STOPPED LATE: the arm came to rest after 1.0 mm")],
+)
+def test_an_arm_whose_poses_come_late_has_obeyed_if_it_is_where_it_was(
+    x_mm: float, text: str
+) -> None:
+    rig = in_motion()
+    rig.controller.stop("stopped")
+    rig.tick(600, stale=True)
+    goes_on(rig, *[x_mm] * 5)
+    assert text in reason(rig)
+    assert rig.controller.stopping.obeyed == (x_mm == 2)
+
+
 def test_an_arm_of_which_one_pose_is_known_after_a_stop_is_not_said_to_move() -> None:
     rig = in_motion()
     rig.controller.stop("stopped")

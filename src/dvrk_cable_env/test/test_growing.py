@@ -46,6 +46,25 @@ def test_the_newest_message_of_each_topic_is_known_while_the_bag_grows(
     assert bag.size == sum(file.stat().st_size for file in (tmp_path / "bag").iterdir())
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_topic_may_be_found_long_before_its_first_message(tmp_path: Path, layout: str) -> None:
+    bag = GrowingBag(tmp_path)
+    with (tmp_path / "bag.mcap").open("wb") as file:
+        writer = Writer(file, **LAYOUTS[layout])
+        writer.start()
+        frames = writer.register_channel("/frames", "cdr", 0)
+        for log in range(1, 20):
+            if log == 10:
+                marks = writer.register_channel("/marks", "cdr", 0)
+            writer.add_message(frames, log, bytes(300), log)
+            file.flush()
+            bag.look()
+        writer.add_message(marks, 20, b"mark", 20)
+        writer.finish()
+    bag.look()
+    assert bag.newest == {"/frames": 19, "/marks": 20}
+
+
 def test_a_record_of_which_a_part_is_written_is_read_later(tmp_path: Path) -> None:
     whole, file = tmp_path / "whole.mcap", tmp_path / "bag" / "bag.mcap"
     file.parent.mkdir()

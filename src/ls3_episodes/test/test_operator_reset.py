@@ -41,7 +41,7 @@ class Table:
         self.commands = bench.collect(ArmCommand, "arm_command")
         self.frames = bench.collect(TaskState, "task_state")
         self.episodes = bench.action_client(RunEpisode, "run_episode")
-        bench.start("ls3_sim.sim_node", real_time_factor=4.0)
+        bench.start("ls3_sim.sim_node", real_time_factor=2.0)
         bench.start("dvrk_cable_env.camera.segmentation_node")
         bench.start(
             "dvrk_cable_env.arm.arm_node",

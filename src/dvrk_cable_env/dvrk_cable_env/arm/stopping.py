@@ -34,8 +34,8 @@ class StopWatch:
     """Follows one stop until the setpoint shows what came of the stop.
 
     settled: whether the arm was seen at rest, or too much time has passed. obeyed: whether the arm
-    was seen at rest soon after the stop, and near to where it was. distance: how far the setpoint
-    has gone on, m.
+    was seen at rest where it was, or soon after the stop and near to where it was. distance: how
+    far the setpoint has gone on, m.
     """
 
     def __init__(self, now: int, arm: ArmState, goal: tuple[float, ...] = ()) -> None:
@@ -77,7 +77,9 @@ class StopWatch:
         self._finished = (
             self._left > STILL + AT_GOAL and math.dist(self._goal, arm.setpoint[:AXES]) <= AT_GOAL
         )
-        self.obeyed = not self._late and not self._finished and self.distance <= FAR
+        # of an arm that has not gone on at all, only the poses came late
+        in_time = self.distance <= STILL or (not self._late and self.distance <= FAR)
+        self.obeyed = in_time and not self._finished
 
     @property
     def disobeyed(self) -> bool:

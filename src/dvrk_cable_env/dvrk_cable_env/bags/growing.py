@@ -47,8 +47,9 @@ class GrowingBag:
 class _File:
     def __init__(self, path: Path) -> None:
         self.size = 0
-        self._path, self._at, self._chunk = path, MAGIC, MAGIC
+        self._path, self._at = path, MAGIC
         self._topics: dict[int, str] = {}
+        self._unread: list[int] = []  # where the chunks are of which only the index was read
 
     def read(self, newest: dict[str, int]) -> None:
         with self._path.open("rb") as stream:
@@ -64,7 +65,7 @@ class _File:
 
     def _take(self, opcode: int, length: int, stream: IO[bytes], newest: dict[str, int]) -> None:
         if opcode == Opcode.CHUNK:  # its messages are listed in the records that follow
-            self._chunk = self._at
+            self._unread.append(self._at)
         elif opcode == Opcode.CHANNEL:
             channel = Channel.read(ReadDataStream(stream))
             self._topics[channel.id] = channel.topic
@@ -78,10 +79,12 @@ class _File:
                 self._note(int.from_bytes(body[:2], "little"), max(logs), stream, newest)
 
     def _note(self, number: int, log: int, stream: IO[bytes], newest: dict[str, int]) -> None:
-        if number not in self._topics:
-            stream.seek(self._chunk + HEAD.size)
-            for record in breakup_chunk(Chunk.read(ReadDataStream(stream))):
-                if isinstance(record, Channel):
-                    self._topics[record.id] = record.topic
-        topic = self._topics[number]
-        newest[topic] = max(log, newest.get(topic, 0))
+        if number not in self._topics:  # its channel may stand in any chunk before this message
+            for chunk in self._unread:
+                stream.seek(chunk + HEAD.size)
+                for record in breakup_chunk(Chunk.read(ReadDataStream(stream))):
+                    if isinstance(record, Channel):
+                        self._topics[record.id] = record.topic
+            self._unread.clear()
+        if topic := self._topics.get(number):
+            newest[topic] = max(log, newest.get(topic, 0))
