@@ -26,7 +26,7 @@ PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init_
 # The stand-in is neither installed nor tested where there is a real ROS
 TEST_FOLDERS := $(wildcard src/*/test test) $(if $(ROS_DISTRO),,$(wildcard tools/*/test))
 
-.PHONY: run test results bench demonstrations faults lint unit build format clean help
+.PHONY: run test results campaign bench demonstrations faults lint unit build format clean help
 
 run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
 	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)
@@ -37,6 +37,9 @@ test: lint unit ## Everything: lint, and all tests, those with real ROS processe
 results: build ## Measure the shipped model (an hour or two), write results/ and the documents' tables
 	@$(WITH_ENV) ls3 measure $(ARGS)
 	@$(WITH_ENV) python tools/document_tables
+
+campaign: build ## Learn everything behind the tables, from one clean commit (days; resumable)
+	@$(WITH_ENV) exec ls3 campaign $(ARGS)
 
 bench: build ## Time planning, training and the graph, write results/bench_cpu.json (DEVICE=cuda: a GPU)
 	@$(WITH_ENV) python tools/bench --device $(DEVICE) $(ARGS)

@@ -34,7 +34,7 @@ def test_data_and_training_are_shared():
 
 
 def test_one_vae_is_that_of_the_first_seed():
-    tasks = sweep.SweepPlan(["navigation"], ["ls3"], [3, 4], one_vae=True).tasks()
+    tasks = sweep.SweepPlan(["navigation"], ["ls3"], [3, 4], vae="first").tasks()
     assert "--offline" not in tasks[1].words
     assert tasks[2].words[-2:] == ("--offline", "runs/navigation/ls3/seed_3")
     assert tasks[2].after == (1,)

@@ -115,6 +115,11 @@ class LearnerConfig:
         description="steps at rest in the goal that D is given beyond an online episode that ended "
         "there, as the demonstrations have; 0: none",
     )
+    goal_ends: bool = parameter(
+        True,
+        description="whether V of a state in the goal counts as 0 in targets of V; the paper's (10) "
+        "does not say so",
+    )
     target_interval: int = parameter(
         100, low=1, description="gradient steps between two updates of a target network"
     )

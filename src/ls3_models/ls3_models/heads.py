@@ -156,9 +156,10 @@ def _temporal_difference(
 
     No reward is paid beyond the goal. The last frame of an episode that ends at the goal begins no
     transition, so that V is not trained there; without the 0 its arbitrary value would spread to
-    the steps before.
+    the steps before. The paper does not say so: `LearnerConfig.goal_ends` switches the 0 off.
     """
-    return batch.rewards + config.gamma * (1 - batch.arrives) * ahead
+    goes_on = 1 - batch.arrives if config.goal_ends else torch.ones_like(batch.arrives)
+    return batch.rewards + config.gamma * goes_on * ahead
 
 
 def _value_members(config: LearnerConfig) -> int:

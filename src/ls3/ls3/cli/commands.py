@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ls3_models.agent import Agent
     from ls3_models.offline import OfflineTraining
 
+SHIPPED = "shipped"
+"""What --offline calls the domain's shipped model, so that no path of a machine stands in a run."""
+
 
 @dataclass(kw_only=True)
 class Collect(DataOptions):
@@ -60,9 +63,9 @@ class Train(MethodOptions, DataOptions):
     """Directory of this training; by default runs/<domain>/<method>/seed_<seed>. A training that
     was interrupted continues from there."""
     offline: Path | None = None
-    """Directory of another run or of a model, to be reused. From a run, everything that training
-    would reproduce is copied; from a model, its VAE. The directory is only read, and only when
-    this run begins."""
+    """Directory of another run or of a model, to be reused; "shipped": of the model that is shipped
+    for the domain. From a run, everything that training would reproduce is copied; from a model,
+    its VAE. The directory is only read, and only when this run begins."""
 
     def execute(self) -> None:
         """Train offline and write the model to ``offline_model`` in the run's directory."""
@@ -91,7 +94,7 @@ class Train(MethodOptions, DataOptions):
             ConfigError: a value is out of range.
             Interrupted: on SIGINT or SIGTERM; the run's checkpoint is kept.
         """
-        from ls3.learning.model_files import find_encoder
+        from ls3.learning.model_files import find_encoder, find_model
         from ls3.runs import dataset
         from ls3.runs.methods import find_method, run_name
         from ls3.runs.run_directory import describe_run
@@ -123,6 +126,8 @@ class Train(MethodOptions, DataOptions):
         )
         if kind.take_over is not None:
             source = self.offline
+            if source == Path(SHIPPED):
+                source = find_model(None, domain.name)
             if source is None and kind.needs_model and not training.has_begun:
                 source = find_encoder(domain.name)
             if source is not None:
@@ -213,6 +218,7 @@ COMMANDS: dict[str, Any] = {
     "results": studies.Results,
     "report": studies.Report,
     "sweep": studies.Sweep,
+    "campaign": studies.Campaign,
     "robustness": studies.Robustness,
     "data": data_commands.Data,
     "config": config_command.Configuration,

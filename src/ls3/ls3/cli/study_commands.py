@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -80,8 +81,9 @@ class Sweep:
     vary: list[str] = field(default_factory=list)
     """Also run LS3 with each of these values of one parameter, e.g. planner_node.horizon=1,3
     (section 7.5)."""
-    one_vae: bool = False
-    """Train the VAE with the first seed only, and reuse it for the other seeds."""
+    vae: Literal["own", "first", "shipped"] = "own"
+    """Whose VAE a seed has: one of its own, that of the first seed, or that of the model that is
+    shipped for the domain."""
     address: str | None = None
     """Address of a Ray cluster; by default the tasks run on this machine."""
     workers: int | None = None
@@ -96,7 +98,7 @@ class Sweep:
         from ls3.studies import sweep
 
         plan = sweep.SweepPlan(
-            self.domains, self.methods, self.seeds, self.set, self.vary, self.one_vae
+            self.domains, self.methods, self.seeds, self.set, self.vary, self.vae
         )
         sweep.run(
             plan.tasks(),
@@ -204,6 +206,42 @@ class Measure(CommonOptions):
         measurement.run(self.only)
         env.close()
         print(f"{path}: {json.dumps(measurement.document['metrics'], indent=1)}")
+
+
+@dataclass(kw_only=True)
+class Campaign:
+    """Run the list behind all tables and figures of online learning, from one clean commit, below
+    the present directory. Run the command again to continue after an interruption.
+    """
+
+    file: Path | None = None
+    """YAML file of the list; by default ls3/studies/campaign.yaml."""
+    dry_run: bool = False
+    """Print the tasks that are left, and run none."""
+    workers: int = 2
+    """Number of tasks at once, each on one thread and at the lowest priority."""
+    out: Path = Path("results")
+    """Directory of the results files, which are written as runs end."""
+
+    def execute(self) -> None:
+        """Run all tasks that are not done, and gather their results."""
+        from ls3.runs.run_directory import exclusive
+        from ls3.studies import campaign, results
+        from ls3_common.files import refuse_unwritable
+
+        at_least_one(self.workers, "--workers")
+        tasks, minutes = campaign.read_campaign(self.file)
+        runs = Path("runs")
+        runner = campaign.Runner(tasks, minutes, runs, campaign.clean_commit())
+        if self.dry_run:
+            for task in tasks:
+                if task.words not in runner.done:
+                    print(f"{minutes[task.words[0]]:4g} min  ls3 {shlex.join(task.words)}")
+            return
+        refuse_unwritable(self.out / "results.json")
+        with exclusive(runs):
+            runner.run(self.workers, lambda: results.gather(runs, self.out))
+        print(f"all {len(tasks)} tasks are done; figures in {self.out}")
 
 
 def _need_known(names: Collection[str], known: Collection[str], what: str) -> None:

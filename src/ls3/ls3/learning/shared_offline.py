@@ -65,8 +65,7 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
     # an older training lacks parameters that were added later; it had their defaults
     config = parameters.defaults(LearnerConfig) | theirs["config"]
     different = {key for key in ours if config.get(key) != ours[key]} - IGNORED
-    other = _other_facts(identity, theirs)
-    other += sorted(key for key in different if key in VAE_KEYS or key.startswith(VAE_SECTIONS))
+    other = _other_facts(identity, theirs) + sorted(filter(_decides_vae, different))
     _refuse(other, source)
     whole = not _is_model(source) and not different and theirs["seed"] == identity["seed"]
     totals = stage_totals(config)
@@ -81,6 +80,20 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
         seconds=float(theirs["seconds"]) if whole else 0.0,
         curves=[row for row in curves if row.get("stage") in stages],
     )
+
+
+def shares_vae(ours: LearnerConfig, theirs: LearnerConfig) -> bool:
+    """Return whether the same data give the same VAE by both settings."""
+    config = parameters.to_dict(theirs)
+    return all(
+        config[key] == value
+        for key, value in parameters.to_dict(ours).items()
+        if _decides_vae(key)
+    )
+
+
+def _decides_vae(key: str) -> bool:
+    return key in VAE_KEYS or key.startswith(VAE_SECTIONS)
 
 
 def read_encoder(

@@ -23,6 +23,13 @@ SWEPT = ("delta_constraint", "delta_safe", "horizon")
 
 LS3 = "ls3.learning.ls3_agent:KIND"
 COMPARISONS = "ls3.learning.comparisons"
+AS_PRINTED = (
+    *(f"learner.{name}=0.0" for name in ("head_noise", "imagined_weight")),
+    *(f"learner.views.{name}=0.0" for name in ("shift", "rotation", "scale", "light", "occlusion")),
+    *("learner.views.copies=0", "learner.steps_at_goal=0", "learner.goal_ends=false"),
+    *("planner_node.safe_rule=probability", "planner_node.constraint_rule=probability"),
+)
+"""Without the additions to the paper's learning, and with (5) as the paper prints it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ METHODS = {
     "no_safe_set": Method("LS3 (−Safe Set)", LS3, ("planner_node.use_safe_set=false",)),
     "bc_safe_set": Method("LS3 (BC SS)", LS3, ("learner.gamma_safe=0.0",)),
     "no_constraint": Method("LS3 (no constraints)", LS3, ("planner_node.use_constraint=false",)),
+    "ls3_paper": Method("LS3 (Table 3's search)", LS3, ("planner_node.profile=paper",)),
+    "ls3_as_printed": Method("LS3 (as printed)", LS3, AS_PRINTED),
     "sacfd": Method("SACfD", f"{COMPARISONS}:SACFD"),
     "sacfd_rrl": Method("SACfD+RRL", f"{COMPARISONS}:SACFD_RRL"),
     "awac": Method("AWAC", f"{COMPARISONS}:AWAC"),

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ls3.learning.shared_offline import shares_vae
 from ls3.runs.domains import Domain
 from ls3.runs.methods import SWEPT, default_run, find_method, load_method
 from ls3_common.errors import ConfigError, UserError
@@ -29,6 +30,9 @@ from ls3_common.shared import find_shared
 
 COMMAND = "ls3.cli.cli"
 """Module of the `ls3` command. A worker imports it by name, as a shell starts the command."""
+VAES = ("own", "first", "shipped")
+"""Whose VAE a seed of LS3 has: one of its own, that of the first seed, or that of the model that is
+shipped for the domain."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ class SweepPlan:
     """What to run: every method and every variant of LS3, on every domain with every seed.
 
     overrides: changes to all runs, as for ``--set``. vary: ``KEY=VALUE,VALUE``; each value gives a
-    variant of LS3 with one parameter changed (section 7.5). one_vae: whether all seeds share the
-    VAE of the first.
+    variant of LS3 with one parameter changed (section 7.5). vae: whose VAE a seed has, of `VAES`.
     """
 
     domains: Sequence[str]
@@ -58,14 +61,16 @@ class SweepPlan:
     seeds: Sequence[int]
     overrides: Sequence[str] = ()
     vary: Sequence[str] = ()
-    one_vae: bool = False
+    vae: str = "own"
 
     def tasks(self) -> list[Task]:
         """Return all tasks; each comes after those that it needs.
 
         Raises:
-            ConfigError: a domain, method or parameter is unknown, or a value is out of range.
+            ConfigError: a domain, method, parameter or `vae` is unknown, or a value is out of range.
         """
+        if self.vae not in VAES:
+            raise ConfigError(f"no VAE '{self.vae}'", do=f"write one of {', '.join(VAES)}")
         tasks: list[Task] = []
 
         def add(name: str, *words: str, after: Sequence[int] = ()) -> int:
@@ -78,23 +83,27 @@ class SweepPlan:
             common = ["--domain", name, *_options(self.overrides)]
             base = load_method(name, "ls3", overrides=self.overrides)
             loaded = [self._load(name, *variant) for variant in variants]
-            sharing = {method for method, _ in variants if _takes_over(method, name)}
+            sharing = [
+                _takes_over(method, base, domain)
+                for (method, _), domain in zip(variants, loaded, strict=True)
+            ]
             collected = add(f"collect {name}", "collect", *common)
             offline: dict[int, int] = {}
-            for seed in self.seeds if sharing else ():
-                share, after = list[str](), [collected]
-                if self.one_vae and offline:
-                    share = ["--offline", str(default_run(base, "ls3", self.seeds[0]))]
+            for seed in self.seeds if any(sharing) else ():
+                words, after = ["train", *common, "--seed", str(seed)], [collected]
+                if self.vae == "shipped":
+                    words += ["--offline", "shipped"]
+                elif self.vae == "first" and offline:
+                    words += ["--offline", str(default_run(base, "ls3", self.seeds[0]))]
                     after = [offline[self.seeds[0]]]
-                words = ["train", *common, "--seed", str(seed), *share]
                 offline[seed] = add(f"train {name} seed {seed}", *words, after=after)
-            for (method, changes), domain in zip(variants, loaded, strict=True):
+            for (method, changes), domain, shares in zip(variants, loaded, sharing, strict=True):
                 for seed in self.seeds:
                     run = default_run(domain, method, seed)
                     words = ["learn", *common, *_options(changes), "--method", method]
                     words += ["--seed", str(seed)]
                     after = [collected]
-                    if method in sharing:
+                    if shares:
                         shared = default_run(base, "ls3", seed)
                         words += [] if run == shared else ["--offline", str(shared)]
                         after = [offline[seed]]
@@ -105,15 +114,24 @@ class SweepPlan:
         return load_method(domain, method, overrides=[*self.overrides, *changes])
 
 
-def _takes_over(method: str, domain: str) -> bool:
+def _takes_over(method: str, base: Domain, domain: Domain) -> bool:
     """Whether a method takes over the training of LS3 with the same seed.
 
     One that only needs an encoder takes that of the model that is shipped for the domain, the same
-    for all seeds, if there is one.
+    for all seeds, if there is one. One whose VAE learns in another way trains its own.
+
+    Args:
+        method: name of the method.
+        base: the domain of LS3.
+        domain: the domain with the method's changes.
     """
     kind = find_method(method).kind
-    shipped = kind.needs_model and find_shared(f"models/{domain}") is not None
-    return kind.take_over is not None and not shipped
+    shipped = kind.needs_model and find_shared(f"models/{domain.name}") is not None
+    return (
+        kind.take_over is not None
+        and not shipped
+        and (kind.needs_model or shares_vae(domain.learner, base.learner))
+    )
 
 
 def _values(text: str) -> list[str]:
