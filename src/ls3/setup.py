@@ -17,7 +17,7 @@ setup(
     packages=find_packages(exclude=["test"]),
     package_data={
         PACKAGE: ["py.typed"],
-        f"{PACKAGE}.studies": ["paper.yaml", "robustness.yaml"],
+        f"{PACKAGE}.studies": ["campaign.yaml", "paper.yaml", "robustness.yaml"],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),

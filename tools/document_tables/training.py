@@ -7,6 +7,7 @@ from typing import Any
 from reading import DOMAINS, ROOT, Results, counted, paper, table
 
 from ls3.studies.ranking import exact_rate, standard_error
+from ls3.studies.tables import origin
 
 SWEPT = {
     "delta_constraint": "Constraint threshold delta_C (the paper's figure 7)",
@@ -159,7 +160,7 @@ def runs(results: Results) -> str:
                 f"{metrics['demonstrator_return']:.1f}",
                 search,
                 additions or "none",
-                run["commit"],
+                origin(run),
             )
         )
     return table(head, rows)

@@ -16,7 +16,7 @@ import tiny_runs
 import torch
 
 from ls3.cli.cli import main
-from ls3.studies import results
+from ls3.studies import results, tables
 from ls3_common import parameters
 from ls3_common.domain import load_spec
 from ls3_common.errors import DataError
@@ -195,6 +195,26 @@ def test_all_commits_that_worked_on_the_runs_are_named_once(runs, tmp_path):
 
 
 @pytest.mark.timeout(480)  # four starts of PyTorch
+def test_what_seeds_differ_in_is_said_beside_their_average(runs, tmp_path):
+    document = gathered(runs, tmp_path)
+    assert document["seeds_differ_in"] == ["encoder"], "each seed has a VAE of its own"
+    encoders = {origin["encoder"] for origin in document["origins"].values()}
+    assert len(encoders) == 2 and all(len(name) == 12 for name in encoders)
+    path = runs / "navigation" / tiny_runs.NAME / "seed_0" / "run.json"
+    text = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(text) | {"commit": "abc", "versions": {}}))
+        document = gathered(runs, tmp_path)
+    finally:
+        path.write_text(text)
+    assert document["seeds_differ_in"] == ["commit", "versions", "encoder"]
+    assert tables.origin(document).endswith("; seeds differ in commit, versions, encoder")
+    shutil.copytree(runs, tmp_path / "runs")
+    shutil.rmtree(next((tmp_path / "runs" / "navigation").glob("*/seed_1")))
+    later = gathered(tmp_path / "runs", tmp_path)
+    assert later["origins"]["1"] == document["origins"]["1"], "kept in the file"
+
+
 def test_killed_at_any_moment_a_run_goes_on_to_the_same_curve(runs, data, tmp_path):
     whole = runs / "navigation" / tiny_runs.NAME / "seed_0"
     run = tmp_path / "run"

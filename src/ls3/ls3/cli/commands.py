@@ -218,7 +218,7 @@ COMMANDS: dict[str, Any] = {
     "results": studies.Results,
     "report": studies.Report,
     "sweep": studies.Sweep,
-    "campaign": studies.Campaign,
+    "campaign": studies.CampaignOfRuns,
     "robustness": studies.Robustness,
     "data": data_commands.Data,
     "config": config_command.Configuration,

@@ -209,7 +209,7 @@ class Measure(CommonOptions):
 
 
 @dataclass(kw_only=True)
-class Campaign:
+class CampaignOfRuns:
     """Run the list behind all tables and figures of online learning, from one clean commit, below
     the present directory. Run the command again to continue after an interruption.
     """
@@ -234,9 +234,9 @@ class Campaign:
         runs = Path("runs")
         runner = campaign.Runner(tasks, minutes, runs, campaign.clean_commit())
         if self.dry_run:
-            for task in tasks:
+            for task, long in zip(tasks, minutes, strict=True):
                 if task.words not in runner.done:
-                    print(f"{minutes[task.words[0]]:4g} min  ls3 {shlex.join(task.words)}")
+                    print(f"{long:4g} min  ls3 {shlex.join(task.words)}")
             return
         refuse_unwritable(self.out / "results.json")
         with exclusive(runs):

@@ -9,6 +9,7 @@ data of the new run may then differ from the model's. The source is only read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,25 @@ def take_over(agent: Ls3Learning, source: Path, identity: Mapping[str, Any]) -> 
     )
 
 
+def encoder_hash(run: Path) -> str:
+    """Return the first digits of the SHA-256 of a run's frozen f_enc; '' if the run has none.
+
+    Raises:
+        DataError: the run's checkpoint is missing or damaged.
+    """
+    tensors, _ = checkpoint.load(run / CHECKPOINT)
+    digest = sha256()
+    for prefix in ("models.encoder", "encoder"):  # of LS3, and of a method on its latents
+        for _, tensor in sorted(part(tensors, prefix).items()):
+            digest.update(tensor.numpy().tobytes())
+    return "" if digest.digest() == sha256().digest() else digest.hexdigest()[:12]
+
+
 def shares_vae(ours: LearnerConfig, theirs: LearnerConfig) -> bool:
     """Return whether the same data give the same VAE by both settings."""
     config = parameters.to_dict(theirs)
     return all(
-        config[key] == value
-        for key, value in parameters.to_dict(ours).items()
-        if _decides_vae(key)
+        config[key] == value for key, value in parameters.to_dict(ours).items() if _decides_vae(key)
     )
 
 

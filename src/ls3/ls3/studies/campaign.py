@@ -12,7 +12,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,36 +36,35 @@ PATIENCE_S = 120.0
 POLL_S = 0.2
 
 
-def read_campaign(path: Path | None = None) -> tuple[list[Task], dict[str, float]]:
+def read_campaign(path: Path | None = None) -> tuple[list[Task], list[float]]:
     """Read the list from `path`, by default from ``campaign.yaml``.
 
     Returns:
-        The tasks in their order, each after those that it needs, and how many minutes of a core a
-        task is expected to take, by its command.
+        The tasks in their order, each after those that it needs, and how many minutes of a core
+        each is expected to take.
 
     Raises:
         ConfigError: the file cannot be read or has another form, or a domain, method, parameter or
             value in it is wrong.
     """
     path = path or Path(__file__).with_name("campaign.yaml")
+    tasks: dict[tuple[str, ...], Task] = {}
+    minutes: dict[tuple[str, ...], float] = {}
     try:
         document = yaml.safe_load(path.read_text())
-        minutes = {str(key): float(value) for key, value in document["minutes"].items()}
-        groups = [_tasks(**group) for group in document["groups"]]
+        for group in document["groups"]:
+            expected = {**document["minutes"], **group.pop("minutes", {})}
+            found = _tasks(**group)
+            for task in found:  # groups share data and trainings, which are done once
+                after = tuple(list(tasks).index(found[index].words) for index in task.after)
+                tasks.setdefault(task.words, Task(task.name, task.words, after))
+                minutes.setdefault(task.words, float(expected[task.words[0]]))
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        do = "write minutes, and groups with domains, methods and seeds, or with commands"
+        do = "write minutes of each command, and groups with domains, methods and seeds"
         raise ConfigError(f"not a campaign: {error}", where=str(path), do=do) from None
-    tasks: dict[tuple[str, ...], Task] = {}
-    for group in groups:  # groups share data and trainings, which are done once
-        for task in group:
-            after = tuple(list(tasks).index(group[index].words) for index in task.after)
-            tasks.setdefault(task.words, Task(task.name, task.words, after))
-    for task in tasks.values():
-        if task.words[0] not in minutes:
-            raise ConfigError(f"no minutes of '{task.words[0]}'", where=str(path))
-    return list(tasks.values()), minutes
+    return list(tasks.values()), list(minutes.values())
 
 
 def _tasks(
@@ -73,7 +72,7 @@ def _tasks(
     domains: Sequence[str] = (),
     methods: Sequence[str] = (),
     seeds: Sequence[int] = (),
-    set: Sequence[str] = (),  # noqa: A002  as the option of `ls3 sweep`
+    set: Sequence[str] = (),
     vary: Sequence[str] = (),
     vae: str = "own",
     checkpoints: bool = False,
@@ -122,13 +121,13 @@ class Runner:
     """
 
     def __init__(
-        self, tasks: Sequence[Task], minutes: Mapping[str, float], runs: Path, commit: str
+        self, tasks: Sequence[Task], minutes: Sequence[float], runs: Path, commit: str
     ) -> None:
         """Continue the campaign in `runs`.
 
         Args:
             tasks: all tasks, each after those that it needs.
-            minutes: how long a task is expected to take, by the first word of its command.
+            minutes: how long each is expected to take.
             runs: directory of the runs, for the state and for the tasks' output.
             commit: see `clean_commit`.
 
@@ -136,7 +135,9 @@ class Runner:
             DataError: the state is damaged, or the campaign was begun at another commit.
         """
         self._tasks, self._runs, self._commit = tasks, runs, commit
-        self._minutes = {task.words: round(minutes[task.words[0]]) or 1 for task in tasks}
+        self._minutes = {
+            task.words: max(1, round(long)) for task, long in zip(tasks, minutes, strict=True)
+        }
         self._failed: dict[tuple[str, ...], str] = {}
         self._running: list[_Running] = []
         self.done: dict[tuple[str, ...], float] = self._read()

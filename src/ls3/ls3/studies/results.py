@@ -8,18 +8,20 @@ that is in the results file only stays there, because each seed may have run on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ls3.learning.checkpoints import rates, read_rollouts
 from ls3.learning.curve import CURVE
+from ls3.learning.shared_offline import encoder_hash
 from ls3.runs.methods import find_method
 from ls3.runs.run_directory import DESCRIPTION, processors, section_key
 from ls3.studies import stats
 from ls3_common import parameters
 from ls3_common.errors import DataError
 from ls3_common.files import read_json, read_rows, write_json
+from ls3_models.resume import CHECKPOINT
 from ls3_planner.config import AlgorithmConfig
 
 PREFIX = "training_"
@@ -35,6 +37,10 @@ FACTS = "domain_spec"
 
 CHECKPOINTS = "checkpoints"
 """Key of the rates of the policies that a run has kept (`ls3.learning.checkpoints.rates`)."""
+PROVENANCE = ("commit", "processors", "versions", "data_hash", "encoder")
+"""What is kept of each seed's origin, as far as it is known. `encoder` is a hash of f_enc."""
+ORIGINS = "origins"
+"""Key of the origin of each seed."""
 VARIATIONS = "variations"
 """Key of the variations that were on. Older runs, which do not have it, had none."""
 
@@ -94,6 +100,9 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
     )
     lengths = {seed: len(curve["success"]) for seed, curve in curves.items()}
     commits = {name for run, _ in runs.values() for name in run["commit"].split(", ")}
+    origins = {
+        seed: {key: run[key] for key in PROVENANCE if key in run} for seed, (run, _) in runs.items()
+    }
     return {
         "name": path.stem,
         "domain": first["domain"],
@@ -104,6 +113,8 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
         "commit": ", ".join(sorted(commits)),
         "machine": first["machine"],
         "processors": sorted({cpu for run, _ in runs.values() for cpu in processors(run)}),
+        ORIGINS: origins,
+        "seeds_differ_in": differences(list(origins.values())),
         VARIATIONS: first.get(VARIATIONS, {}),
         **{key: first[key] for key in (FACTS, *sections_of(first["method"])) if key in first},
         "metrics": {
@@ -126,6 +137,15 @@ def summarise(runs: Runs, path: Path) -> dict[str, Any]:
             },
         },
     }
+
+
+def differences(origins: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return in which of `PROVENANCE` seeds differ that are averaged.
+
+    A seed that does not have one of them, which an older file did not keep, differs in it.
+    """
+    first = origins[0]
+    return [key for key in PROVENANCE if any(o.get(key) != first.get(key) for o in origins)]
 
 
 def sections_of(method: str) -> dict[str, type]:
@@ -151,9 +171,12 @@ def _kept(path: Path) -> Runs:
     try:
         metrics = document["metrics"]
         description = document | {"demonstrator_return": metrics["demonstrator_return"]}
+        origins = document.get(ORIGINS, {})
         return {
             int(seed): (
-                description | {CHECKPOINTS: metrics.get(CHECKPOINTS, {}).get(seed)},
+                description
+                | {CHECKPOINTS: metrics.get(CHECKPOINTS, {}).get(seed)}
+                | origins.get(seed, {}),
                 {key: curve[key] for key in (*CURVES, *_counts(curve))},
             )
             for seed, curve in metrics["curves"].items()
@@ -176,6 +199,8 @@ def _read_runs(directory: Path) -> Iterator[tuple[int, tuple[dict[str, Any], Cur
             description = read_json(path / DESCRIPTION)
             own, name = description.pop("name"), directory.name
             description["run_name"] = name
+            if (path / CHECKPOINT).exists():
+                description["encoder"] = encoder_hash(path)
             description[CHECKPOINTS] = rates(read_rollouts(curve.parent))
             if name != own:
                 description["label"] += f", {name.replace('_', ' ')}"

@@ -67,7 +67,8 @@ class SweepPlan:
         """Return all tasks; each comes after those that it needs.
 
         Raises:
-            ConfigError: a domain, method, parameter or `vae` is unknown, or a value is out of range.
+            ConfigError: a domain, method, parameter or `vae` is unknown, or a value is out of
+                range.
         """
         if self.vae not in VAES:
             raise ConfigError(f"no VAE '{self.vae}'", do=f"write one of {', '.join(VAES)}")

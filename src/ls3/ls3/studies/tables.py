@@ -141,6 +141,12 @@ def extent(metrics: Mapping[str, Any]) -> str:
     return text
 
 
+def origin(result: Mapping[str, Any]) -> str:
+    """Return the commit of a result, and in what else than the seed its seeds differ."""
+    differ = result.get("seeds_differ_in", [])
+    return result["commit"] + (f"; seeds differ in {', '.join(differ)}" if differ else "")
+
+
 def _settings(result: Mapping[str, Any]) -> str:
     """Return a run's main settings of the planner, or all settings of an agent without one."""
     if "planner" in result:
@@ -172,7 +178,7 @@ def runs_table(results: Sequence[dict[str, Any]]) -> str:
             f"{metrics[f'return_last_{LAST}']:.1f} [{low:.1f}, {high:.1f}]",
             "none" if demonstrator is None else f"{demonstrator:.1f}",
             _settings(result),
-            result["commit"],
+            origin(result),
         )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     return _table(
