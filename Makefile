@@ -26,7 +26,7 @@ PYTHON_PACKAGES := $(foreach p,$(PACKAGES),$(if $(wildcard src/$(p)/$(p)/__init_
 # The stand-in is neither installed nor tested where there is a real ROS
 TEST_FOLDERS := $(wildcard src/*/test test) $(if $(ROS_DISTRO),,$(wildcard tools/*/test))
 
-.PHONY: run test results campaign bench demonstrations faults lint unit build format clean help
+.PHONY: run test results campaign bench demonstrations faults docs lint unit build format clean help
 
 run: build ## Simulate a few episodes of cable routing: out/cable_routing/{summary.json,*.mp4}
 	@$(WITH_ENV) exec python tools/run.py --episodes $(EPISODES) $(ARGS)
@@ -52,6 +52,12 @@ demonstrations: build ## Record bags by a scripted operator, import, train from 
 faults: build ## Break the running graph in every way and 500 combinations: results/faults.json
 	@$(WITH_ENV) OMP_NUM_THREADS=1 python -m ls3_system_tests.faults --combinations $(COMBINATIONS) $(ARGS)
 	@$(WITH_ENV) python tools/document_tables
+
+docs: ## The documentation as a site: out/site/index.html
+	@python3 -m venv out/docs_venv
+	@out/docs_venv/bin/python -m pip install -q --disable-pip-version-check -r tools/requirements-docs.txt
+	@NO_MKDOCS_2_WARNING=1 out/docs_venv/bin/mkdocs build -q
+	@echo 'out/site/index.html is written'
 
 lint: build ## ruff, mypy, and who imports whom
 	@$(WITH_ENV) ruff check .

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.background
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "docker/README.md", "tools/ros2_standin/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name for name in ("docker/README.md", "tools/ros2_standin/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 TOOL = "tools/document_tables"
@@ -187,3 +188,21 @@ def test_results_that_no_document_shows_are_named(copy: Path) -> None:
     checked = check(copy)
     assert checked.returncode == 1
     assert "forgotten" in checked.stderr
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    text = (ROOT / "mkdocs.yml").read_text()
+    listed = re.findall(r"^ +- (?:\w+: )?([\w/]+\.md)$", text, re.MULTILINE)
+    pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted([*pages, "reference.md"]), "reference.md is generated"
+
+
+def test_all_packages_have_the_version_of_the_newest_change() -> None:
+    (newest, *_) = re.findall(
+        r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    patterns = {"package.xml": "<version>(.+)</version>", "setup.py": r'version="(.+)",'}
+    for name, pattern in patterns.items():
+        for path in ROOT.glob(f"src/*/{name}"):
+            assert re.findall(pattern, path.read_text()) == [newest], path
+    assert f"\nversion: {newest}\n" in (ROOT / "CITATION.cff").read_text()

@@ -107,7 +107,8 @@ def collect(
     Args:
         domain: name of the task.
         data: directory of the episodes; by default ``data/<domain>``.
-        config, overrides: as in `load`.
+        config: as in `load`.
+        overrides: as in `load`.
         seed: of all random numbers.
 
     Returns:
@@ -146,7 +147,8 @@ def learn(
         data: directory of the episodes that `collect` made; by default ``data/<domain>``.
         offline: another run, or a model, whose offline training is reused.
         method: the method of learning.
-        config, overrides: as in `load`.
+        config: as in `load`.
+        overrides: as in `load`.
         seed: of all random numbers.
         workers: number of processes that run episodes at once.
 
