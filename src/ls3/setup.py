@@ -34,6 +34,8 @@ setup(
         "numpy",
         "torch",
         "gymnasium",
+        "imageio",
+        "tensorboard",
         "tyro",
         "Pillow>=10.1",
         "PyYAML",

@@ -117,8 +117,8 @@ class LearnerConfig:
     )
     goal_ends: bool = parameter(
         True,
-        description="whether V of a state in the goal counts as 0 in targets of V; the paper's (10) "
-        "does not say so",
+        description="whether V of a state in the goal counts as 0 in targets of V, which the "
+        "paper's (10) does not say",
     )
     target_interval: int = parameter(
         100, low=1, description="gradient steps between two updates of a target network"

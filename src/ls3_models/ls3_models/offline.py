@@ -1,6 +1,6 @@
 """Offline training (lines 1 and 2 of Algorithm 1): the stages of an agent, one after the other.
 
-The run's directory holds ``checkpoint.safetensors``, TensorBoard events, ``curves.jsonl`` and the
+The run's directory holds ``checkpoint.safetensors``, ``tensorboard/``, ``curves.jsonl`` and the
 stages' pictures. A run that is resumed from the checkpoint ends with the same weights as an
 uninterrupted run.
 """
@@ -25,6 +25,9 @@ from ls3_models.offline_data import OfflineData
 
 CHECKPOINT_S = 60.0
 """Longest time between two checkpoints, s, however slow the gradient steps are."""
+BOARD = "tensorboard"
+"""Folder of a run with a folder of TensorBoard events for each stage, so that a stage that goes on
+drops no points of another one."""
 CURVES = "curves.jsonl"
 TAKEN_OVER = "offline.json"
 
@@ -123,7 +126,7 @@ class OfflineTraining:
 
     def _run_stage(self, name: str, total: int, stop: StopRequest) -> None:
         stage = self.agent.stage(name)
-        writer = SummaryWriter(str(self.directory), purge_step=self.done[name] + 1)
+        writer = SummaryWriter(str(self.directory / BOARD / name), purge_step=self.done[name] + 1)
         started = time.monotonic() - self.seconds
         sums: dict[str, float] = {}
         since, saved = 0, time.monotonic()

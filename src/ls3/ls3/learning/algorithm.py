@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import gymnasium
-from torch.utils.tensorboard import SummaryWriter
 
+from ls3.learning.board import Board
 from ls3.learning.curve import CURVE, EpisodeRow
 from ls3.learning.environment import run_episode
 from ls3.learning.policy import describe
@@ -152,10 +152,13 @@ class OnlineLearning:
         algorithm = parameters.to_dict(config)
         del algorithm["updates"]  # a later call may ask for a larger U
         settings = agent.online_settings
-        self.identity = {
-            "agent": agent.name,
+        self._settings = {
             **{name: parameters.to_dict(own) for name, own in settings.items()},
             "algorithm": algorithm,
+        }
+        self.identity = {
+            "agent": agent.name,
+            **self._settings,
             "judgement": "fresh",  # of plans: docs/decisions/planning.md, record 204
             "offline": offline.identity,
             "seed": seed,
@@ -182,10 +185,13 @@ class OnlineLearning:
             OSError: a file could not be written; only the present episode is lost.
         """
         total = self.config.trajectories * self.config.updates
-        writer = SummaryWriter(str(self.directory), purge_step=len(self.rows) + 1)
         recent: list[Episode] = []
         kept = sum(self._is_kept(number) for number in range(total))
-        with StopRequest() as stop, bar("learn", total, kept) as progress:
+        with (
+            StopRequest() as stop,
+            bar("learn", total, kept) as progress,
+            Board(self.offline_directory, len(self.rows)) as board,
+        ):
             while self.phase * self.phase_length < total:
                 self._keep_policy()
                 first = self.phase * self.phase_length
@@ -197,21 +203,23 @@ class OnlineLearning:
                     new = number in to_run
                     episode = self._episode(number, lambda: stop.requested)
                     recent = [*recent[-19:], episode]
-                    self._log(writer)
+                    board.episode(self.rows[-1])
+                    write_rows(self.directory / CURVE, self.curve())
                     progress.advance(f"last {len(recent)}: {describe(recent)}", steps=int(new))
                     if stop.requested and self.agent.update_after == "phase":
                         raise Interrupted
                 if self.agent.update_after == "phase":
                     progress.advance(f"update {self.phase + 1}", steps=0)
                     self._update(f"update {self.phase + 1}")
-                for name, value in self._losses.items():
-                    writer.add_scalar(f"online/loss_{name}", value, len(self.rows))
+                board.losses(self._losses, len(self.rows) - 1)
+                if len(self.rows) % KEPT_EVERY == 0:
+                    board.film(recent[-1], len(self.rows) - 1)
                 self.phase += 1
                 resume.save(self.directory, self.agent, self.identity, phase=self.phase)
                 if stop.requested:
                     raise Interrupted
+            board.settings(self._settings, self.rows)
         self._keep_policy()
-        writer.close()
 
     def _keep_policy(self) -> None:
         """Keep the policy that these episodes have led to, for `ls3 evaluate --checkpoints`."""
@@ -292,14 +300,6 @@ class OnlineLearning:
             raise NonFiniteLoss(
                 f"{error.what}, {when}; the last good checkpoint is {where / resume.CHECKPOINT}"
             ) from None
-
-    def _log(self, writer: SummaryWriter) -> None:
-        row = self.rows[-1]
-        for name in ("success", "violation", "steps", "total_reward"):
-            writer.add_scalar(f"online/{name}", float(getattr(row, name)), row.episode)
-        for name, count in row.counts.items():
-            writer.add_scalar(f"online/{name}", float(count), row.episode)
-        write_rows(self.directory / CURVE, self.curve())
 
     def _resume(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
