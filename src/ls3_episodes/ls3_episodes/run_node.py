@@ -26,7 +26,8 @@ from ls3_common.errors import DataError, UserError
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_episodes import summary
-from ls3_episodes.film.film import Film, FilmConfig, ending
+from ls3_episodes.film.film import Film, ending
+from ls3_episodes.film.scene import FilmConfig
 from ls3_episodes.operator_reset import DISCARDED
 from ls3_episodes.presence import find_conflict
 from ls3_episodes.summary import EpisodeOutcome, RunSummary

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from ls3_episodes.film import view
-from ls3_episodes.film.film import Film, FilmConfig
+from ls3_episodes.film.film import Film
+from ls3_episodes.film.scene import FilmConfig
 from ls3_episodes.film.video import VideoError, VideoWriter, to_gif
 from ls3_episodes.film.view import FilmFrame, Step
 
@@ -199,14 +200,14 @@ def test_film_shows_plans_and_motions(tmp_path: Path) -> None:
     made = film(tmp_path / "a.mp4", said)
     made.plan(plan(), "")
     # metres to fractions of the image, whose y points down
-    assert np.allclose(made._scene.path, [(0.6, 0.6), (0.6 + 1 / 30, 0.6), (0.6 + 1 / 30, 17 / 30)])
+    assert np.allclose(made._scene.shown.path, [(0.6, 0.6), (0.6 + 1 / 30, 0.6), (0.6 + 1 / 30, 17 / 30)])
     made.moving(True)
     made.camera(np.zeros((128, 128, 3), np.uint8))
     made.moving(False)
     made.camera(np.zeros((128, 128, 3), np.uint8))  # at rest: nothing new to see
     made.plan(plan(step=1, feasible=False, imagined=[], action_sequence=[]), "no plan: words")
-    assert made._scene.status == "NO PLAN: ARM HOLDS"
-    assert made._scene.reason == "no plan: words"
+    assert made._scene.shown.status == "NO PLAN: ARM HOLDS"
+    assert made._scene.shown.reason == "no plan: words"
     made.end("GOAL", view.GREEN)
     made.finish()
     made._thread.join(20)

@@ -53,7 +53,8 @@ class FilmFrame:
     lookahead: number of steps that the plan looks ahead. path: planned positions of the tool,
     (points, 2), as fractions of the image's width and height from its top left corner.
     history: the planner's result of each step so far. notes: (name, value) lines. reason: why the
-    arm holds, a line at the bottom.
+    arm holds, a line at the bottom. stale: why the camera's image is not the present one; the text
+    covers the image, and the status field says STALE.
     """
 
     title: str = "LS3"
@@ -71,6 +72,7 @@ class FilmFrame:
     history: Sequence[Step] = field(default_factory=tuple)
     notes: Sequence[tuple[str, str]] = ()
     reason: str = ""
+    stale: str = ""
 
 
 def draw(scene: FilmFrame) -> np.ndarray:
@@ -80,6 +82,8 @@ def draw(scene: FilmFrame) -> np.ndarray:
     pen.text((28, 24), scene.title, TEXT, _font(34))
     pen.text((1252, 30), scene.episode, FAINT, _font(24), anchor="ra")
     _camera(picture, scene)
+    if scene.stale:
+        _cover(picture, scene.stale)
     plan = ", with the planned path of the tool" if scene.maps_plan else ""
     _caption(pen, CAMERA_BOX, f"camera{plan}")
     _image(picture, MASK_BOX, scene.mask, TEXT)
@@ -95,9 +99,10 @@ def draw(scene: FilmFrame) -> np.ndarray:
 
 def _column(pen: ImageDraw.ImageDraw, scene: FilmFrame) -> None:
     left, right = COLUMN
-    pen.rounded_rectangle((left, 84, right, 146), 10, scene.colour)
+    status, colour = ("STALE", RED) if scene.stale else (scene.status, scene.colour)
+    pen.rounded_rectangle((left, 84, right, 146), 10, colour)
     middle = ((left + right) / 2, 115)
-    pen.text(middle, scene.status, "#0b0f14", _font(28), anchor="mm")
+    pen.text(middle, status, "#0b0f14", _font(28), anchor="mm")
     newest = scene.history[-1] if scene.history else None
     safe = newest.safe_probability if newest else None
     constraint = newest.constraint_probability if newest else None
@@ -143,7 +148,7 @@ def _chart(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], scene: Film
         points = [
             place(step, min(getattr(planned, name), 1.0))
             for step, planned in enumerate(scene.history)
-            if planned.feasible
+            if planned.feasible and math.isfinite(getattr(planned, name))
         ]
         if len(points) > 1:
             pen.line(points, colour, 3, joint="curve")
@@ -172,6 +177,17 @@ def _camera(picture: Image.Image, scene: FilmFrame) -> None:
         pen.ellipse((u - r - 4, v - r - 4, u + r + 4, v + r + 4), "#101010")
         pen.ellipse((u - r, v - r, u + r, v + r), "#ffffff" if index == 0 else PATH)
     picture.paste(panel.resize((side, side), Image.Resampling.BOX), (x, y))
+
+
+def _cover(picture: Image.Image, text: str) -> None:
+    """Take the colour out of the camera's image, and write over it why it is not the present one."""
+    x, y, side = CAMERA_BOX
+    box = (x, y, x + side, y + side)
+    picture.paste(ImageOps.grayscale(picture.crop(box)), box)
+    pen = ImageDraw.Draw(picture)
+    middle = y + side // 2
+    pen.rectangle((x, middle - 34, x + side - 1, middle + 34), RED)
+    pen.text((x + side / 2, middle), text, "#0b0f14", _font(28), anchor="mm")
 
 
 def _photograph(pixels: np.ndarray, side: int) -> Image.Image:
