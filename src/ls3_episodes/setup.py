@@ -14,9 +14,11 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
+    package_data={"ls3_episodes.live": ["page.*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/config", ["config/ls3.rviz", "config/foxglove_layout.json"]),
     ],
     install_requires=[
         "setuptools",
@@ -27,18 +29,20 @@ setup(
         "torch",
         "Pillow>=10.1",
         "imageio-ffmpeg",
+        "websockets>=13",
     ],
     options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules else {},
-    zip_safe=True,
+    zip_safe=False,
     maintainer="LS3 maintainers",
     maintainer_email="maintainers@ls3.invalid",
-    description="Episodes of a running graph: the nodes that step, record, film and drive them",
+    description="Episodes of a running graph: nodes that step, record, film, show and drive them",
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
             "episode_node = ls3_episodes.nodes:episode_node",
             "run_node = ls3_episodes.nodes:run_node",
             "controller_node = ls3_episodes.nodes:controller_node",
+            "view_node = ls3_episodes.nodes:view_node",
         ]
     },
 )

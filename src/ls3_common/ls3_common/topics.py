@@ -20,6 +20,8 @@ RUN_EPISODE = "run_episode"  # ls3_interfaces/action/RunEpisode
 EPISODE_MARK = "episode_mark"  # StringStamped or String, an operator's marks for a recording
 JOY = "joy"  # sensor_msgs/Joy, a person's gamepad
 SCENE_IMAGE = "scene/image_raw"  # sensor_msgs/Image, a picture for people
+VIEW_PICTURE = "view_node/picture/compressed"  # sensor_msgs/CompressedImage, as film draws it
+VIEW_MARKERS = "view_node/markers"  # visualization_msgs/MarkerArray: plan, workspace, goal
 JOINT_STATES = "joint_states"  # sensor_msgs/JointState, as ros2_control publishes it
 
 RETREAT_EPISODE = 2**32 - 1

@@ -200,7 +200,9 @@ def test_film_shows_plans_and_motions(tmp_path: Path) -> None:
     made = film(tmp_path / "a.mp4", said)
     made.plan(plan(), "")
     # metres to fractions of the image, whose y points down
-    assert np.allclose(made._scene.shown.path, [(0.6, 0.6), (0.6 + 1 / 30, 0.6), (0.6 + 1 / 30, 17 / 30)])
+    assert np.allclose(
+        made._scene.shown.path, [(0.6, 0.6), (0.6 + 1 / 30, 0.6), (0.6 + 1 / 30, 17 / 30)]
+    )
     made.moving(True)
     made.camera(np.zeros((128, 128, 3), np.uint8))
     made.moving(False)

@@ -31,6 +31,7 @@ NODES = {
     "encoder_node": "ls3_models.encoder_node:EncoderNodeConfig",
     "episode_node": "ls3_episodes.episode_node:EpisodeNodeConfig",
     "run_node": "ls3_episodes.run_node:RunNodeConfig",
+    "view_node": "ls3_episodes.view_node:ViewNodeConfig",
 }
 JOINT_NODES = {"controller_node": "ls3_episodes.controller_node:ControllerNodeConfig"}
 ARM_NODES = {
@@ -44,7 +45,7 @@ ARM_NODES = {
 }
 SECTIONS: Mapping[str, str] = {**COMMANDS, **NODES, **JOINT_NODES, **ARM_NODES}
 """The dataclass of each section, `module:class`, apart from `domain` and `environment`."""
-NOT_HERE = {"sim_node": f"{ENVIRONMENT}."}
+NOT_HERE = {"sim_node": f"{ENVIRONMENT}.", "view_node": "film."}
 """Prefix of a node's parameters that a launch takes from another section."""
 
 

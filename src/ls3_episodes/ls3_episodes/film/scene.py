@@ -95,7 +95,10 @@ class EpisodeScene:
             colour=view.GREEN if plan.feasible else view.AMBER,
             reason=reason,
             notes=[
-                ("value of the plan", f"{plan.value:.1f}" if plan.feasible and not by_hand else "-"),
+                (
+                    "value of the plan",
+                    f"{plan.value:.1f}" if plan.feasible and not by_hand else "-",
+                ),
                 ("safe set level", "-" if by_hand else f"{plan.delta_safe:.2f}"),
                 ("planned in", f"{1000 * plan.solve_time:.0f} ms"),
                 *self._notes,

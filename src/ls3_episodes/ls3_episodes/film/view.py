@@ -180,7 +180,7 @@ def _camera(picture: Image.Image, scene: FilmFrame) -> None:
 
 
 def _cover(picture: Image.Image, text: str) -> None:
-    """Take the colour out of the camera's image, and write over it why it is not the present one."""
+    """Take the colour out of the camera's image, and write why it is not the present one."""
     x, y, side = CAMERA_BOX
     box = (x, y, x + side, y + side)
     picture.paste(ImageOps.grayscale(picture.crop(box)), box)

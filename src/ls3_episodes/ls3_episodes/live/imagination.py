@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +46,18 @@ class Imagination:
             channels = self._bundle.frame_channels
             if latent.shape != (self._bundle.config.latent_dim,):
                 return None
-            self._latent, self._image = latent, newest(self._bundle.decode(latent[None])[0], channels)
+            self._latent, self._image = (
+                latent,
+                newest(self._bundle.decode(latent[None])[0], channels),
+            )
         return self._image
 
     def _follow(self, model: str, identity: str) -> bool:
         """Return whether the model of this identity is at hand, loaded anew if it has changed."""
         if identity not in (self._bundle.identity, self._failed):
             self._latent = None
-            try:
+            with contextlib.suppress(UserError):  # it is being written, or gone
                 self._bundle = load_bundle(Path(model))
-            except UserError:  # it is being written, or gone
-                pass
             if identity != self._bundle.identity:
                 self._failed = identity
         return identity == self._bundle.identity

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ls3_common.topics import RETREAT_EPISODE
 from ls3_episodes.film import view
 from ls3_episodes.film.scene import EpisodeScene, FilmConfig
@@ -78,6 +80,7 @@ class LiveState:
             now: the clock, s.
         """
         self.scene = EpisodeScene(film, horizon)
+        self.images: dict[str, np.ndarray] = {}  # uint8 (height, width, channels), by stream
         self.motion: MotionReport | None = None
         self.pose: tuple[float, float, float] | None = None
         self._now = now
@@ -173,7 +176,7 @@ class LiveState:
         return self.age(stream) > PATIENCE_S[stream]
 
     def frame(self) -> FilmFrame:
-        """Return the picture's contents, without its images and with its staleness."""
+        """Return the picture's contents and what in them is stale, without the imagined image."""
         shown, age = self.scene.shown, self.age("camera")
         if math.isinf(age):
             stale = "no camera yet"
@@ -186,7 +189,9 @@ class LiveState:
             shown = dataclasses.replace(shown, status=words, colour=view.AMBER, path=())
         elif not self._steps and self.motion is not None:
             shown = dataclasses.replace(shown, **self._arm_alone(self.motion))
-        return dataclasses.replace(shown, stale=stale)
+        mask = None if self.stale("mask") else self.images.get("mask")
+        camera = self.images.get("camera")
+        return dataclasses.replace(shown, camera=camera, mask=mask, stale=stale)
 
     def _arm_alone(self, motion: MotionReport) -> dict[str, str]:
         """Return what the picture says of the arm where nobody plans."""
