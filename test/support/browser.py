@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import shutil
@@ -46,19 +47,20 @@ class Browser:
         )
         file = profile / "DevToolsActivePort"
         port, path = until(lambda: file.exists() and file.read_text().split(), 60)
-        self._socket = connect(f"ws://127.0.0.1:{port}{path}", max_size=None)
+        self._open = contextlib.ExitStack()
+        self._socket = self._open.enter_context(
+            connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None)
+        )
         pages = self.command("Target.getTargets", own=False)["targetInfos"]
         target = next(page["targetId"] for page in pages if page["type"] == "page")
-        attached = self.command(
-            "Target.attachToTarget", own=False, targetId=target, flatten=True
-        )
+        attached = self.command("Target.attachToTarget", own=False, targetId=target, flatten=True)
         self._session = attached["sessionId"]
 
     def __enter__(self) -> Browser:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._socket.close()
+        self._open.close()
         self._process.terminate()
         self._process.wait(20)
 
@@ -97,11 +99,9 @@ class Browser:
         """Wait until an expression is true, and return its value."""
         return until(lambda: self.run(script), timeout)
 
-    def wait_for_text(
-        self, element: str, fits: Callable[[str], Any], timeout: float = 60.0
-    ) -> str:
+    def wait_for_text(self, element: str, fits: Callable[[str], Any], timeout: float = 60.0) -> str:
         """Wait until an element's text fits, and return the text."""
-        return str(until(lambda: fits(shown := self.text(element)) and shown, timeout))
+        return str(until(lambda: fits(shown := self.text(element)) and (shown,), timeout)[0])
 
     def click(self, element: str) -> None:
         """Press and release the mouse in the middle of an element, as a person does."""

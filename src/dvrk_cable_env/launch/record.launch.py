@@ -20,7 +20,7 @@ from launch_ros.actions import Node
 
 from dvrk_cable_env.teleop.recording import RecordingConfig, streams
 from ls3_common import topics
-from ls3_launch import launching
+from ls3_launch import launching, live
 from ls3_launch.checks import check_arguments, number
 from ls3_launch.launching import text
 
@@ -68,6 +68,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "config", default_value="", description="parameter file with a section for teleop_node"
     ),
+    live.argument(),
 ]
 
 
@@ -115,7 +116,13 @@ def start(given):
         output="screen",
         parameters=[{name: text(value) for name, value in (names | {"bag": out}).items()} | rates],
     )
-    return launching.watched([recorder, monitor, *_teleop(given)])
+    base = given["camera"].removesuffix("/compressed")
+    view = live.nodes(
+        given,
+        {"arm": text(given["arm"]), "compressed": base != given["camera"]},
+        remappings=[(topics.CAMERA_IMAGE, base)],
+    )
+    return [*launching.watched([recorder, monitor, *_teleop(given)]), *view]
 
 
 def _teleop(given):

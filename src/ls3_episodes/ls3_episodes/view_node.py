@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -40,12 +40,14 @@ from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_episodes.film import view
 from ls3_episodes.film.scene import FilmConfig
-from ls3_episodes.live.imagination import Imagination
 from ls3_episodes.live.markers import Point3, shapes, to_message
 from ls3_episodes.live.server import PageServer
 from ls3_episodes.live.state import LiveState, MotionReport
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
 from ls3_planner.plan_input import PlanInput
+
+if TYPE_CHECKING:
+    from ls3_episodes.live.imagination import Imagination
 
 NICENESS = 10
 """Of the thread that draws: on a busy computer planner and arm come first."""
@@ -91,7 +93,7 @@ class ViewNode(Node):
         self._model = ("", "")  # directory and identity of the planner's model
         self._goal: Point3 | None = None
         self._box: tuple[Any, Any] | None = None
-        self._imagination = Imagination(config.model) if config.model else None
+        self._imagination = _imagination(config.model) if config.model else None
         self._stopper = self.create_client(Trigger, topics.arm_node("stop"))
         self._asker = self.create_client(GetParameters, topics.arm_node("get_parameters"))
         self._pictures = self.create_publisher(CompressedImage, topics.VIEW_PICTURE, qos.RELIABLE)
@@ -287,6 +289,13 @@ class ViewNode(Node):
         found = shapes(tip, steps, box=self._box, goal=self._goal, words=words)
         header = Header(frame_id=frame, stamp=self.get_clock().now().to_msg())
         self._markers.publish(to_message(found, header))
+
+
+def _imagination(model: str) -> Imagination:
+    # PyTorch takes seconds: after the parameters were found good, and only with a model
+    from ls3_episodes.live.imagination import Imagination
+
+    return Imagination(model)
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
-from ls3_launch import network, overrides
+from ls3_launch import live, network, overrides
 
 
 def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
@@ -61,6 +61,7 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
             choices=["true", "false"],
             description="write episodes.mp4",
         ),
+        live.argument(),
         DeclareLaunchArgument(
             "learning_seed",
             default_value="0",

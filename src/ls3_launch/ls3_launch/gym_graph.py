@@ -9,7 +9,7 @@ from typing import Any
 from launch import LaunchDescription
 
 from ls3_common import topics
-from ls3_launch import launching
+from ls3_launch import launching, live
 from ls3_launch.arguments import run_arguments
 from ls3_launch.launching import node, text
 
@@ -17,7 +17,10 @@ from ls3_launch.launching import node, text
 CAMERA_FOR_MASK = (topics.MASK, topics.CAMERA_IMAGE)
 SCENE_FOR_CAMERA = (topics.CAMERA_IMAGE, topics.SCENE_IMAGE)
 
-NODES = ("encoder_node", "planner_node", "controller_node", "episode_node", "run_node")
+NODES = (
+    *("encoder_node", "planner_node", "controller_node", "episode_node", "run_node"),
+    live.VIEW_NODE,
+)
 """The nodes that read a section of their own."""
 
 
@@ -32,7 +35,8 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
     recorded = {"record": text(os.path.join(given["out"], "episodes"))}
     sees_camera = {"remappings": [CAMERA_FOR_MASK]}
     clock = {"use_sim_time": True}
-    driver = launching.driver(given, domain, remappings=[CAMERA_FOR_MASK, SCENE_FOR_CAMERA])
+    for_people = {"remappings": [CAMERA_FOR_MASK, SCENE_FOR_CAMERA]}
+    driver = launching.driver(given, domain, **for_people)
     nodes = [
         node(given, "ls3_sim", "gym_node", *launching.environment(given)),
         node(given, "ls3_models", "encoder_node", model, **sees_camera),
@@ -49,4 +53,5 @@ def _start(domain: str, given: Mapping[str, str]) -> list[Any]:
         ),
         *driver,
     ]
-    return launching.watched(nodes)
+    view = live.nodes(given, {"model": text(given["model"])}, **for_people)
+    return [*launching.watched(nodes), *view]

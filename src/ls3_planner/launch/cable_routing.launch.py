@@ -12,7 +12,7 @@ import os
 from launch.actions import DeclareLaunchArgument
 
 from ls3_common import topics
-from ls3_launch import launching
+from ls3_launch import launching, live
 from ls3_launch.arguments import run_arguments
 from ls3_launch.checks import number
 from ls3_launch.launching import node, text
@@ -60,7 +60,7 @@ ARGUMENTS = [
 ]
 NODES = (
     *("segmentation_node", "encoder_node", "planner_node", "arm_node", "episode_node", "run_node"),
-    *("black_box", "sim_node"),
+    *("black_box", "sim_node", live.VIEW_NODE),
 )
 
 # What the arm's limits become in a simulation, in seconds of wall time. Stamps are judged by the
@@ -126,7 +126,10 @@ def start(given):
             "out": text(os.path.join(given["out"], "black_box")),
         }
         nodes.append(node(given, "dvrk_cable_env", "black_box", arm | box))
+    seen = {"compressed": live.settings(given, "segmentation_node").get("compressed", False)}
+    shown = arm | {"model": text(given["model"])} | seen | compressed
+    view = live.nodes(given, shown, **camera)
     if sim:
         scene = [arm | {"real_time_factor": factor}, *launching.environment(given)]
         nodes.insert(0, node(given, "ls3_sim", "sim_node", *scene, **camera))
-    return launching.watched(nodes)
+    return [*launching.watched(nodes), *view]
