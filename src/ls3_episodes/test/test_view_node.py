@@ -27,6 +27,22 @@ WORDS = "no plan, (5) fails: P(in the safe set) at most 0.49 of 0.738 asked"
 FILM = {"film__title": "a task", "film__width": 0.3}
 
 
+ARM = """
+import rclpy
+from rclpy.node import Node
+from ls3_common import ros
+
+class Arm(Node):
+    def __init__(self):
+        super().__init__("arm_node")
+        self.declare_parameter("limits.workspace_low", [-0.1, -0.1])
+        self.declare_parameter("limits.workspace_high", [0.1, 0.2])
+
+ros.run(Arm)
+"""
+"""A node that has arm_node's name and workspace."""
+
+
 class Graph:
     """What view_node hears of a graph, published by the bench."""
 
@@ -129,9 +145,7 @@ def test_picture_and_shapes_are_published_for_those_who_look(graph: Graph, model
 
     bundle = load_bundle(model)
     bench = graph.bench
-    bench.start(
-        "-c", ARM, low=[-0.1, -0.1], high=[0.1, 0.2]
-    )  # what arm_node would say of its workspace
+    bench.start("-c", ARM)
     started(graph, model=str(model))
     graph.say_ready()
     pictures = bench.collect(CompressedImage, topics.VIEW_PICTURE)
@@ -147,14 +161,13 @@ def test_picture_and_shapes_are_published_for_those_who_look(graph: Graph, model
     size = bundle.config.latent_dim
     graph.plan(0, imagined=np.linspace(-1, 1, 2 * size).tolist())
 
-    def shown() -> Any:
-        """A picture in which the imagined frame is not blank, by then."""
-        image = np.asarray(Picture.open(io.BytesIO(bytes(pictures[-1].data)))) if pictures else None
-        if image is None or image[400:650, 640:880].std() < 1.0:
-            return None
-        return image
+    def shown() -> list[np.ndarray]:
+        """The newest picture, once the imagined frame in it is not blank."""
+        newest = [Picture.open(io.BytesIO(bytes(message.data))) for message in pictures[-1:]]
+        images = [np.asarray(one) for one in newest]
+        return [image for image in images if image[400:650, 640:880].std() > 1.0]
 
-    picture = bench.until(shown, 60)
+    (picture,) = bench.until(shown, 60)
     assert picture.shape == (720, 1280, 3)
     assert pictures[-1].format == "jpeg"
     assert picture[100:600, 40:590].std() > 10  # the camera's image
@@ -174,16 +187,6 @@ def test_picture_and_shapes_are_published_for_those_who_look(graph: Graph, model
     words = bench.until(lambda: [m.text for m in arrays[-1].markers if m.text], 60)
     assert words == [WORDS]
     assert 0 not in {marker.id for marker in arrays[-1].markers[1:]}  # no plan, no path
-
-
-ARM = """
-import rclpy
-rclpy.init()
-node = rclpy.create_node("arm_node")
-for name in ("low", "high"):
-    node.declare_parameter(f"limits.workspace_{name}", node.declare_parameter(name, [0.0]).value)
-rclpy.spin(node)
-"""
 
 
 def test_nothing_is_drawn_while_nobody_looks(graph: Graph) -> None:
