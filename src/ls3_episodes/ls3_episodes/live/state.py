@@ -193,7 +193,7 @@ class LiveState:
         camera = self.images.get("camera")
         return dataclasses.replace(shown, camera=camera, mask=mask, stale=stale)
 
-    def _arm_alone(self, motion: MotionReport) -> dict[str, str]:
+    def _arm_alone(self, motion: MotionReport) -> dict[str, Any]:
         """Return what the picture says of the arm where nobody plans."""
         if self.stale("arm"):
             return {"status": "ARM SILENT", "colour": view.RED}
