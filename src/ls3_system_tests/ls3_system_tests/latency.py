@@ -54,7 +54,7 @@ def measure(steps: int = 500, domain_id: int | None = None, model: str = "") -> 
     load, (used, stolen) = [round(os.getloadavg()[0], 2)], _processor_time()
     with (
         tempfile.TemporaryDirectory() as directory,
-        _graph(Path(directory), domain_id, model) as log,
+        small_graph(Path(directory), domain_id, model) as log,
     ):
         trace = watch(domain_id, steps, log.process.alive, START_S + STEP_S * steps)
         if len(trace.steps) < steps:
@@ -80,19 +80,29 @@ def _processor_time() -> tuple[int, int]:
 
 
 @dataclass
-class _Graph:
+class RunningGraph:
     """A running launch and the file with its output."""
 
     process: Child
     output: Path
 
     def tail(self) -> str:
+        """Return the last lines of the output."""
         return "\n".join(self.output.read_text(errors="replace").splitlines()[-10:])
 
 
 @contextmanager
-def _graph(directory: Path, domain_id: int, model: str) -> Iterator[_Graph]:
-    """Launch the graph during the block."""
+def small_graph(directory: Path, domain_id: int, model: str) -> Iterator[RunningGraph]:
+    """Launch the simulated graph with a small planner during the block.
+
+    Args:
+        directory: where the graph writes.
+        domain_id: ROS domain to run in.
+        model: directory of the models; empty: the shipped models.
+
+    Raises:
+        UserError: there is no parameter file, or no `ros2` command.
+    """
     config = find_shared("config/cable_routing.yaml")
     if config is None:
         raise UserError("config/cable_routing.yaml is not installed", do="run `make build`")
@@ -117,7 +127,7 @@ def _graph(directory: Path, domain_id: int, model: str) -> Iterator[_Graph]:
         output.open("wb") as file,
         started(command, environment=environment, output=file, errors=file) as process,
     ):
-        yield _Graph(process, output)
+        yield RunningGraph(process, output)
 
 
 if __name__ == "__main__":
