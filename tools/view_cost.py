@@ -62,13 +62,14 @@ def page(domain_id: int) -> Iterator[list[int]]:
 
     def look() -> None:
         address = f"localhost:{port}"
-        with connect(f"ws://{address}/live", origin=f"http://{address}", proxy=None) as live:
-            with contextlib.suppress(ConnectionClosed):
-                for message in live:
-                    if isinstance(message, bytes):
-                        pictures.append(len(message))
+        with (
+            contextlib.suppress(ConnectionClosed),
+            connect(f"ws://{address}/live", origin=f"http://{address}", proxy=None) as live,
+        ):
+            pictures.extend(len(message) for message in live if isinstance(message, bytes))
 
-    environment = {**os.environ, **transport.settings("udp"), "ROS_DOMAIN_ID": str(domain_id)}
+    as_launched = {transport.VARIABLE: str(transport.PROFILES["udp"])}
+    environment = {**os.environ, **as_launched, "ROS_DOMAIN_ID": str(domain_id)}
     with started(command, environment=environment, errors=subprocess.DEVNULL) as node:
         deadline = time.monotonic() + START_S
         while node.alive() and time.monotonic() < deadline:

@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from array import array
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -27,7 +28,6 @@ from PIL import Image as Picture
 from rcl_interfaces.srv import GetParameters
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
@@ -36,11 +36,12 @@ from visualization_msgs.msg import MarkerArray
 from crtk_msgs.msg import OperatingState
 from ls3_common import qos, ros, topics
 from ls3_common.errors import DataError
-from ls3_common.images import to_array
+from ls3_common.health import LOG_PERIOD_S
 from ls3_common.parameters import parameter
 from ls3_episodes.film import view
 from ls3_episodes.film.scene import FilmConfig
 from ls3_episodes.live.markers import Point3, shapes, to_message
+from ls3_episodes.live.newest import NewestMessages
 from ls3_episodes.live.server import PageServer
 from ls3_episodes.live.state import LiveState, MotionReport
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan, TaskState
@@ -88,7 +89,7 @@ class ViewNode(Node):
         self.config = config = ros.declare(self, ViewNodeConfig)
         self._live = LiveState(config.film, config.horizon)
         self._lock = threading.Lock()  # of `_live`: callbacks write it, the drawing thread reads it
-        self._bytes: dict[str, bytes] = {}  # by stream: the newest message, not read yet
+        self._newest = NewestMessages(self)
         self._plan: Plan | None = None
         self._model = ("", "")  # directory and identity of the planner's model
         self._goal: Point3 | None = None
@@ -118,9 +119,9 @@ class ViewNode(Node):
         base, kind = topics.CAMERA_IMAGE, Image
         if config.compressed:
             base, kind = f"{self.resolve_topic_name(base)}/compressed", CompressedImage
-        for stream, of, topic in (("camera", kind, base), ("mask", Image, topics.MASK)):
-            self._keep(stream, of, topic, qos.BEST_EFFORT)
-        self._keep("robot", PoseStamped, topics.arm(config.arm, "setpoint_cp"), qos.BEST_EFFORT)
+        self._newest.keep("camera", kind, base)
+        self._newest.keep("mask", Image, topics.MASK)
+        self._newest.keep("robot", PoseStamped, topics.arm(config.arm, "setpoint_cp"))
         for message, topic, take, profile in (
             (Plan, topics.PLAN, self._on_plan, qos.BEST_EFFORT),
             (String, topics.PLAN_INPUT, self._on_plan_input, qos.BEST_EFFORT),
@@ -145,15 +146,6 @@ class ViewNode(Node):
         ):
             self.create_subscription(message, topic, self._locked(take), profile)
 
-    def _keep(self, stream: str, kind: type, topic: str, profile: Any) -> None:
-        """Keep the newest message of a frequent topic as bytes, which costs next to nothing."""
-
-        def take(data: bytes) -> None:
-            self._bytes[stream] = data
-            self._live.hear(stream)
-
-        self.create_subscription(kind, topic, self._locked(take), profile, raw=True)
-
     def _locked(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
         def take_alone(message: Any) -> None:
             with self._lock:
@@ -163,8 +155,9 @@ class ViewNode(Node):
 
     def _on_plan(self, plan: Plan) -> None:
         self._read_tip()
-        self._plan = plan
-        self._live.plan(plan)
+        with contextlib.suppress(ValueError):  # of a wrong size; arm_node refuses it and says so
+            self._live.plan(plan)
+            self._plan = plan
 
     def _on_plan_input(self, message: String) -> None:
         with contextlib.suppress(DataError):  # of another version: there are no words, then
@@ -188,9 +181,10 @@ class ViewNode(Node):
             self._live.diagnose(status.name, number, status.message, values)
 
     def _read_tip(self) -> None:
-        if data := self._bytes.pop("robot", None):
-            point = deserialize_message(data, PoseStamped).pose.position
-            self._live.pose = (point.x, point.y, point.z)
+        if found := self._newest.message("robot"):
+            pose, came = found
+            point = pose.pose.position
+            self._live.tip((point.x, point.y, point.z), came)
 
     def _ask_box(self) -> None:
         """Ask arm_node for the workspace that it keeps the arm in, until there is an answer."""
@@ -201,9 +195,9 @@ class ViewNode(Node):
             asked.add_done_callback(self._on_box)
 
     def _on_box(self, asked: Any) -> None:
-        low, high = (value.double_array_value for value in asked.result().values)
-        if len(low) == len(high) == 2:
-            self._box = (low, high)
+        corners = [value.double_array_value for value in asked.result().values]
+        if [len(corner) for corner in corners] == [2, 2]:
+            self._box = (corners[0], corners[1])
 
     def _stop_arm(self) -> Future[tuple[bool, str]]:
         """Ask arm_node to stop. The page's thread calls this."""
@@ -227,27 +221,27 @@ class ViewNode(Node):
         os.setpriority(os.PRIO_PROCESS, thread, max(own, NICENESS))
         while not self._leaving.is_set():
             began = time.monotonic()
-            subscribed = self._pictures.get_subscription_count()
-            if subscribed or self._page.looking:
-                self._show(to_ros=bool(subscribed))
-            if self._markers.get_subscription_count():
-                self._publish_markers()
+            try:
+                self._show()
+                if self._markers.get_subscription_count():
+                    self._publish_markers()
+            except Exception:  # the page says by itself that nothing new comes
+                words = f"nothing is shown:\n{traceback.format_exc()}"
+                self.get_logger().error(words, throttle_duration_sec=LOG_PERIOD_S)
             self._leaving.wait(max(0.0, 1 / self.config.rate - (time.monotonic() - began)))
 
-    def _show(self, *, to_ros: bool) -> None:
-        """Draw, and show the picture on the page and to subscribers."""
-        images = {
-            "camera": self._read_image(
-                "camera", CompressedImage if self.config.compressed else Image
-            ),
-            "mask": self._read_image("mask", Image),
-        }
+    def _show(self) -> None:
+        """Draw, and show the picture on the page and to subscribers, if there are any."""
+        subscribed = self._pictures.get_subscription_count()
+        if not (subscribed or self._page.looking):
+            return
+        seen = {stream: self._newest.image(stream) for stream in ("camera", "mask")}
         can_stop = self._stopper.service_is_ready()
         with self._lock:
             live = self._live
-            live.images |= {
-                stream: pixels for stream, pixels in images.items() if pixels is not None
-            }
+            for stream, image in seen.items():
+                if image is not None:
+                    live.see(stream, *image)
             self._read_tip()
             latent = None if live.stale("plan") else live.scene.latent
             shown, page = live.frame(), live.page(can_stop)
@@ -257,23 +251,10 @@ class ViewNode(Node):
         file = io.BytesIO()
         Picture.fromarray(view.draw(shown)).save(file, "JPEG", quality=QUALITY)
         self._page.show(file.getvalue(), page)
-        if to_ros:
+        if subscribed:
             message = CompressedImage(format="jpeg", data=array("B", file.getvalue()))
             message.header.stamp = self.get_clock().now().to_msg()
             self._pictures.publish(message)
-
-    def _read_image(self, stream: str, kind: type) -> np.ndarray | None:
-        """Read the newest message of a stream; None if there is no new one, or no picture in it."""
-        data = self._bytes.pop(stream, None)
-        if data is None:
-            return None
-        message = deserialize_message(data, kind)
-        with contextlib.suppress(ValueError, OSError):  # segmentation_node reports such a frame
-            if kind is Image:
-                return to_array(message)
-            with Picture.open(io.BytesIO(message.data)) as compressed:
-                return np.asarray(compressed.convert("RGB"))
-        return None
 
     def _publish_markers(self) -> None:
         with self._lock:

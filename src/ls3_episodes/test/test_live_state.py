@@ -133,10 +133,9 @@ def test_refused_plans_are_listed_and_what_was_sent_is_not(live: LiveState) -> N
 def test_what_is_old_is_called_stale_and_not_drawn_as_fresh(
     live: LiveState, moment: Moment
 ) -> None:
-    live.images |= {"camera": np.ones((8, 8, 3), np.uint8), "mask": np.ones((8, 8, 1), np.uint8)}
-    live.hear("camera")
-    live.hear("mask")
-    live.tip(0.0, 0.0, 0.1)
+    live.see("camera", np.ones((8, 8, 3), np.uint8), moment.now)
+    live.see("mask", np.ones((8, 8, 1), np.uint8), moment.now)
+    live.tip((0.0, 0.0, 0.1), moment.now)
     live.plan(plan())
     shown = live.frame()
     assert (shown.stale, shown.status) == ("", "FEASIBLE PLAN")
@@ -158,8 +157,7 @@ def test_what_is_old_is_called_stale_and_not_drawn_as_fresh(
 
 
 def test_a_stale_camera_is_seen_in_the_picture(live: LiveState, moment: Moment) -> None:
-    live.images["camera"] = np.full((64, 64, 3), (200, 40, 40), np.uint8)
-    live.hear("camera")
+    live.see("camera", np.full((64, 64, 3), (200, 40, 40), np.uint8), moment.now)
     x, y, side = view.CAMERA_BOX
     fresh = view.draw(live.frame())[y : y + side, x : x + side].astype(int)
     assert abs(fresh[..., 0] - fresh[..., 1]).min() > 100
@@ -169,6 +167,22 @@ def test_a_stale_camera_is_seen_in_the_picture(live: LiveState, moment: Moment) 
     red = tuple(bytes.fromhex(view.RED[1:]))
     assert tuple(old[side // 2, 2]) == red
     assert (view.draw(live.frame())[90, 1000] == red).all()  # the status field
+
+
+def test_an_image_is_as_old_as_its_message_and_not_as_its_reading(
+    live: LiveState, moment: Moment
+) -> None:
+    live.see("camera", np.ones((8, 8, 3), np.uint8), moment.now - 5.0)
+    assert live.frame().stale == "last camera frame 5 s ago"
+
+
+def test_a_plan_that_is_not_finite_can_be_drawn(live: LiveState, moment: Moment) -> None:
+    live.see("camera", np.ones((8, 8, 3), np.uint8), moment.now)
+    live.tip((0.0, 0.0, 0.1), moment.now)
+    nothing = [math.nan] * 4
+    live.plan(plan(action_sequence=nothing, safe_probability=math.inf, value=math.inf))
+    assert view.draw(live.frame()).shape == (720, 1280, 3)
+    assert page(live)["steps"] == [[0, True, None, 0.1, None]]
 
 
 def test_a_person_who_steers_sees_arm_and_steps(live: LiveState) -> None:
@@ -183,7 +197,7 @@ def test_a_person_who_steers_sees_arm_and_steps(live: LiveState) -> None:
     assert page(live)["steps"] == [[0, True, None, None, None]]
     assert view.draw(live.frame()).shape == (720, 1280, 3)
     live.robot("ENABLED", True)
-    live.tip(0.01, 0.02, -0.12)
+    live.tip((0.01, 0.02, -0.12), 100.0)
     shown = page(live)
     assert shown["robot"] == {"state": "ENABLED", "homed": True}
     assert shown["tip"] == [0.01, 0.02, -0.12]

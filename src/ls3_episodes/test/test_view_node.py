@@ -189,6 +189,38 @@ def test_picture_and_shapes_are_published_for_those_who_look(graph: Graph, model
     assert 0 not in {marker.id for marker in arrays[-1].markers[1:]}  # no plan, no path
 
 
+def test_a_compressed_camera_is_shown_and_what_cannot_be_read_grows_old(graph: Graph) -> None:
+    from sensor_msgs.msg import CompressedImage
+
+    bench = graph.bench
+    started(graph, compressed=True)
+    frames = bench.publisher(CompressedImage, f"{topics.CAMERA_IMAGE}/compressed")
+    pictures = bench.collect(CompressedImage, topics.VIEW_PICTURE)
+    file = io.BytesIO()
+    Picture.fromarray(np.full((64, 64, 3), (40, 200, 40), np.uint8)).save(file, "JPEG")
+    content = {"good": file.getvalue(), "bad": b"\xff\xd8 no picture"}
+    sent = ["good"]
+    bench.node.create_timer(
+        0.05, lambda: frames.publish(CompressedImage(format="jpeg", data=content[sent[-1]]))
+    )
+
+    def corner() -> list[int]:
+        if not pictures:
+            return [0, 0, 0]
+        image = np.asarray(Picture.open(io.BytesIO(bytes(pictures[-1].data))))
+        return image[100, 60].astype(int).tolist()
+
+    def green() -> bool:
+        red, green, blue = corner()
+        return green > red + 100 and green > blue + 100
+
+    bench.until(green, 60)
+    sent.append("bad")  # these arrive as often as the others
+    bench.until(lambda: max(corner()) - min(corner()) < 20, 60)
+    sent.append("good")
+    bench.until(green, 60)
+
+
 def test_nothing_is_drawn_while_nobody_looks(graph: Graph) -> None:
     from sensor_msgs.msg import CompressedImage
 

@@ -117,5 +117,7 @@ class EpisodeScene:
         """Planned positions of the tool as fractions of the image; steps: (horizon, 2), m."""
         if self._tool is None or not self._config.width or steps.shape[1:] != (2,):
             return []
+        if not np.isfinite(steps).all():
+            return []  # arm_node refuses such a plan
         points = np.cumsum([self._tool, *steps], axis=0) - self._config.centre
         return [(0.5 + x / self._config.width, 0.5 - y / self._config.width) for x, y in points]

@@ -78,7 +78,7 @@ function show(state) {
 
 function showFacts(state) {
   const facts = [["status", state.status]];
-  if (state.episode !== null) facts.push(["episode", String(state.episode)], ["step", `${state.steps.length} of ${state.horizon}`]);
+  if (state.episode !== null) facts.push(["episode", String(state.episode)], ["step", `${state.steps.length ? state.steps.at(-1)[0] + 1 : 0} of ${state.horizon}`]);
   const stale = state.streams.arm.stale ? " (STALE)" : "";
   if (state.arm) {
     facts.push(["arm", (state.arm.ready ? "ready" : `not ready: ${state.arm.reason}`) + stale]);
@@ -94,31 +94,32 @@ function showFacts(state) {
 }
 
 function showCurves(state) {
-  const horizon = Math.max(state.horizon, state.steps.length, 1);
-  const held = state.steps.flatMap(([, feasible], index) => feasible ? [] : [index]);
-  const column = (n) => state.steps.map((step) => step[1] ? step[n] : null);
-  draw(get("probabilities"), horizon, held, 0, 1, [["#ef5350", column(3)], ["#3fb96b", column(2)]]);
-  const values = column(4), known = values.filter((v) => v !== null);
+  const newest = state.steps.length ? state.steps.at(-1)[0] : 0;
+  const horizon = Math.max(state.horizon, newest + 1);
+  const held = state.steps.filter((step) => !step[1]).map((step) => step[0]);
+  const curve = (n) => state.steps.filter((step) => step[1] && step[n] !== null).map((step) => [step[0], step[n]]);
+  draw(get("probabilities"), horizon, held, 0, 1, [["#ef5350", curve(3)], ["#3fb96b", curve(2)]]);
+  const known = curve(4).map((point) => point[1]);
   const low = Math.min(...known, 0), high = Math.max(...known, low + 1);
   get("range").textContent = known.length ? `from ${low.toFixed(1)} to ${high.toFixed(1)}` : "";
-  draw(get("value"), horizon, held, low, high, [["#58a6ff", values]]);
+  draw(get("value"), horizon, held, low, high, [["#58a6ff", curve(4)]]);
 }
 
 function draw(canvas, horizon, held, low, high, lines) {
   const pen = canvas.getContext("2d"), { width, height } = canvas, pad = 8;
-  const x = (index) => pad + (index + 0.5) * (width - 2 * pad) / horizon;
+  const x = (step) => pad + (step + 0.5) * (width - 2 * pad) / horizon;
   const y = (value) => height - pad - (value - low) / (high - low) * (height - 2 * pad);
   pen.clearRect(0, 0, width, height);
   pen.fillStyle = "#5a4a22";
-  for (const index of held) pen.fillRect(x(index - 0.5), 0, Math.max(x(1) - x(0), 2), height);
-  for (const [colour, values] of lines) {
-    pen.strokeStyle = pen.fillStyle = colour;
+  for (const step of held) pen.fillRect(x(step - 0.5), 0, Math.max(x(1) - x(0), 2), height);
+  for (const [colour, points] of lines) {
+    pen.strokeStyle = colour;
     pen.lineWidth = 2.5;
     pen.beginPath();
-    values.forEach((value, index) => {
-      if (value === null) return;
-      if (index && values[index - 1] !== null) pen.lineTo(x(index), y(value));
-      else { pen.moveTo(x(index), y(value)); pen.arc(x(index), y(value), 1, 0, 7); }
+    points.forEach(([step, value], index) => {
+      // a step without a plan, or one that was not heard, leaves a gap
+      if (index && points[index - 1][0] === step - 1) pen.lineTo(x(step), y(value));
+      else { pen.moveTo(x(step), y(value)); pen.arc(x(step), y(value), 1, 0, 7); }
     });
     pen.stroke();
   }

@@ -28,6 +28,8 @@ PATIENCE_S = {"camera": 2.0, "mask": 2.0, "plan": 10.0, "arm": 3.0, "robot": 2.0
 """Seconds after which a stream is stale. Of the arm there is a diagnosis every second."""
 DIAGNOSIS_PATIENCE_S = 3.0
 """Seconds after which a node's diagnosis is stale; nodes publish one a second."""
+STEPS = 1000
+"""How many of the newest steps of an episode the curves show."""
 HOLDS = 50
 """How many of the newest holds are kept."""
 NODES = 50
@@ -80,29 +82,34 @@ class LiveState:
             now: the clock, s.
         """
         self.scene = EpisodeScene(film, horizon)
-        self.images: dict[str, np.ndarray] = {}  # uint8 (height, width, channels), by stream
+        self._images: dict[str, np.ndarray] = {}  # uint8 (height, width, channels), by stream
         self.motion: MotionReport | None = None
         self.pose: tuple[float, float, float] | None = None
         self._now = now
         self._heard: dict[str, float] = {}
         self._of = (-1, -1)  # the newest plan's episode and step
         self._reason = (self._of, "")
-        self._steps: list[tuple[int, bool, float, float, float]] = []
+        self._steps: deque[tuple[int, bool, float, float, float]] = deque(maxlen=STEPS)
         self._holds: deque[HeldStep] = deque(maxlen=HOLDS)
         self._robot: tuple[str, bool] | None = None
         self._task: tuple[bool, bool] | None = None
         self._request = ""
         self._nodes: OrderedDict[str, Diagnosis] = OrderedDict()
 
-    def hear(self, stream: str) -> None:
-        """Note that a message of a stream of `PATIENCE_S` has come."""
-        self._heard[stream] = self._now()
+    def hear(self, stream: str, came: float | None = None) -> None:
+        """Note that a message of a stream of `PATIENCE_S` has come: at `came`, or now."""
+        self._heard[stream] = self._now() if came is None else came
+
+    def see(self, stream: str, image: np.ndarray, came: float) -> None:
+        """Take the image of the stream `camera` or `mask`, and when it came."""
+        self.hear(stream, came)
+        self._images[stream] = image
 
     def plan(self, plan: Plan) -> None:
         """Take a plan. Another episode, or a step again from 0, begins new curves."""
         self.hear("plan")
         if plan.episode != self._of[0] or plan.step < self._of[1]:
-            self._steps = []
+            self._steps.clear()
             self.scene.begin(f"episode {plan.episode + 1}", [])
         self._of = (plan.episode, plan.step)
         of, reason = self._reason
@@ -143,10 +150,10 @@ class LiveState:
         """Take the robot's own state, in its words."""
         self._robot = (state, homed)
 
-    def tip(self, x: float, y: float, z: float) -> None:
-        """Take the position of the tool's tip in the arm's frame, m."""
-        self.hear("robot")
-        self.pose = (x, y, z)
+    def tip(self, pose: tuple[float, float, float], came: float) -> None:
+        """Take the position of the tool's tip in the arm's frame, m, and when it came."""
+        self.hear("robot", came)
+        self.pose = pose
 
     def task(self, success: bool, constraint: bool) -> None:
         """Take whether the goal is reached and whether a constraint is violated."""
@@ -189,8 +196,8 @@ class LiveState:
             shown = dataclasses.replace(shown, status=words, colour=view.AMBER, path=())
         elif not self._steps and self.motion is not None:
             shown = dataclasses.replace(shown, **self._arm_alone(self.motion))
-        mask = None if self.stale("mask") else self.images.get("mask")
-        camera = self.images.get("camera")
+        mask = None if self.stale("mask") else self._images.get("mask")
+        camera = self._images.get("camera")
         return dataclasses.replace(shown, camera=camera, mask=mask, stale=stale)
 
     def _arm_alone(self, motion: MotionReport) -> dict[str, Any]:
