@@ -163,20 +163,30 @@ def _camera(picture: Image.Image, scene: FilmFrame) -> None:
     if scene.camera is None:
         _image(picture, CAMERA_BOX, None)
         return
-    if not len(scene.path):
-        picture.paste(_photograph(scene.camera, side), (x, y))
-        return
-    double = 2 * side  # drawing at twice the size and then reducing makes edges smooth
-    panel = _photograph(scene.camera, double)
-    pen = ImageDraw.Draw(panel)
-    points = [(u * double, v * double) for u, v in scene.path]
-    pen.line(points, "#101010", 18, joint="curve")
-    pen.line(points, PATH, 10, joint="curve")
-    for index, (u, v) in enumerate(points):
-        r = 15 if index == len(points) - 1 else 10
+    picture.paste(_photograph(scene.camera, side), (x, y))
+    if len(scene.path):
+        _path(picture, scene.path)
+
+
+def _path(picture: Image.Image, path: Sequence[tuple[float, float]]) -> None:
+    """Draw the planned path over the camera's image."""
+    x, y, side = CAMERA_BOX
+    points = np.asarray(path) * side
+    low = np.clip(points.min(axis=0) - 12, 0, side - 1).astype(int)
+    high = np.clip(points.max(axis=0) + 13, low + 1, side).astype(int)
+    width, height = map(int, high - low)
+    # drawing at twice the size and then reducing makes edges smooth
+    layer = Image.new("RGBA", (2 * width, 2 * height))
+    pen = ImageDraw.Draw(layer)
+    doubled = [(u, v) for u, v in (2 * (points - low)).tolist()]
+    pen.line(doubled, "#101010", 18, joint="curve")
+    pen.line(doubled, PATH, 10, joint="curve")
+    for index, (u, v) in enumerate(doubled):
+        r = 15 if index == len(doubled) - 1 else 10
         pen.ellipse((u - r - 4, v - r - 4, u + r + 4, v + r + 4), "#101010")
         pen.ellipse((u - r, v - r, u + r, v + r), "#ffffff" if index == 0 else PATH)
-    picture.paste(panel.resize((side, side), Image.Resampling.BOX), (x, y))
+    small = layer.reduce(2)
+    picture.paste(small, (x + int(low[0]), y + int(low[1])), small)
 
 
 def _cover(picture: Image.Image, text: str) -> None:

@@ -127,7 +127,7 @@ class LiveState:
             )
         )
         if not plan.feasible:
-            self._hold(*self._of, reason)
+            self._hold(*self._of, reason, rather=bool(reason))
 
     def say(self, episode: int, step: int, reason: str) -> None:
         """Take the planner's words about a plan, which come before or after the plan."""
@@ -256,7 +256,7 @@ class LiveState:
         }
 
     def _hold(self, episode: int, step: int, reason: str, *, rather: bool = False) -> None:
-        """Note a hold once; `rather`: these words instead of others for it."""
+        """Note a hold once; `rather`: with these words, the planner's, and not with the arm's."""
         newest = self._holds[-1] if self._holds else None
         if newest is None or (newest.episode, newest.step) != (episode, step):
             self._holds.append(HeldStep(episode, step, reason, self._now()))
