@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import io
 import os
-import sys
 import threading
 import time
 import traceback
@@ -19,7 +18,7 @@ from array import array
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -54,6 +53,8 @@ NICENESS = 10
 """Of the thread that draws: on a busy computer planner and arm come first."""
 QUALITY = 80
 """Of the JPEG."""
+LEAVE_TIMEOUT_S = 0.5
+"""How long the end of the process waits for the picture at hand."""
 LOOK_PERIOD_S = 1.0
 """Wall seconds between two looks for arm_node's parameters."""
 BOX = ["limits.workspace_low", "limits.workspace_high"]
@@ -112,7 +113,7 @@ class ViewNode(Node):
         """Close the page and stop to draw."""
         self._leaving.set()
         self._page.close()
-        self._drawer.join(1.0)
+        self._drawer.join(LEAVE_TIMEOUT_S)
 
     def _listen(self) -> None:
         config, live = self.config, self._live
@@ -279,10 +280,10 @@ def _imagination(model: str) -> Imagination:
     return Imagination(model)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point of the process."""
-    return ros.run(ViewNode)
+    ros.leave(ros.run(ViewNode))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

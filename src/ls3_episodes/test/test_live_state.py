@@ -94,7 +94,7 @@ def test_the_curves_are_of_one_episode(live: LiveState) -> None:
     assert len(page(live)["steps"]) == 1
 
 
-@pytest.mark.parametrize("order", itertools.permutations(["words", "plan", "arm"]))
+@pytest.mark.parametrize("order", list(itertools.permutations(["words", "plan", "arm"])))
 def test_a_hold_is_listed_once_with_the_planners_words(
     live: LiveState, order: tuple[str, ...]
 ) -> None:
@@ -148,7 +148,7 @@ def test_what_is_old_is_called_stale_and_not_drawn_as_fresh(
     shown = live.frame()
     assert shown.stale == "last camera frame 3 s ago"
     assert shown.mask is None
-    assert page(live)["streams"]["camera"] == {"age": 3.0, "stale": True}
+    assert page(live)["streams"]["camera"] == {"age": 3.0, "patience": 2.0, "stale": True}
     assert page(live)["streams"]["plan"]["stale"] is False
     assert page(live)["silent"] == 3.0
     moment.now += 9.0
@@ -215,7 +215,7 @@ def test_the_arm_is_known_while_its_node_reports(live: LiveState, moment: Moment
     live.diagnose("segmentation_node", 0, "ok", [])
     assert page(live)["streams"]["arm"]["stale"] is True
     live.diagnose("arm_node", 0, "ok", [("accepted", "3")])
-    assert page(live)["streams"]["arm"] == {"age": 0.0, "stale": False}
+    assert page(live)["streams"]["arm"]["stale"] is False
     assert live.frame().status == "ARM READY"
     moment.now += 4.0
     nodes = page(live)["nodes"]

@@ -334,6 +334,7 @@ def test_a_person_sees_a_moving_picture_the_reason_of_a_hold_and_what_is_old(
     lost = browser.wait_for_text("banner", lambda text: "NO CONNECTION to view_node" in text)
     assert re.search(r"\d+ s old", lost)
     assert browser.run("document.getElementById('stop').disabled")
+    browser.wait_for_text("streams", lambda text: text.count("STALE") == 5)
 
 
 @needs_browser

@@ -13,6 +13,7 @@ const make = (tag, text, name) => {
 
 let socket = null;
 let heard = null; // when the last message came, ms
+let streams = {}; // age and patience of each stream, as of the last message, s
 let silent = null; // seconds for which the graph has been silent, as of that message
 let connected = false;
 let url = null; // of the picture shown
@@ -47,11 +48,7 @@ function show(state) {
   silent = state.silent;
   document.title = state.title;
   get("title").textContent = state.title;
-  get("streams").replaceChildren(...Object.entries(state.streams).map(([name, stream]) => {
-    if (stream.age === null) return make("li", `${name}: none`, "never");
-    const age = `${stream.age.toFixed(1)} s`;
-    return make("li", stream.stale ? `${name}: STALE, ${age} old` : `${name}: ${age}`, stream.stale ? "stale" : "");
-  }));
+  streams = state.streams;
   get("request").hidden = !state.request;
   get("request").textContent = state.request;
   get("stop").disabled = !state.can_stop;
@@ -128,6 +125,12 @@ function draw(canvas, horizon, held, low, high, lines) {
 // The page's own clock: nothing else would notice that no messages come any more.
 function showAge() {
   const waited = heard === null ? null : performance.now() - heard;
+  get("streams").replaceChildren(...Object.entries(streams).map(([name, stream]) => {
+    if (stream.age === null) return make("li", `${name}: none`, "never");
+    const age = stream.age + (waited || 0) / 1000;
+    if (age > stream.patience) return make("li", `${name}: STALE, ${age.toFixed(1)} s old`, "stale");
+    return make("li", `${name}: ${age.toFixed(1)} s`);
+  }));
   let words = "";
   if (waited === null) words = connected ? "" : "NO CONNECTION to view_node yet";
   else if (!connected || waited > PATIENCE_MS) words = `NO CONNECTION to view_node: all that you see is ${((waited / 1000) + (silent || 0)).toFixed(0)} s old`;

@@ -55,6 +55,8 @@ LARGEST_MESSAGE = 256
 """Bytes of a message from a page, which has one word to say."""
 MOST_PAGES = 8
 """Pages that may look at the same time."""
+CLOSE_TIMEOUT_S = 0.6
+"""Longest wait for the end of all connections. A launch gives a node 2 s to leave."""
 STOP, STOP_TIMEOUT_S = "stop", 5.0
 """What the button sends, and the longest wait for the arm's answer."""
 NO_ANSWER = "NO ANSWER within 5 s: use the robot's emergency stop"
@@ -128,7 +130,7 @@ class PageServer:
         """Close all pages' connections and the port."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(2.0)
+        self._thread.join(CLOSE_TIMEOUT_S)
 
     def _run(self) -> None:
         self._loop.run_until_complete(self._serve())
@@ -143,7 +145,7 @@ class PageServer:
             compression=None,  # a JPEG does not shrink
             max_size=LARGEST_MESSAGE,
             server_header=None,
-            close_timeout=0.5,
+            close_timeout=CLOSE_TIMEOUT_S / 2,
             logger=quiet,
         ):
             await self._end.wait()

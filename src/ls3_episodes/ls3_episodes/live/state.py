@@ -222,8 +222,12 @@ class LiveState:
             "status": "STALE" if shown.stale else shown.status,
             "silent": _number(now - max(heard, default=-math.inf)),
             "streams": {
-                name: {"age": _number(self.age(name)), "stale": self.stale(name)}
-                for name in PATIENCE_S
+                name: {
+                    "age": _number(self.age(name)),
+                    "patience": patience,  # the page goes on to count where nothing more comes
+                    "stale": self.stale(name),
+                }
+                for name, patience in PATIENCE_S.items()
             },
             "steps": [[step, ok, *map(_number, figures)] for step, ok, *figures in self._steps],
             "holds": [
