@@ -16,7 +16,6 @@ import os
 import random
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,6 +27,7 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from ls3_common import transport
 from ls3_common.errors import UserError
@@ -64,13 +64,16 @@ def page(domain_id: int) -> Iterator[list[int]]:
         address = f"localhost:{port}"
         with (
             contextlib.suppress(ConnectionClosed),
-            connect(f"ws://{address}/live", origin=f"http://{address}", proxy=None) as live,
+            connect(f"ws://{address}/live", origin=Origin(f"http://{address}"), proxy=None) as live,
         ):
             pictures.extend(len(message) for message in live if isinstance(message, bytes))
 
     as_launched = {transport.VARIABLE: str(transport.PROFILES["udp"])}
     environment = {**os.environ, **as_launched, "ROS_DOMAIN_ID": str(domain_id)}
-    with started(command, environment=environment, errors=subprocess.DEVNULL) as node:
+    with (
+        open(os.devnull, "wb") as nowhere,
+        started(command, environment=environment, errors=nowhere) as node,
+    ):
         deadline = time.monotonic() + START_S
         while node.alive() and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
@@ -100,7 +103,8 @@ def measure(rounds: int, steps: int) -> dict[str, Any]:
         watch(domain_id, WARM_UP_STEPS, graph.process.alive, START_S + STEP_S * WARM_UP_STEPS)
         for number in range(rounds):
             for shown in (False, True) if number % 2 == 0 else (True, False):
-                with page(domain_id) if shown else contextlib.nullcontext([]) as seen:
+                with contextlib.ExitStack() as stack:
+                    seen = stack.enter_context(page(domain_id)) if shown else []
                     trace = watch(domain_id, steps, graph.process.alive, 10 * STEP_S * steps)
                     pictures += len(seen)
                 if len(trace.steps) < steps:

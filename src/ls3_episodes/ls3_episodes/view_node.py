@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from PIL import Image as Picture
 from rcl_interfaces.srv import GetParameters
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -69,7 +68,7 @@ class ViewNodeConfig:
         8420, low=0, high=65535, description="TCP port of the page, on this computer; 0: any"
     )
     rate: float = parameter(
-        5.0, low=0.1, high=30.0, description="most pictures a second", unit="Hz"
+        3.0, low=0.1, high=30.0, description="most pictures a second", unit="Hz"
     )
     model: str = parameter(
         "", description="directory of the trained model; empty: draw nothing imagined", is_path=True
@@ -250,7 +249,7 @@ class ViewNode(Node):
             imagined = self._imagination.image(latent, *self._model)
             shown = dataclasses.replace(shown, imagined=imagined)
         file = io.BytesIO()
-        Picture.fromarray(view.draw(shown)).save(file, "JPEG", quality=QUALITY)
+        view.painted(shown).save(file, "JPEG", quality=QUALITY)
         self._page.show(file.getvalue(), page)
         if subscribed:
             message = CompressedImage(format="jpeg", data=array("B", file.getvalue()))

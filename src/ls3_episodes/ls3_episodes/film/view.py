@@ -77,6 +77,11 @@ class FilmFrame:
 
 def draw(scene: FilmFrame) -> np.ndarray:
     """Draw one picture of the video, uint8 (720, 1280, 3), RGB."""
+    return np.asarray(painted(scene))
+
+
+def painted(scene: FilmFrame) -> Image.Image:
+    """Draw one picture of the video as an image of Pillow."""
     picture = Image.new("RGB", SIZE, BACKGROUND)
     pen = ImageDraw.Draw(picture)
     pen.text((28, 24), scene.title, TEXT, _font(34))
@@ -94,7 +99,7 @@ def draw(scene: FilmFrame) -> np.ndarray:
     _column(pen, scene)
     size = next((s for s in (18, 16, 14) if _font(s).getlength(scene.reason) < 1224), 12)
     pen.text((28, 696), scene.reason, AMBER, _font(size))
-    return np.asarray(picture)
+    return picture
 
 
 def _column(pen: ImageDraw.ImageDraw, scene: FilmFrame) -> None:
