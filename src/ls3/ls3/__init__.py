@@ -1,4 +1,4 @@
-"""LS3 for Python: `load`, `make_env`, `collect` and `learn`.
+"""LS3 for Python: `load`, `make_env`, `check_task`, `collect` and `learn`.
 
 `import ls3` imports nothing slow. PyTorch and the simulator are imported by the first call that
 needs them.
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from ls3.learning.trained_agent import Belief, TrainedAgent
     from ls3.scripting import Learned, collect, learn, load, make_env
     from ls3_planner.plan import Plan
+    from ls3_sim.task_check import check_task
 
 __all__ = [
     "Belief",
     "Learned",
     "Plan",
     "TrainedAgent",
+    "check_task",
     "collect",
     "learn",
     "load",
@@ -28,6 +30,7 @@ _MODULES = {
     "Belief": "ls3.learning.trained_agent",
     "Plan": "ls3_planner.plan",
     "TrainedAgent": "ls3.learning.trained_agent",
+    "check_task": "ls3_sim.task_check",
 }
 
 

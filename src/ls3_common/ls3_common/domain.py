@@ -16,12 +16,10 @@ A configuration class takes a fact over with ``parameter(..., domain="horizon")`
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ls3_common.errors import ConfigError
 from ls3_common.parameter_files import DOMAIN, read_facts
@@ -105,34 +103,6 @@ class DomainSpec:
     def largest_action(self) -> float:
         """The greatest magnitude that a number of an action may have, in the action's unit."""
         return max(map(abs, (*self.action_low, *self.action_high)))
-
-    def check_spaces(
-        self, observation_shape: Sequence[int], low: Sequence[float], high: Sequence[float]
-    ) -> None:
-        """Refuse an environment whose observations or actions are not those of the domain.
-
-        Bounds are compared as float32, the type in which gymnasium keeps them.
-
-        Args:
-            observation_shape: (height, width, channel) of the environment.
-            low: the environment's least action, in the domain's unit.
-            high: the environment's greatest action.
-
-        Raises:
-            ConfigError: they differ; the text names both shapes or bounds.
-        """
-        for what, found, wanted in (
-            ("observations of shape", tuple(observation_shape), self.observation_shape),
-            ("actions from", _float32(low), _float32(self.action_low)),
-            ("actions to", _float32(high), _float32(self.action_high)),
-        ):
-            if found != wanted:
-                raise ConfigError(
-                    f"{self.environment} has {what} {found}, the domain {wanted}",
-                    where="domain",
-                    do="make image_size, channels, frames, action_low and action_high the "
-                    "environment's",
-                )
 
 
 def in_words(variations: Mapping[str, Any]) -> str:
@@ -230,7 +200,3 @@ def taken(cls: type, given: Mapping[str, Any], spec: DomainSpec, where: str) -> 
                 do="give a smaller value here, or leave it out",
             )
     return values
-
-
-def _float32(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(float(np.float32(value)) for value in values)

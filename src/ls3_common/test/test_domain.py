@@ -106,18 +106,6 @@ def test_a_class_takes_what_it_names() -> None:
         build(Config, {"low": [0.0]}, "node")
 
 
-def test_an_environment_that_differs_is_refused() -> None:
-    spec = build(DomainSpec, FACTS, "here")
-    low, high = FACTS["action_low"], FACTS["action_high"]
-    spec.check_spaces((64, 64, 6), low, high)
-    with pytest.raises(ConfigError, match=r"shape \(64, 64, 3\), the domain \(64, 64, 6\)"):
-        spec.check_spaces((64, 64, 3), low, high)
-    with pytest.raises(ConfigError, match="Mine-v0 has actions to"):
-        spec.check_spaces((64, 64, 6), low, [1.0, 2.0, 2.6])
-    with pytest.raises(ConfigError, match="Mine-v0 has actions from"):
-        spec.check_spaces((64, 64, 6), low[:2], high[:2])
-
-
 def test_installed_domains() -> None:
     assert domain_names() == ["cable_routing", "navigation", "pushing", "reacher"]
     for name in domain_names():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ from ls3_common.images import to_message
 from ls3_common.ros import declare, facts, given, run, to_time
 from ls3_interfaces.msg import TaskState
 from ls3_interfaces.srv import ResetScene
-from ls3_sim.registration import check_variations, make_environment, variations_class
+from ls3_sim.registration import check_variations, make_task, variations_class
 
 REPEAT_S = 0.2
 """Wall time between two repetitions of the newest messages, s."""
@@ -96,9 +97,10 @@ class GymNode(Node):
         domain: DomainSpec = declare(self, cls).domain
         self._domain = domain
         # without the time limit, because episode_node counts the steps
-        env = make_environment(domain, variations, render_mode="rgb_array")
+        env = make_task(domain, variations, render_mode="rgb_array")
         self._env: Any = env.unwrapped
         self._now = 1  # ns; 0 would mean invalid
+        self._ended = False
         self._observation, self._info = self._env.reset(seed=0)
         self._clock_out = self.create_publisher(ClockMessage, "/clock", qos.NEWEST)
         self._joints = self.create_publisher(JointState, topics.JOINT_STATES, qos.RELIABLE)
@@ -122,7 +124,8 @@ class GymNode(Node):
             self.get_logger().warning(f"command dropped: {list(command)}")
             return
         action = np.asarray(command, np.float32)
-        self._observation, _, _, _, self._info = self._env.step(action)
+        if not self._ended:  # an environment must not be stepped beyond its end: it stays as it is
+            self._observation, _, self._ended, _, self._info = self._env.step(action)
         self._now += round(self._domain.period * 1e9)
         self._publish()
 
@@ -132,6 +135,7 @@ class GymNode(Node):
         if request.seed < 0:
             response.message = f"seed {request.seed} is negative"
             return response
+        self._ended = False
         self._observation, self._info = self._env.reset(seed=request.seed)
         self._now += RESET_JUMP_NS
         self._publish()
@@ -145,9 +149,7 @@ class GymNode(Node):
     def _publish(self) -> None:
         header = Header(stamp=self._stamp(), frame_id="camera")
         self._clock_out.publish(ClockMessage(clock=header.stamp))
-        # an environment need not report positions; a message without them still advances time
-        found = self._info.get("angles", self._info.get("position", np.empty(0)))
-        position = found.tolist() if found.shape == (len(self._domain.joints),) else []
+        position = _position(self._info, len(self._domain.joints))
         self._joints.publish(JointState(header=header, name=self._domain.joints, position=position))
         if self._scenes.get_subscription_count():
             self._scenes.publish(to_message(self._env.render(), header))
@@ -161,6 +163,15 @@ class GymNode(Node):
                 constraint=bool(self._info["constraint"]),
             )
         )
+
+
+def _position(info: Mapping[str, Any], joints: int) -> list[float]:
+    """Return the joints' positions, none if `info` does not tell; the message advances time too."""
+    try:
+        found = np.asarray(info.get("angles", info.get("position", ())), float)
+    except (TypeError, ValueError):
+        return []
+    return found.tolist() if found.shape == (joints,) else []  # type: ignore[no-any-return]
 
 
 def main(args: list[str] | None = None) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
-from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from ls3_common.domain import DomainSpec, load_spec
-from ls3_common.errors import ConfigError, UserError
+from ls3_common.errors import UserError
+from ls3_sim.task_check import check_task
+from ls3_sim.task_spaces import action_faults, image_faults, raised, refuse
 from ls3_sim.variations import checked, refuse_unknown, switched_on
 
 ENTRY_POINTS = {
@@ -116,10 +117,39 @@ def make_environment(
         render_mode: as in gymnasium.
 
     Raises:
-        UserError: there is no such environment, or the module that registers it is missing.
+        UserError: there is no such environment, the module that registers it is missing, or one of
+            the two raises an error.
         ConfigError: the environment's observations or actions are not the domain's, or a variation
             is unknown or out of range.
     """
+    made = _make(domain, variations, render_mode)
+    refuse(made, [*image_faults(made, domain), *action_faults(made, domain)])
+    return made
+
+
+def make_task(
+    domain: DomainSpec,
+    variations: Mapping[str, Any] | None = None,
+    *,
+    render_mode: str | None = None,
+    kinds: Sequence[str] = (),
+) -> gymnasium.Env[Any, Any]:
+    """Make an environment to run episodes in: as `make_environment`, and tried by `check_task`.
+
+    kinds: behaviours that are to collect data.
+
+    Raises:
+        UserError, ConfigError: as `make_environment`.
+        TaskError: as `check_task`.
+    """
+    made = _make(domain, variations, render_mode)
+    check_task(made, domain, kinds=kinds)
+    return made
+
+
+def _make(
+    domain: DomainSpec, variations: Mapping[str, Any] | None, render_mode: str | None
+) -> gymnasium.Env[Any, Any]:
     spec = find_environment(domain.environment)
     varied = check_variations(domain, variations or {}, spec.id)
     given: dict[str, Any] = {"domain": domain} if "domain" in spec.kwargs else {}
@@ -128,24 +158,37 @@ def make_environment(
             spec.id,
             max_episode_steps=domain.horizon,
             render_mode=render_mode,
+            disable_env_checker=True,  # check_task says in words what is wrong
             **given,
             **varied,
         )
     bare: Any = made.unwrapped
     if not hasattr(bare, "varied"):
         bare.varied = {"on": varied, "drawn": {}}
-    images, actions = made.observation_space, made.action_space
-    if not (isinstance(images, spaces.Box) and isinstance(actions, spaces.Box)):
-        raise ConfigError(f"the observations and actions of {spec.id} must be of type Box")
-    domain.check_spaces(images.shape, actions.low.tolist(), actions.high.tolist())
     return made
 
 
 @contextlib.contextmanager
 def _as_user_error(environment: str) -> Iterator[None]:
-    """Turn errors of gymnasium and of imports into a UserError that lists the environments."""
+    """Turn errors of gymnasium, of imports and of a user's code into a UserError."""
+    module = environment.rpartition(":")[0]
+    known = ", ".join(sorted(name for name in gymnasium.registry if name.startswith("LS3/")))
     try:
         yield
+    except (UserError, OSError):
+        raise
+    except ModuleNotFoundError as error:
+        do = f"known: {known}"
+        if module and error.name == module.partition(".")[0]:
+            do = f"name the folder of {error.name}.py: export PYTHONPATH=FOLDER:$PYTHONPATH; {do}"
+        raise UserError(f"no environment '{environment}' ({error})", do=do) from None
     except (gymnasium.error.Error, ImportError) as error:
-        known = ", ".join(sorted(name for name in gymnasium.registry if name.startswith("LS3/")))
         raise UserError(f"no environment '{environment}' ({error})", do=f"known: {known}") from None
+    except Exception as error:
+        if environment.startswith("LS3/"):
+            raise  # a fault of ours
+        raise UserError(
+            f"cannot be made: {raised(error)}",
+            where=environment,
+            do="correct the line that is named",
+        ) from None

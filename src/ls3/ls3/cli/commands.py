@@ -41,14 +41,15 @@ class Collect(DataOptions):
 
     def execute(self) -> None:
         """Collect the episodes that the data directory lacks."""
-        from ls3.learning.collect import collect
+        from ls3.learning.collect import collect, counts
         from ls3.runs import dataset
         from ls3_models.episodes import list_episodes
-        from ls3_sim.registration import make_environment
+        from ls3_sim.registration import make_task
 
         domain = self.load()
+        kinds = [kind for kind, count in counts(domain.algorithm).items() if count]
+        env = make_task(domain.spec, domain.variations, kinds=kinds)
         dataset.claim(self.data_directory, domain)
-        env = make_environment(domain.spec, domain.variations)
         added = collect(env, domain.algorithm, self.data_directory, seed=self.seed)
         env.close()
         total = len(list_episodes(self.data_directory))
@@ -157,11 +158,11 @@ class Learn(Train):
             UserError, Interrupted: as `learn`.
         """
         from ls3.learning import algorithm
-        from ls3_sim.registration import make_environment
+        from ls3_sim.registration import make_task
 
         at_least_one(self.workers, "--workers")
         domain = self.load()
-        env = make_environment(domain.spec, domain.variations)
+        env = make_task(domain.spec, domain.variations)
         source = algorithm.in_process(env, stop_on_success=domain.algorithm.stop_on_success)
         if self.workers > 1:
             from ls3.learning.workers import WorkerPool

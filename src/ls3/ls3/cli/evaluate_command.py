@@ -52,7 +52,7 @@ class Evaluate(MethodOptions):
         from ls3.runs.methods import default_run, find_method
         from ls3.runs.run_directory import exclusive, refuse_other_run
         from ls3_models.agent import Policy
-        from ls3_sim.registration import make_environment
+        from ls3_sim.registration import make_task
 
         if self.model is not None or self.vary:
             option = "--vary" if self.model is None else "--model"
@@ -68,7 +68,7 @@ class Evaluate(MethodOptions):
             return kind.load(path, domain.settings(kind.sections), domain.data_spec)
 
         with exclusive(directory / "online"):
-            env = make_environment(domain.spec, domain.variations)
+            env = make_task(domain.spec, domain.variations)
             rows = evaluate_kept(directory / "online", load, env, self._seeds(10))
             env.close()
         return rates(rows)
@@ -83,7 +83,7 @@ class Evaluate(MethodOptions):
         from ls3.runs.methods import find_method
         from ls3.studies.stats import intervals, recorded
         from ls3_common.parameter_files import parse_values
-        from ls3_sim.registration import check_variations, make_environment
+        from ls3_sim.registration import check_variations, make_task
 
         if self.run is not None:
             raise UserError(
@@ -95,7 +95,7 @@ class Evaluate(MethodOptions):
         values = {**domain.variations, **parse_values(self.vary)}
         variations = check_variations(domain.spec, values, "--vary")
         policy = kind.load(model, domain.settings(kind.sections), domain.data_spec)
-        env = make_environment(domain.spec, variations)
+        env = make_task(domain.spec, variations)
         episodes = evaluate(env, policy, self._seeds(50))
         env.close()
         return {

@@ -192,14 +192,14 @@ class Measure(CommonOptions):
         from ls3.runs.provenance import git_commit
         from ls3.studies.measure import Measurement
         from ls3_common.files import refuse_unwritable
-        from ls3_sim.registration import make_environment
+        from ls3_sim.registration import make_task
 
         at_least_one(self.episodes, "--episodes")
         domain = self.load()
         path = self.out or Path("results") / f"{domain.name}.json"
         refuse_unwritable(path)
         bundle = load_given_or_shipped(self.model, domain)
-        env = make_environment(domain.spec, domain.variations)
+        env = make_task(domain.spec, domain.variations)
         measurement = Measurement(
             domain, bundle, env, path, episodes=self.episodes, commit=git_commit()
         )

@@ -22,6 +22,15 @@ ATTEMPTS = 20
 """Number of failed attempts at one demonstration after which the demonstrator is at fault."""
 
 
+def counts(config: AlgorithmConfig) -> dict[str, int]:
+    """Return the number of episodes of each behaviour."""
+    return {
+        "demonstration": config.demonstrations,
+        "random": config.random,
+        "constraint": config.constraint,
+    }
+
+
 def collect(env: gymnasium.Env, config: AlgorithmConfig, directory: Path, *, seed: int) -> int:
     """Collect the episodes that `directory` lacks, and return their number.
 
@@ -31,18 +40,13 @@ def collect(env: gymnasium.Env, config: AlgorithmConfig, directory: Path, *, see
         UserError: `ATTEMPTS` demonstrations in a row have failed.
         Interrupted: on SIGINT or SIGTERM, after the current episode.
     """
-    counts = {
-        "demonstration": config.demonstrations,
-        "random": config.random,
-        "constraint": config.constraint,
-    }
     todo = [
         (source, index)
-        for source, count in counts.items()
+        for source, count in counts(config).items()
         for index in range(count)
         if not (directory / f"{source}_{index:05d}{SUFFIX}").exists()
     ]
-    total = sum(counts.values())
+    total = sum(counts(config).values())
     with StopRequest() as stop, bar("collect", total, total - len(todo)) as progress:
         for source, index in todo:
             _collect_one(env, source, index, directory, seed)
