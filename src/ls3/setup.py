@@ -23,6 +23,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/hook", sorted(glob("hook/*"))),
+        (f"share/{PACKAGE}/own_task", sorted(glob("own_task/*.*"))),
     ],
     install_requires=[
         "setuptools",

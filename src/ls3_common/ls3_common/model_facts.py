@@ -18,6 +18,8 @@ from ls3_common.system_errors import unreadable
 
 WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
 """The two files in a model's directory: the weights, and what describes them."""
+OFFLINE_MODEL = "offline_model"
+"""Directory of the model that `ls3 train` writes, in that of the run."""
 POLICY = "policy.safetensors"
 """The file in a directory that holds a policy of a method which never moves an arm."""
 

@@ -1,4 +1,4 @@
-"""Files that the packages install beside their code: domains' parameter files, trained models."""
+"""Files that the packages install beside their code: parameter files, models, an example."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-OWNERS = {"config": "ls3_common", "models": "ls3_planner"}
+OWNERS = {"config": "ls3_common", "models": "ls3_planner", "own_task": "ls3"}
 """The package that installs each folder."""
 
 

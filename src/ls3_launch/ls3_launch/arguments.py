@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -12,8 +12,29 @@ from ls3_launch import live, network, overrides
 
 
 def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
-    """Declare the arguments that the launch files of all domains have."""
+    """Declare the arguments that the launch files of all shipped domains have."""
     config, models = FindPackageShare("ls3_common"), FindPackageShare("ls3_planner")
+    return _arguments(
+        [domain],
+        config=PathJoinSubstitution([config, "config", f"{domain}.yaml"]),
+        model=PathJoinSubstitution([models, "models", domain]),
+    )
+
+
+def task_arguments(domain: str = "", config: str = "") -> list[DeclareLaunchArgument]:
+    """Declare the arguments of a launch file for a task of the user's own.
+
+    Args:
+        domain: name of the task; empty: the argument `domain` names it.
+        config: its parameter file; empty: the argument `config` names it.
+    """
+    named = DeclareLaunchArgument("domain", description="name of the task")
+    arguments = _arguments([domain or LaunchConfiguration("domain")], config=config, model="")
+    return arguments if domain else [named, *arguments]
+
+
+def _arguments(domain: list[Any], *, config: Any, model: Any) -> list[DeclareLaunchArgument]:
+    """Declare the arguments; `domain` is the name's parts, `config` and `model` are defaults."""
     return [
         DeclareLaunchArgument(
             "mode",
@@ -42,17 +63,18 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument(
             "model",
-            default_value=PathJoinSubstitution([models, "models", domain]),
-            description="directory of the trained models",
+            default_value=model,
+            description="directory of the trained models; empty: the shipped ones, or with "
+            "mode:=learn those of `offline`",
         ),
         DeclareLaunchArgument(
             "config",
-            default_value=PathJoinSubstitution([config, "config", f"{domain}.yaml"]),
-            description="parameter file of the domain and its nodes",
+            default_value=config,
+            description="parameter file of the domain and its nodes; empty: the installed one",
         ),
         DeclareLaunchArgument(
             "out",
-            default_value=os.path.join("out", domain),
+            default_value=["out/", *domain],
             description="directory of summary.json, episodes.mp4 and the episode files",
         ),
         DeclareLaunchArgument(
@@ -70,14 +92,16 @@ def run_arguments(domain: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "run",
             default_value=[
-                os.path.join("runs", domain, "through_graph", "seed_"),
+                "runs/",
+                *domain,
+                "/through_graph/seed_",
                 LaunchConfiguration("learning_seed"),
             ],
             description="mode:=learn: directory of the learning run",
         ),
         DeclareLaunchArgument(
             "data",
-            default_value=os.path.join("data", domain),
+            default_value=["data/", *domain],
             description="mode:=learn: directory of the offline data, from `ls3 collect`",
         ),
         DeclareLaunchArgument(

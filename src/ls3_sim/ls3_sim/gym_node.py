@@ -171,7 +171,7 @@ def _position(info: Mapping[str, Any], joints: int) -> list[float]:
         found = np.asarray(info.get("angles", info.get("position", ())), float)
     except (TypeError, ValueError):
         return []
-    return found.tolist() if found.shape == (joints,) else []  # type: ignore[no-any-return]
+    return found.tolist() if found.shape == (joints,) else []
 
 
 def main(args: list[str] | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from numpy.typing import NDArray
 
 from ls3_common.domain import DomainSpec
 from ls3_common.errors import UserError
@@ -146,9 +147,9 @@ class Trial:
     def _action(self, name: str, action: Any) -> bool:
         space = self.bare.action_space
         try:
-            values = np.asarray(action, np.float32)
+            values: NDArray[np.float32] = np.asarray(action, np.float32)
         except (TypeError, ValueError):
-            values = np.empty(0)
+            values = np.empty(0, np.float32)
         slack = 1e-3 * (space.high - space.low)
         if values.shape != space.shape or not np.isfinite(values).all():
             self._add(f"{name} gives {action!r}", f"give {space.shape[0]} finite numbers")

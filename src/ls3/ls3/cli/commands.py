@@ -18,12 +18,14 @@ from ls3.cli import (
     data_commands,
     demonstrations,
     evaluate_command,
+    new_task_command,
     replay_command,
 )
 from ls3.cli import study_commands as studies
 from ls3.cli.guard import guarded
 from ls3.cli.options import DataOptions, MethodOptions, at_least_one
 from ls3_common.errors import UserError
+from ls3_common.model_facts import OFFLINE_MODEL
 
 if TYPE_CHECKING:
     from ls3.learning.algorithm import EpisodePool, OnlineLearning, Source
@@ -77,8 +79,8 @@ class Train(MethodOptions, DataOptions):
         directory = self.run_directory(domain)
         with exclusive(directory):
             agent, training = self.train(domain, directory)
-            write_model(directory / "offline_model", agent, training, [], self.seed)
-        print(f"{directory / 'offline_model'}: trained in {training.seconds:.0f} s")
+            write_model(directory / OFFLINE_MODEL, agent, training, [], self.seed)
+        print(f"{directory / OFFLINE_MODEL}: trained in {training.seconds:.0f} s")
 
     def run_directory(self, domain: Domain) -> Path:
         """The directory of this run: `run`, or its default."""
@@ -225,6 +227,7 @@ COMMANDS: dict[str, Any] = {
     "config": config_command.Configuration,
     "replay": replay_command.ReplayBag,
     "demonstrations": demonstrations.Demonstrations,
+    "new-task": new_task_command.NewTask,
 }
 
 

@@ -15,6 +15,7 @@ import tyro
 from ls3.cli.data_commands import Import
 from ls3.cli.options import at_least_one
 from ls3_common.errors import UserError
+from ls3_common.model_facts import OFFLINE_MODEL
 
 DOMAIN = "cable_routing"
 """The only domain whose episodes come from bags."""
@@ -78,7 +79,7 @@ class Demonstrations:
 
     @property
     def _model(self) -> Path:
-        return self.out / "run" / "offline_model"
+        return self.out / "run" / OFFLINE_MODEL
 
     def _record(self) -> None:
         from ls3.data.bag_sessions import Sessions, interleaved

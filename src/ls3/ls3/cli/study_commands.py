@@ -72,6 +72,8 @@ class Sweep:
 
     domains: list[str] = field(default_factory=lambda: ["navigation"])
     """Names of the tasks."""
+    config: Path | None = None
+    """Configuration file of a single task, to read instead of config/<domain>.yaml."""
     methods: list[str] = field(default_factory=lambda: ["ls3"])
     """Names of the methods, as for `ls3 learn --method`."""
     seeds: list[int] = field(default_factory=lambda: [0])
@@ -97,8 +99,16 @@ class Sweep:
         """Run all tasks and print one line as each one ends."""
         from ls3.studies import sweep
 
+        if self.config is not None and len(self.domains) != 1:
+            raise UserError("--config is of one task", do="give this task with --domains")
         plan = sweep.SweepPlan(
-            self.domains, self.methods, self.seeds, self.set, self.vary, self.vae
+            self.domains,
+            self.methods,
+            self.seeds,
+            self.set,
+            self.vary,
+            self.vae,
+            self.config,
         )
         sweep.run(
             plan.tasks(),

@@ -15,15 +15,17 @@ from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
-from ls3.runs.domains import Domain, load_domain
+from ls3.runs.domains import load_domain
 from ls3.runs.methods import METHODS
 from ls3.studies import figures, maps, ranking, tables
-from ls3.studies.results import CHECKPOINTS, read_results
-from ls3_common.domain import domain_names
+from ls3.studies.results import CHECKPOINTS, FACTS, read_results
+from ls3_common.domain import DomainSpec, domain_names, load_spec
+from ls3_common.errors import UserError
 from ls3_common.files import write_text
+from ls3_common.parameters import build
 from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
-from ls3_sim.registration import make_environment
+from ls3_sim.registration import make_task
 
 SWEEPS = {
     "delta_constraint": ("constraint threshold δ_C", "Figure 7"),
@@ -106,18 +108,24 @@ def write_report(results_directory: Path, runs: Path, path: Path, media: Path) -
         report.add(tables.beside(paper, key, known))
     report.add(tables.against_ls3(paper, known))
     report.add(tables.runs_table(results))
+    own = {
+        result["domain"]: result for result in results if result["domain"] not in paper["domains"]
+    }
+    titles = paper["domains"] | {name: name for name in own}
     report.heading("Learning curves (figures 4 and 5)")
-    for domain, title in paper["domains"].items():
+    for domain, title in titles.items():
         _curves(report, domain, title, known)
     report.heading("Policies on the way (figure 6)")
-    for domain, title in paper["domains"].items():
+    for domain, title in titles.items():
         _checkpoints(report, domain, title, known)
     report.heading("Sweeps (figures 7 to 9)")
     for key, (title, where) in SWEEPS.items():
         _sweep(report, key, title, where, results)
     report.heading("What the models believe (figure 2)")
     for name in domain_names():
-        _beliefs(report, load_domain(name), runs)
+        _beliefs(report, name, load_spec(name), runs)
+    for name, result in own.items():
+        _beliefs(report, name, build(DomainSpec, result[FACTS], f"results of {name}"), runs)
     report.write()
 
 
@@ -190,29 +198,35 @@ def _swept(name: str, key: str) -> bool:
     return method == "ls3" and (not changes or [c.split("=")[0] for c in changes] == [key])
 
 
-def _beliefs(report: ReportPage, domain: Domain, runs: Path) -> None:
-    trained = sorted((runs / domain.name / "ls3").glob("seed_*/model"))
-    path = trained[0] if trained else find_shared(f"models/{domain.name}")
+def _beliefs(report: ReportPage, name: str, spec: DomainSpec, runs: Path) -> None:
+    trained = sorted((runs / name / "ls3").glob("seed_*/model"))
+    path = trained[0] if trained else find_shared(f"models/{name}")
     if path is None:
-        report.missing(f"{domain.name}: no model.")
+        report.missing(f"{name}: no model.")
         return
     bundle = load_bundle(path)
     origin = f"model {bundle.identity} of {'a training run' if trained else 'this repository'}"
-    env = make_environment(domain.spec)
-    if domain.name == "navigation":
-        figure = maps.navigation_maps(bundle, domain.planner, env)
+    try:
+        env = make_task(spec, kinds=["demonstration"])
+    except (
+        UserError
+    ) as error:  # a task of the user's own, which is not at hand or has no behaviours
+        report.missing(f"{name}: {error.what}")
+        return
+    if name == "navigation":
+        figure = maps.navigation_maps(bundle, load_domain(name).planner, env)
         caption = (
             f"Navigation: the heads with the robot at every point of the plane; {origin}. Red: "
             "obstacle; green: goal; dot: start."
         )
         report.picture("maps_navigation", figure, caption)
-    if domain.name == "pushing":
-        figure = maps.pushing_maps(bundle, domain.planner, env)
+    if name == "pushing":
+        figure = maps.pushing_maps(bundle, load_domain(name).planner, env)
         caption = (
             f"Sequential pushing: the heads with the left block at every point about the goal's "
             f"left edge (green) and the other blocks in the goal; {origin}."
         )
         report.picture("maps_pushing", figure, caption)
-    caption = f"{domain.name}: a demonstration above its frames decoded from latents; {origin}."
-    report.picture(f"decoded_{domain.name}", maps.decoded_frames(bundle, env), caption)
+    caption = f"{name}: a demonstration above its frames decoded from latents; {origin}."
+    report.picture(f"decoded_{name}", maps.decoded_frames(bundle, env), caption)
     env.close()

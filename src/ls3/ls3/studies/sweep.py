@@ -54,6 +54,7 @@ class SweepPlan:
 
     overrides: changes to all runs, as for ``--set``. vary: ``KEY=VALUE,VALUE``; each value gives a
     variant of LS3 with one parameter changed (section 7.5). vae: whose VAE a seed has, of `VAES`.
+    config: parameter file of a single domain; None: each domain's own.
     """
 
     domains: Sequence[str]
@@ -62,6 +63,7 @@ class SweepPlan:
     overrides: Sequence[str] = ()
     vary: Sequence[str] = ()
     vae: str = "own"
+    config: Path | None = None
 
     def tasks(self) -> list[Task]:
         """Return all tasks; each comes after those that it needs.
@@ -82,7 +84,8 @@ class SweepPlan:
         variants += [("ls3", [change]) for text in self.vary for change in _values(text)]
         for name in self.domains:
             common = ["--domain", name, *_options(self.overrides)]
-            base = load_method(name, "ls3", overrides=self.overrides)
+            common += ["--config", str(self.config)] if self.config else []
+            base = load_method(name, "ls3", self.config, self.overrides)
             loaded = [self._load(name, *variant) for variant in variants]
             sharing = [
                 _takes_over(method, base, domain)
@@ -95,24 +98,27 @@ class SweepPlan:
                 if self.vae == "shipped":
                     words += ["--offline", "shipped"]
                 elif self.vae == "first" and offline:
-                    words += ["--offline", str(default_run(base, "ls3", self.seeds[0]))]
+                    words += [
+                        "--offline",
+                        str(default_run(base, "ls3", self.seeds[0], self.config)),
+                    ]
                     after = [offline[self.seeds[0]]]
                 offline[seed] = add(f"train {name} seed {seed}", *words, after=after)
             for (method, changes), domain, shares in zip(variants, loaded, sharing, strict=True):
                 for seed in self.seeds:
-                    run = default_run(domain, method, seed)
+                    run = default_run(domain, method, seed, self.config)
                     words = ["learn", *common, *_options(changes), "--method", method]
                     words += ["--seed", str(seed)]
                     after = [collected]
                     if shares:
-                        shared = default_run(base, "ls3", seed)
+                        shared = default_run(base, "ls3", seed, self.config)
                         words += [] if run == shared else ["--offline", str(shared)]
                         after = [offline[seed]]
                     add(f"learn {run}", *words, after=after)
         return tasks
 
     def _load(self, domain: str, method: str, changes: Iterable[str]) -> Domain:
-        return load_method(domain, method, overrides=[*self.overrides, *changes])
+        return load_method(domain, method, self.config, [*self.overrides, *changes])
 
 
 def _takes_over(method: str, base: Domain, domain: Domain) -> bool:

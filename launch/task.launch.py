@@ -1,0 +1,1 @@
+../src/ls3_sim/launch/task.launch.py
