@@ -174,6 +174,8 @@ BROKEN = {
         (model(action_high=(0.0051, 0.005)), "arm_node refuses more than"),
         (model(action_high=(0.005,)), "actions from"),
         (model(action_low=(math.nan, -0.005)), "actions from"),
+        (model(saw_violation=False), "violates a constraint: f_C knows nothing"),
+        (model(saw_goal=False), "reaches the goal: there is no safe set"),
         (model(identity="def"), "different models are in use: abc, def"),
         ({"latent_model": "fed"}, "different models are in use: abc, fed"),
     ],

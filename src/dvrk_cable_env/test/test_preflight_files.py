@@ -38,6 +38,10 @@ def test_a_model_is_read_without_its_networks(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     found = read_model(tmp_path)
     assert (found.image, found.action_high, len(found.identity)) == ((64, 64, 1), (0.01, 0.01), 12)
+    assert (found.saw_violation, found.saw_goal) == (None, None)  # an older model
+    counts = {"data": {"episodes": 9, "demonstrations": 5, "reached": 5, "violated": 0}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | counts))
+    assert (read_model(tmp_path).saw_violation, read_model(tmp_path).saw_goal) == (False, True)
     for text in ("{", '{"domain": "x"}', json.dumps(manifest | {"action_low": None})):
         (tmp_path / "manifest.json").write_text(text)
         assert "manifest.json: no description of a model" in str(model_or_fault(tmp_path))

@@ -65,7 +65,7 @@ def test_what_is_odd_is_said(data: Path) -> None:
     odd.observations[:2] = 0
     odd.actions[1] = 0.02
     write_episode(data, "d", odd)
-    text = "\n".join(summarise(data, load_spec("cable_routing")).lines())
+    text = "\n".join(summarise(data, load_spec("cable_routing")).lines(3))
     assert "warning: 2 frames are empty" in text
     assert "warning: 1 actions lie outside the bounds" in text
 

@@ -18,6 +18,8 @@ from ls3_common.system_errors import unreadable
 
 WEIGHTS, MANIFEST = "model.safetensors", "manifest.json"
 """The two files in a model's directory: the weights, and what describes them."""
+DATA = "data"
+"""Key in the manifest of how many episodes the model learned from; older ones lack it."""
 OFFLINE_MODEL = "offline_model"
 """Directory of the model that `ls3 train` writes, in that of the run."""
 POLICY = "policy.safetensors"
@@ -48,12 +50,18 @@ class Trained(Sizes, Protocol):
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The fields of `Trained`, without networks."""
+    """The fields of `Trained`, without networks.
+
+    saw_violation, saw_goal: whether any episode that the model learned from violates a constraint,
+    or reaches the goal; None: the manifest does not say.
+    """
 
     domain: str
     observation_shape: tuple[int, ...]
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
+    saw_violation: bool | None = None
+    saw_goal: bool | None = None
 
 
 def read_model_facts(path: str | Path) -> ModelFacts:
@@ -70,11 +78,14 @@ def read_model_facts(path: str | Path) -> ModelFacts:
     file = Path(path) / MANIFEST
     try:
         manifest = json.loads(file.read_bytes())
+        data = manifest.get(DATA)
+        seen = data and (bool(data["violated"]), bool(data["reached"]))
         return ModelFacts(
             str(manifest["domain"]),
             tuple(map(int, manifest["observation_shape"])),
             tuple(map(float, manifest["action_low"])),
             tuple(map(float, manifest["action_high"])),
+            *(seen or ()),
         )
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(

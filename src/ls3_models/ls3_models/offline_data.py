@@ -60,6 +60,11 @@ class OfflineData:
     held_out: tuple[Episode, ...]
     digest: str
 
+    @property
+    def episodes(self) -> tuple[Episode, ...]:
+        """All episodes, those to learn from first."""
+        return self.training + self.held_out
+
     @classmethod
     def split(cls, spec: Spec, episodes: Sequence[Episode], digest: str) -> OfflineData:
         """Check all episodes of a data set against `spec`, and hold every 20th out.

@@ -195,6 +195,12 @@ def _model_fault(
     if findings.arm is not None and largest > findings.arm.limits.max_step + ROUNDING:
         what = f"steps up to {largest:.4g} m, arm_node refuses more than"
         return f"{what} {findings.arm.limits.max_step:g} m", f"{train}, with that largest step"
+    if found.saw_violation is False:
+        what = "no episode that it learned from violates a constraint: f_C knows nothing"
+        return what, "record episodes that violate, and train with them"
+    if found.saw_goal is False:
+        what = "no episode that it learned from reaches the goal: there is no safe set"
+        return what, "record episodes that reach the goal, and train with them"
     return None
 
 

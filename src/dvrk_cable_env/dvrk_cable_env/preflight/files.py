@@ -32,7 +32,7 @@ def read_model(path: str | Path) -> Model:
     facts = read_model_facts(path)
     weights = hashlib.sha256(read_bytes(Path(path) / WEIGHTS)).hexdigest()[:12]
     sizes = facts.observation_shape, facts.action_low, facts.action_high
-    return Model(str(path), weights, facts.domain, *sizes)
+    return Model(str(path), weights, facts.domain, *sizes, facts.saw_violation, facts.saw_goal)
 
 
 def model_or_fault(path: str | Path) -> Model | str:

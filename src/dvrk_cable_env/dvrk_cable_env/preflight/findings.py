@@ -160,7 +160,7 @@ class Model:
 
     path: directory. identity: hash of the weights, as in Latent messages. domain: for which the
     model was trained. image: (height, width, channels). action_low, action_high: bounds (dx, dy)
-    of an action, m.
+    of an action, m. saw_violation, saw_goal: as in `ModelFacts`.
     """
 
     path: str
@@ -169,6 +169,8 @@ class Model:
     image: tuple[int, ...]
     action_low: tuple[float, ...]
     action_high: tuple[float, ...]
+    saw_violation: bool | None = None
+    saw_goal: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)

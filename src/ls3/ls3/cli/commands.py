@@ -7,6 +7,7 @@ executed: PyTorch alone takes seconds.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,6 +100,7 @@ class Train(MethodOptions, DataOptions):
         """
         from ls3.learning.model_files import find_encoder, find_model
         from ls3.runs import dataset
+        from ls3.runs.coverage import coverage
         from ls3.runs.methods import find_method, run_name
         from ls3.runs.run_directory import describe_run
         from ls3_models.data_hash import data_hash
@@ -113,6 +115,12 @@ class Train(MethodOptions, DataOptions):
         spec = domain.data_spec
         dataset.refuse_other_variations(self.data_directory, domain)
         episodes = dataset.read_data(self.data_directory, spec)
+        for doubt in coverage(episodes).check(
+            str(self.data_directory),
+            trajectories=domain.algorithm.trajectories,
+            use_constraint=domain.planner.use_constraint,
+        ):
+            print(f"ls3: WARNING: {self.data_directory}: {doubt}", file=sys.stderr)
         data = OfflineData.split(spec, episodes, data_hash(self.data_directory))
         agent = kind.make(domain.settings(kind.sections), data, self.seed)
         training = OfflineTraining(

@@ -181,9 +181,10 @@ class Inspect:
             raise UserError(
                 f"--rows is {self.rows} and --columns is {self.columns}", do="give 1 or more"
             )
-        spec = load_domain(self.domain, self.config).spec
+        domain = load_domain(self.domain, self.config)
+        spec = domain.spec
         summary = data_inspect.summarise(self.directory, spec)
-        print("\n".join(summary.lines()))
+        print("\n".join(summary.lines(domain.algorithm.trajectories)))
         path = self.sheet or self.directory / "contact_sheet.png"
         picture = data_inspect.contact_sheet(self.directory, self.rows, self.columns, spec.channels)
         with replacing(path) as part:

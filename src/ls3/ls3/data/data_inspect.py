@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ls3.runs.coverage import Coverage
 from ls3_common.domain import DomainSpec
 from ls3_common.errors import DataError
 from ls3_common.images import coloured, newest
@@ -71,8 +72,11 @@ class DataSummary:
             values = episode.actions[:, axis].clip(low, high)
             self.histogram[axis] += np.histogram(values, BINS, (low, high))[0]
 
-    def lines(self) -> list[str]:
-        """Return the statistics as lines of text for a terminal."""
+    def lines(self, trajectories: int) -> list[str]:
+        """Return the statistics as lines of text for a terminal.
+
+        trajectories: K, with which the number of demonstrations is compared.
+        """
         steps, count = sum(self.lengths), len(self.lengths)
         text = [
             f"{count} episodes, {steps} steps, {min(self.lengths)} to {max(self.lengths)} steps "
@@ -102,6 +106,10 @@ class DataSummary:
             text.append(f"warning: {self.empty_frames} frames are empty: check colours and crop")
         if self.outside:
             text.append(f"warning: {self.outside} actions lie outside the bounds")
+        shown = Coverage(
+            count, self.episodes["demonstration"], self.succeeded.total(), self.violated.total()
+        )
+        text += [f"WARNING: {doubt}" for doubt in shown.doubts(trajectories=trajectories)]
         return text
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ls3.learning.policy import summarise
+from ls3.runs.coverage import coverage, online_coverage
 from ls3.runs.domains import Domain
 from ls3.runs.provenance import command_line, git_commit, now
 from ls3_common.errors import DataError
-from ls3_common.model_facts import refuse_other_domain
+from ls3_common.model_facts import DATA, refuse_other_domain
 from ls3_common.shared import find_shared
 from ls3_models.agent import Agent
 from ls3_models.bundle import Bundle, load_bundle
@@ -90,6 +92,7 @@ def write_model(
         "commit": git_commit(),
         "seed": seed,
         "data_hash": training.data.digest,
+        DATA: asdict(coverage(training.data.episodes) + online_coverage(curve)),
         "variations": training.identity["variations"],
         "training_seconds": round(training.seconds),
         "demonstrator_mean_steps": steps,
