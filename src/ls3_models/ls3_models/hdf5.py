@@ -6,6 +6,7 @@ Files are written from memory: HDF5 itself may crash the process if the disk fil
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,11 +56,24 @@ def opened(content: bytes) -> Iterator[h5py.File]:
         yield file
 
 
-def read_array(file: h5py.File, key: str, axes: int, kinds: str = "fiub") -> np.ndarray:
+@contextmanager
+def opened_on_disk(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file that may be larger than the memory, of another program, during the block.
+
+    Raises:
+        DAMAGED: there is no such file, or it is not HDF5, or cannot be read safely.
+    """
+    with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        _check_heaps(content)
+    with h5py.File(path, "r") as file:
+        yield file
+
+
+def read_array(file: h5py.Group, key: str, axes: int, kinds: str = "fiub") -> np.ndarray:
     """Read a data set, after its type and size were checked.
 
     Args:
-        file: the open file.
+        file: the open file, or a group in it.
         key: the data set's name.
         axes: the number of axes that the array must have.
         kinds: numpy's letters of the kinds of numbers that are accepted; "u" accepts only uint8.
@@ -82,7 +96,7 @@ def read_array(file: h5py.File, key: str, axes: int, kinds: str = "fiub") -> np.
     return np.asarray(data[...])
 
 
-def _check_heaps(data: bytes) -> None:
+def _check_heaps(data: bytes | mmap.mmap) -> None:
     """Refuse heaps (where HDF5 stores texts) that would make the library loop for ever.
 
     The library steps from one entry to the next by the entry's size, even if the size is 0, and no

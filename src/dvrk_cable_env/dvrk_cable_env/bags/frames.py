@@ -70,7 +70,7 @@ def bag_frames(bag: Bag, topic: str, undistort: bool = False) -> Iterator[Camera
     """
     if not undistort:
         for raw in bag.messages({topic}):
-            yield CameraFrame(_stamp(raw), raw.log, partial(_pixels, bag, raw))
+            yield CameraFrame(_stamp(raw), raw.log, partial(picture_of, bag, raw))
         return
     info = topics.of_camera(topic, "camera_info")
     lens, last_info = None, b""
@@ -149,12 +149,17 @@ def _corrected(bag: Bag, raw: Raw, lens: Lens | None) -> Image:
     if lens is None:
         raise FrameError("undistort is true, but no camera_info was recorded before the frame")
     try:
-        return lens.correct(np.ascontiguousarray(_pixels(bag, raw)))
+        return lens.correct(np.ascontiguousarray(picture_of(bag, raw)))
     except LensError as error:
         raise BagFault(str(error)) from None
 
 
-def _pixels(bag: Bag, raw: Raw) -> Image:
+def picture_of(bag: Bag, raw: Raw) -> Image:
+    """Return the picture in a message of a camera, uint8 (height, width, channels).
+
+    Raises:
+        ValueError: the bytes, encoding or size are not those of a picture.
+    """
     message = bag.decode(raw)
     if "Compressed" in bag.topics[raw.topic]:
         return decompressed(np.asarray(message.data, np.uint8), message.format)

@@ -18,6 +18,10 @@ class Rules:
     period: time between states with `setpoints`, s. max_gap: longest delay of a frame after it was
     due, s. max_skew: longest time from a frame to the nearest setpoint, s. plane: largest distance
     of the tip from its mean height, m. limits: of the arm. segmentation: crop and colour ranges.
+
+    For tasks without an arm of ours: crop: (left, top, width, height) of the part of a picture to
+    use, px; empty: all. action_topic: topic whose messages are the actions, one a step.
+    action_fields: the numbers of an action in a message, such as ``twist.linear.x``; empty: `data`.
     """
 
     names: TopicNames = field(default_factory=TopicNames)
@@ -29,6 +33,9 @@ class Rules:
     plane: float = 0.003
     limits: ArmLimits = field(default_factory=ArmLimits)
     segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
+    crop: tuple[int, ...] = ()
+    action_topic: str = ""
+    action_fields: tuple[str, ...] = ()
 
 
 def late_frame(state: int, late: int) -> BagFault:

@@ -14,8 +14,6 @@ from ls3_common.errors import DataError, UserError
 from ls3_common.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dvrk_cable_env.bags.video import RecordedVideo
     from ls3.data.import_report import ImportRow
     from ls3.data.recording import Recording
@@ -50,10 +48,16 @@ class Reading:
     """Videos of data_collection show two eyes side by side."""
 
     def options(
-        self, domain: Domain, actions: Literal["auto", "commands", "setpoints"], period: float
+        self,
+        domain: Domain,
+        actions: Literal["auto", "commands", "setpoints"] = "auto",
+        period: float = 0.5,
+        *,
+        arm: bool = True,
     ) -> ImportOptions:
-        """Return what the formats need to know to read recordings."""
+        """Return what the formats need to know to read recordings; `arm`: those of an arm."""
         from dvrk_cable_env.bags.records import TopicNames
+        from dvrk_cable_env.bags.rules import Rules
         from ls3.data.import_rules import read_rules
         from ls3.data.registry import ImportOptions
         from ls3_common.shared import find_shared
@@ -61,10 +65,14 @@ class Reading:
         path = self.config or find_shared(f"config/{domain.name}.yaml")
         assert path is not None  # load_domain has read this file
         names = TopicNames(self.namespace, self.camera, self.arm, self.clutch)
+        rules = Rules(names=names, actions=actions, period=period)
+        if arm:
+            rules = read_rules(path, domain.spec, names=names, actions=actions, period=period)
         videos, fault = self._videos()
         return ImportOptions(
-            rules=read_rules(path, domain.spec, names=names, actions=actions, period=period),
+            rules=rules,
             observation_shape=domain.spec.observation_shape,
+            spec=domain.spec,
             videos=videos,
             video_fault=fault,
             eye=self.eye,
@@ -93,9 +101,9 @@ class Import(Reading):
 
     recordings: tyro.conf.Positional[tuple[Path, ...]]
     """Bags (directories of `ros2 bag record`, or single .mcap or .db3 files), sessions of
-    data_collection or directories of them, or LeRobot data sets."""
+    data_collection or directories of them, LeRobot data sets, or files of arrays (npz, HDF5)."""
     from_format: Annotated[str, tyro.conf.arg(name="from")] = "auto"
-    """Format of the recordings: bag, data_collection, lerobot, or any other file in
+    """Format of the recordings: bag, data_collection, lerobot, npz, robomimic, or any other file in
     ls3/data/formats; auto: as their files show."""
     labels: Path | None = None
     """YAML file of corrections: NAME/INDEX: {discard, source, success_from, violation_from}."""
@@ -108,6 +116,13 @@ class Import(Reading):
     arm_command if the bag holds any."""
     period: float = 0.5
     """Seconds between two states, if actions come from setpoints."""
+    action_topic: str = ""
+    """Topic of the actions in bags of a task without an arm of ours, one message a step."""
+    action_fields: tuple[str, ...] = ()
+    """Numbers of an action in its message, such as twist.linear.x; by default `data`."""
+    crop: tuple[int, int, int, int] | None = None
+    """LEFT TOP WIDTH HEIGHT in px of the part of each picture to use, of a task without an arm of
+    ours; by default all."""
     stages: tuple[str, ...] = ()
     """Stages of data_collection to import; by default all."""
     dry_run: bool = False
@@ -117,30 +132,26 @@ class Import(Reading):
         """Import the recordings, print one line per episode and a total."""
         from ls3.data.data_import import Importer
         from ls3.data.data_labels import read_corrections
+        from ls3.data.registry import find_recordings
         from ls3.runs import dataset
         from ls3.runs.domains import load_domain
 
         domain = load_domain(self.domain, self.config)
-        if domain.spec.joints:
-            raise UserError(
-                "recordings are imported for a domain with an arm, and this domain has joints only",
-                where=f"domain '{self.domain}'",
-                do="give another --domain",
-            )
         if not self.period > 0:
             raise UserError(f"--period is {self.period}", do="give more than 0 seconds")
         corrections = read_corrections(self.labels) if self.labels else {}
-        options = self.options(domain, self.actions, self.period)
-        options = dataclasses.replace(options, stages=self.stages)
+        options = self._options(domain, arm=False)
         found = [
             recording
             for path in self.recordings
             for recording in find_recordings(path, self.from_format, options)
         ]
+        if not all(form.any_task(options) for _, form in found):
+            options = self._options(domain, arm=True)
         if not self.dry_run:
             dataset.claim(self.out, domain, recorded=True)
         importer = Importer(self.out, options.rules, corrections, self.source, self.dry_run, _show)
-        rows = [row for path, open_recording in found for row in importer.run(path, open_recording)]
+        rows = [row for path, form in found for row in importer.run(path, form.opener(options))]
         unused = sorted(set(corrections) - {row.episode for row in rows})
         if unused:
             print(f"{self.labels}: no such episode in these recordings: {', '.join(unused)}")
@@ -153,6 +164,16 @@ class Import(Reading):
                 where=str(self.out),
                 do="see the reasons above, one per episode",
             )
+
+    def _options(self, domain: Domain, *, arm: bool) -> ImportOptions:
+        options = self.options(domain, self.actions, self.period, arm=arm)
+        rules = dataclasses.replace(
+            options.rules,
+            crop=self.crop or (),
+            action_topic=self.action_topic,
+            action_fields=self.action_fields,
+        )
+        return dataclasses.replace(options, stages=self.stages, rules=rules)
 
 
 @dataclass(kw_only=True)
@@ -222,11 +243,13 @@ class Export(Reading):
         print(f"{self.out}: {count} episodes for {self.format}")
 
     def _opened(self, domain: Domain) -> list[Recording]:
-        options = self.options(domain, "auto", 0.5)
+        from ls3.data.registry import find_recordings
+
+        options = self.options(domain)
         return [
-            open_recording(path)
+            form.opener(options)(path)
             for given in self.recordings
-            for path, open_recording in find_recordings(given, "auto", options)
+            for path, form in find_recordings(given, "auto", options)
         ]
 
 
@@ -246,30 +269,6 @@ class Data:
     def execute(self) -> None:
         """Execute the chosen verb."""
         self.verb.execute()
-
-
-def find_recordings(
-    path: Path, name: str, options: ImportOptions
-) -> list[tuple[Path, Callable[[Path], Recording]]]:
-    """Return the recordings at `path`, each with what opens it.
-
-    name: of the format; `auto`: as the files show.
-
-    Raises:
-        UserError: there is no such format, it needs a module that is not installed, or `path` holds
-            no recording of this format.
-    """
-    from ls3.data.registry import find_format, recognised
-
-    name = recognised(path, options) if name == "auto" else name
-    found = find_format(name, "import")
-    opener = found.open
-    assert opener is not None
-    paths = found.find(path, options)
-    if not paths:
-        do = "choose other --stages" if options.stages else "leave --from out, or give another"
-        raise UserError(f"no recording of the format {name}", where=str(path), do=do)
-    return [(one, lambda one: opener(one, options)) for one in paths]
 
 
 def _show(row: ImportRow) -> None:

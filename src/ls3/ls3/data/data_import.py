@@ -242,7 +242,10 @@ def _offsets(stamps: list[int]) -> list[int]:
 
 
 def _settings(rules: Rules) -> dict[str, Any]:
-    return dataclasses.asdict(rules)
+    """Return the rules; those that are newer than some imports, only where they say something."""
+    newer = ("crop", "action_topic", "action_fields")
+    found = dataclasses.asdict(rules).items()
+    return {name: value for name, value in found if value or name not in newer}
 
 
 def _label(recording: Recording, segment: Segment) -> str:

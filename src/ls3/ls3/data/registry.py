@@ -16,6 +16,7 @@ from typing import Literal
 from dvrk_cable_env.bags.rules import Rules
 from dvrk_cable_env.bags.video import RecordedVideo
 from ls3.data.recording import Recording
+from ls3_common.domain import DomainSpec
 from ls3_common.errors import UserError
 from ls3_models.episodes import Episode
 
@@ -59,7 +60,7 @@ class ImportOptions:
     rules: how recordings become episodes. observation_shape: (height, width, channel) of the
     domain. videos, video_fault: of `--video`. eye: half of a stereo video to use, `left` or
     `right`. stereo: whether videos that do not say so show two eyes side by side. stages: names of
-    the stages to import; empty: all.
+    the stages to import; empty: all. spec: facts of the task.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -69,6 +70,13 @@ class ImportOptions:
     eye: str = "left"
     stereo: bool = False
     stages: tuple[str, ...] = ()
+    spec: DomainSpec | None = None
+
+    @property
+    def task(self) -> DomainSpec:
+        """The facts of the task, of an import."""
+        assert self.spec is not None
+        return self.spec
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ class DataFormat:
     the format needs. frames: whether `export` writes every frame of `DataFacts.recordings`. find:
     returns the recordings of this format at a path, none if the path holds another format. open:
     opens one of them; raises DataError if it cannot be read. export: writes episodes into a new and
-    empty directory, with only one episode in memory.
+    empty directory, with only one episode in memory. any_task: whether recordings need no arm, and
+    may be of any task.
     """
 
     description: str
@@ -88,6 +97,13 @@ class DataFormat:
     find: Callable[[Path, ImportOptions], Sequence[Path]] = lambda path, options: ()
     open: Callable[[Path, ImportOptions], Recording] | None = None
     export: Callable[[Sequence[Episode], DataFacts, Path], None] | None = None
+    any_task: Callable[[ImportOptions], bool] = lambda options: False
+
+    def opener(self, options: ImportOptions) -> Callable[[Path], Recording]:
+        """Return what opens a recording with these options."""
+        opening = self.open
+        assert opening is not None
+        return lambda path: opening(path, options)
 
 
 def format_names() -> list[str]:
@@ -118,6 +134,30 @@ def find_format(name: str, direction: Direction) -> DataFormat:
                 f"the format {name} needs {module}", do="pip install 'ls3[export]'"
             ) from None
     return known[name]
+
+
+def find_recordings(path: Path, name: str, options: ImportOptions) -> list[tuple[Path, DataFormat]]:
+    """Return the recordings at `path`, each with its format.
+
+    name: of the format; `auto`: as the files show.
+
+    Raises:
+        UserError: there is no such format, it needs a module that is not installed, it is of tasks
+            with an arm and this task has joints, or `path` holds no recording of this format.
+    """
+    name = recognised(path, options) if name == "auto" else name
+    found = find_format(name, "import")
+    if options.task.joints and not found.any_task(options):
+        raise UserError(
+            f"the format {name} is read for a domain with an arm, and this domain has joints only",
+            where=str(path),
+            do="give --action-topic, or another --domain; docs/own_data.md says what is read",
+        )
+    paths = found.find(path, options)
+    if not paths:
+        do = "choose other --stages" if options.stages else "leave --from out, or give another"
+        raise UserError(f"no recording of the format {name}", where=str(path), do=do)
+    return [(one, found) for one in paths]
 
 
 def recognised(path: Path, options: ImportOptions) -> str:

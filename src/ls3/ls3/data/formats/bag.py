@@ -8,6 +8,7 @@ from pathlib import Path
 from dvrk_cable_env.bags.reading import Bag
 from ls3.data.recording import BagRecording, Recording
 from ls3.data.registry import DataFormat, ImportOptions
+from ls3.data.task_bag import TaskBag
 
 
 def _find(path: Path, _options: ImportOptions) -> Sequence[Path]:
@@ -15,7 +16,14 @@ def _find(path: Path, _options: ImportOptions) -> Sequence[Path]:
 
 
 def _open(path: Path, options: ImportOptions) -> Recording:
+    if options.rules.action_topic:
+        return TaskBag(Bag(path), options.rules, options.task)
     return BagRecording(Bag(path), options.rules, options.videos, options.video_fault)
 
 
-FORMAT = DataFormat("bags of ros2 bag record, with --video of dvrk_data", find=_find, open=_open)
+FORMAT = DataFormat(
+    "bags of ros2 bag record, with --video of dvrk_data, or with --action-topic of any task",
+    find=_find,
+    open=_open,
+    any_task=lambda options: bool(options.rules.action_topic),
+)
