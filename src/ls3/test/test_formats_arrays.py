@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,17 @@ def test_two_actions_of_one_picture_are_no_steps(
             bag.send(ACTIONS, multi_array(action))
     said = rejected(tmp_path, tmp_path / "bag", capsys, *BY_TOPICS[:2])
     assert "no picture between actions 0 and 1: record one action per step" in said
+
+
+def test_the_page_s_scripts_write_what_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[3] / "docs/own_data.md"
+    monkeypatch.chdir(tmp_path)
+    archive, episode = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(archive, {})
+    exec(episode, {})
+    (found,) = imported(tmp_path / "data", "episode_0.npz")
+    (written,) = [read_episode(path) for path in list_episodes("data/my_task")]
+    same([found], [written])
+    assert found.steps_to_goal == 17

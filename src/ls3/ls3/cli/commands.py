@@ -26,7 +26,6 @@ from ls3.cli import study_commands as studies
 from ls3.cli.guard import guarded
 from ls3.cli.options import DataOptions, MethodOptions, at_least_one
 from ls3_common.errors import UserError
-from ls3_common.model_facts import OFFLINE_MODEL
 
 if TYPE_CHECKING:
     from ls3.learning.algorithm import EpisodePool, OnlineLearning, Source
@@ -75,6 +74,7 @@ class Train(MethodOptions, DataOptions):
         """Train offline and write the model to ``offline_model`` in the run's directory."""
         from ls3.learning.model_files import write_model
         from ls3.runs.run_directory import exclusive
+        from ls3_common.model_facts import OFFLINE_MODEL
 
         domain = self.load()
         directory = self.run_directory(domain)

@@ -15,7 +15,6 @@ import tyro
 from ls3.cli.data_commands import Import
 from ls3.cli.options import at_least_one
 from ls3_common.errors import UserError
-from ls3_common.model_facts import OFFLINE_MODEL
 
 DOMAIN = "cable_routing"
 """The only domain whose episodes come from bags."""
@@ -79,6 +78,8 @@ class Demonstrations:
 
     @property
     def _model(self) -> Path:
+        from ls3_common.model_facts import OFFLINE_MODEL
+
         return self.out / "run" / OFFLINE_MODEL
 
     def _record(self) -> None:

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from ls3_common.domain import domain_names
 from ls3_common.errors import UserError
-from ls3_common.files import write_text
-from ls3_common.shared import find_shared
 
 TEMPLATE = "own_task"
 """Name of the task that the new one is a copy of, in examples/own_task."""
@@ -29,6 +26,9 @@ class NewTask:
 
     def execute(self) -> None:
         """Write the files, and say what to do next."""
+        from ls3_common.files import write_text
+        from ls3_common.shared import find_shared
+
         self._check()
         folder = self.out or Path(self.name)
         if folder.exists():
@@ -44,6 +44,8 @@ class NewTask:
         print(f"cd {folder} && export PYTHONPATH=$PWD:$PYTHONPATH && ls3 collect {where}")
 
     def _check(self) -> None:
+        from ls3_common.domain import domain_names
+
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
             do = "use lower-case letters, digits and underscores, a letter first"
             raise UserError("is no name of a Python module", where=self.name, do=do)
