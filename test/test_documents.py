@@ -90,11 +90,11 @@ def test_commands_of_ls3_exist() -> None:
         capture_output=True,
         text=True,
     )
-    (listed,) = re.findall(r"\{([\w,]+)\}", ran.stdout)
+    (listed,) = re.findall(r"\{([\w,-]+)\}", ran.stdout)
     used = {
         command
         for page in PAGES
-        for command in re.findall(r"^ls3 ([a-z]+)", code(page), re.MULTILINE)
+        for command in re.findall(r"^ls3 ([a-z-]+)", code(page), re.MULTILINE)
     }
     assert used <= set(listed.split(","))
     assert len(used) > 5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -268,8 +270,8 @@ def test_the_page_s_scripts_write_what_is_read(
     page = Path(__file__).parents[3] / "docs/own_data.md"
     monkeypatch.chdir(tmp_path)
     archive, episode = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    exec(archive, {})
-    exec(episode, {})
+    for script in (archive, episode):
+        subprocess.run([sys.executable, "-c", script], check=True)
     (found,) = imported(tmp_path / "data", "episode_0.npz")
     (written,) = [read_episode(path) for path in list_episodes("data/my_task")]
     same([found], [written])

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from ls3_common.domain import DomainSpec
 from ls3_common.errors import UserError
 from ls3_sim.behaviours import BEHAVIOURS
-from ls3_sim.task_spaces import AGREE, Fault, action_faults, image_faults, kind_of, raised, refuse
+from ls3_sim.task_spaces import (
+    AGREE,
+    TaskFault,
+    action_faults,
+    image_faults,
+    kind_of,
+    raised,
+    refuse,
+)
 
 STEPS = 2
 """Number of steps that are tried of each behaviour."""
@@ -67,7 +75,7 @@ class Trial:
 
     def __init__(self, bare: Any, shape: tuple[int, ...] | None, *, sees_images: bool) -> None:
         self.bare, self._shape, self._sees_images = bare, shape, sees_images
-        self.faults: list[Fault] = []
+        self.faults: list[TaskFault] = []
 
     def reset(self, options: dict[str, Any] | None = None) -> tuple[np.ndarray, Any] | None:
         """Return picture and info of the start, or None if one of them is wrong."""
@@ -197,7 +205,7 @@ class Trial:
 
     def _add(self, what: str, do: str) -> None:
         if what not in {fault.what for fault in self.faults}:
-            self.faults.append(Fault(what, do))
+            self.faults.append(TaskFault(what, do))
 
 
 def _is_number(value: Any) -> bool:

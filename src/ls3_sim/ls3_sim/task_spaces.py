@@ -19,7 +19,7 @@ PICTURE = "return a picture, a NumPy array of numbers from 0 to 255, dtype uint8
 
 
 @dataclass(frozen=True)
-class Fault:
+class TaskFault:
     """One thing that is wrong with an environment, and what to do about it."""
 
     what: str
@@ -29,7 +29,7 @@ class Fault:
 class TaskError(ConfigError):
     """All that was found wrong with an environment, two lines for each fault."""
 
-    def __init__(self, environment: str, faults: Sequence[Fault]) -> None:
+    def __init__(self, environment: str, faults: Sequence[TaskFault]) -> None:
         """Compose the text of at least one fault; `environment` is the gymnasium id."""
         first = faults[0]
         super().__init__(first.what, where=environment, do=first.do)
@@ -38,7 +38,7 @@ class TaskError(ConfigError):
         self.args = ("\n".join(lines),)
 
 
-def refuse(env: gymnasium.Env[Any, Any], faults: Sequence[Fault]) -> None:
+def refuse(env: gymnasium.Env[Any, Any], faults: Sequence[TaskFault]) -> None:
     """Raise a `TaskError` if there are faults."""
     if faults:
         name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
@@ -53,38 +53,42 @@ def raised(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({frames[-1].filename}, line {frames[-1].lineno})"
 
 
-def image_faults(env: gymnasium.Env[Any, Any], domain: DomainSpec | None = None) -> Iterator[Fault]:
+def image_faults(
+    env: gymnasium.Env[Any, Any], domain: DomainSpec | None = None
+) -> Iterator[TaskFault]:
     """Yield what is wrong with the declared images."""
     space: Any = getattr(env, "observation_space", None)
     wanted = domain.observation_shape if domain else (64, 64, 3)
     do = f"observation_space = spaces.Box(0, 255, {wanted}, np.uint8)"
     if not isinstance(space, spaces.Box):
-        yield Fault(f"observations must be of type Box, not {kind_of(space)}: LS3 sees images", do)
+        yield TaskFault(
+            f"observations must be of type Box, not {kind_of(space)}: LS3 sees images", do
+        )
         return
     if len(space.shape) != 3:
         what = f"observations of shape {space.shape} are no images (height, width, channel)"
-        yield Fault(what, PICTURE + do)
+        yield TaskFault(what, PICTURE + do)
     elif domain and space.shape != wanted:
-        yield Fault(f"observations of shape {space.shape}, the domain {wanted}", AGREE)
+        yield TaskFault(f"observations of shape {space.shape}, the domain {wanted}", AGREE)
     if space.dtype != np.uint8:
-        yield Fault(f"observations are {space.dtype}, not uint8", PICTURE + do)
+        yield TaskFault(f"observations are {space.dtype}, not uint8", PICTURE + do)
 
 
 def action_faults(
     env: gymnasium.Env[Any, Any], domain: DomainSpec | None = None
-) -> Iterator[Fault]:
+) -> Iterator[TaskFault]:
     """Yield what is wrong with the declared actions; bounds are compared as float32."""
     space: Any = getattr(env, "action_space", None)
     do = "action_space = spaces.Box(low, high, dtype=np.float32), one-dimensional and with bounds"
     if not isinstance(space, spaces.Box):
-        yield Fault(
+        yield TaskFault(
             f"actions must be of type Box, not {kind_of(space)}: LS3 plans real numbers", do
         )
         return
     if len(space.shape) != 1:
-        yield Fault(f"actions of shape {space.shape}, not one-dimensional", do)
+        yield TaskFault(f"actions of shape {space.shape}, not one-dimensional", do)
     elif not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
-        yield Fault(f"actions from {space.low} to {space.high} have no bounds", do)
+        yield TaskFault(f"actions from {space.low} to {space.high} have no bounds", do)
     else:
         bounds = [tuple(map(float, bound)) for bound in (space.low, space.high)]
         wanted = (
@@ -94,12 +98,12 @@ def action_faults(
             ("from", "to"), ("action_low", "action_high"), bounds, wanted, strict=True
         ):
             if found != given:
-                yield Fault(
+                yield TaskFault(
                     f"actions {word} {found}, the domain {given}",
                     f"make the bounds of action_space so, or correct the task's file: {name}",
                 )
         if not ((space.low <= 0).all() and (space.high >= 0).all()):
-            yield Fault(
+            yield TaskFault(
                 f"zero is no action: the bounds are {bounds[0]} and {bounds[1]}",
                 "LS3 holds still by zeros where no plan is safe: let actions be changes",
             )
