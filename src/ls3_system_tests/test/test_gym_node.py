@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import short_lived
 
 from ls3_common.parameter_files import read_facts
 from ls3_common.shared import find_shared
@@ -20,7 +23,7 @@ PERIOD_NS, LEAP_NS = 100_000_000, 1_000_000_000
 class Sim:
     """A gym_node and what it says of its joints."""
 
-    def __init__(self, bench: Any) -> None:
+    def __init__(self, bench: Any, settings: dict[str, Any] = SETTINGS) -> None:
         from sensor_msgs.msg import JointState
         from std_msgs.msg import Float64MultiArray
 
@@ -30,7 +33,7 @@ class Sim:
         self._bench, self._ros, self._kind = bench, ros, Float64MultiArray
         self._request = ResetScene.Request
         self._joints = bench.collect(JointState, topics.JOINT_STATES)
-        bench.start("ls3_sim.gym_node", **SETTINGS)
+        bench.start("ls3_sim.gym_node", **settings)
         self._commands = bench.publisher(Float64MultiArray, topics.controller("velocity"))
         self._client = bench.node.create_client(ResetScene, topics.RESET_SCENE)
 
@@ -81,6 +84,25 @@ def test_reset_leaps_in_time_and_says_when_the_scene_stood(bench: Any) -> None:
     assert stands == moved + LEAP_NS
     bench.until(lambda: sim.now()[0] >= stands)
     assert sim.now() == (stands, [30.0, 75.0])
+
+
+def test_an_environment_is_not_stepped_beyond_its_end(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = [str(Path(short_lived.__file__).parent), *filter(None, sys.path)]
+    monkeypatch.setenv("PYTHONPATH", ":".join(path))
+    sim = Sim(bench, {f"domain__{name}": value for name, value in short_lived.FACTS.items()})
+    stamp, places = sim.now()[0], []
+    for _ in range(short_lived.STEPS + 1):
+        before = stamp
+        sim.send(0.5, 0.0)
+        bench.until(lambda before=before: sim.now()[0] > before)
+        stamp, place = sim.now()
+        places.append(place)
+    assert places == [[0.5, 0.0], [1.0, 0.0], [1.0, 0.0]]  # time goes on, the scene stays
+    answer = sim.reset(1)
+    bench.until(lambda: sim.now()[0] > stamp)
+    assert answer.ok and sim.now()[1] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(
