@@ -17,7 +17,7 @@ FACTS: dict[str, Any] = {
     "image_size": 64,
     "channels": 3,
     "constraints": ["none"],
-    "joints": ["x", "y"],
+    "joints": ["left", "right"],
     "interface": "velocity",
     "period": 0.1,
 }

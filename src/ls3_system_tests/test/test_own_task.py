@@ -36,8 +36,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "hidden": 32,
         "learning_rate": 1e-3,
         "vae_batch_size": 16,
-        "vae_iterations": 50,
-        "offline_iterations": 200,
+        "vae_iterations": 80,
+        "offline_iterations": 250,
         "update_iterations": 5,
         "value_update_iterations": 5,
     },
@@ -58,11 +58,12 @@ def shrink(path: Path) -> None:
     for section, changes in SMALL.items():
         document[f"/**/{section}"]["ros__parameters"] |= changes
     document["/**/algorithm"]["ros__parameters"]["updates"] = 1
+    document["/**"]["ros__parameters"]["domain"]["horizon"] = 20
     path.write_text(yaml.safe_dump(document))
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_page_word_by_word(
     child_of: Callable[..., Any],
     domain: int,
