@@ -60,7 +60,7 @@ class OwnTask(gymnasium.Env[np.ndarray, np.ndarray]):
         if kind == "demonstration":
             return self._demonstrator(rng)
         if kind == "constraint":
-            return lambda _info: self._towards(np.array([*POST, 0.5]), 0.02, rng)
+            return self._into_the_post(rng)
         return lambda _info: rng.uniform(-STEP, STEP)
 
     def render(self) -> np.ndarray:
@@ -78,6 +78,18 @@ class OwnTask(gymnasium.Env[np.ndarray, np.ndarray]):
             if len(places) > 1 and np.abs(self._state - places[-1])[:2].max() < 0.06:
                 places.pop()
             return self._towards(places[-1], 0.01, rng)
+
+        return act
+
+    def _into_the_post(self, rng: np.random.Generator) -> Callable[[Mapping[str, Any]], np.ndarray]:
+        """The demonstrator's way for some steps, and then into the post, from whichever side."""
+        demonstrate, left = self._demonstrator(rng), int(rng.integers(0, 10))
+
+        def act(info: Mapping[str, Any]) -> np.ndarray:
+            nonlocal left
+            left -= 1
+            on_the_way = demonstrate(info)
+            return on_the_way if left >= 0 else self._towards(np.array([*POST, 0.5]), 0.02, rng)
 
         return act
 

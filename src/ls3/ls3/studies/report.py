@@ -208,9 +208,7 @@ def _beliefs(report: ReportPage, name: str, spec: DomainSpec, runs: Path) -> Non
     origin = f"model {bundle.identity} of {'a training run' if trained else 'this repository'}"
     try:
         env = make_task(spec, kinds=["demonstration"])
-    except (
-        UserError
-    ) as error:  # a task of the user's own, which is not at hand or has no behaviours
+    except UserError as error:  # a task of the user's own, not at hand or without behaviours
         report.missing(f"{name}: {error.what}")
         return
     if name == "navigation":
