@@ -73,7 +73,7 @@ def test_the_page_word_by_word(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ran = []
-    for line in commands("Ten minutes with a task that runs"):
+    for line in commands("A task that runs"):
         words = shlex.split(os.path.expandvars(line.replace("$PWD", os.getcwd())))
         ran.append(" ".join(words[:2]))
         if words[0] == "cd":
