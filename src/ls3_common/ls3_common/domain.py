@@ -141,7 +141,9 @@ def find_config(name: str, config: Path | None = None) -> Path:
     """
     path = config or find_shared(f"config/{name}.yaml")
     if path is None:
-        raise ConfigError(f"no domain '{name}'", do=f"domains: {', '.join(domain_names())}")
+        known = ", ".join(domain_names())
+        do = f"domains: {known}; one of your own needs its file, --config or config:="
+        raise ConfigError(f"no domain '{name}'", do=do)
     return path
 
 
