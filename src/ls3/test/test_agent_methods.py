@@ -20,7 +20,7 @@ def registered(monkeypatch):
 def test_a_sweep_trains_ls3_for_those_only_that_take_it_over(registered, monkeypatch, tmp_path):
     config = random_agent.write_config(tmp_path / "navigation.yaml")
 
-    def load(domain, method, overrides=()):
+    def load(domain, method, _config=None, overrides=()):
         return load_method(domain, method, config, overrides)
 
     monkeypatch.setattr(sweep, "load_method", load)

@@ -103,12 +103,12 @@ def test_it_learns_after_every_step_and_its_counts_are_in_the_curve(whole):
 
 @pytest.mark.parametrize("step", [1, 37, 150, 250])
 def test_killed_inside_an_episode_it_ends_the_same(words, whole, tmp_path, monkeypatch, step):
-    made = registration.make_environment
+    made = registration.make_task
 
     def killing(domain, *more):
         return Signalling(made(domain, *more), step, killed)
 
-    begin(words, tmp_path, monkeypatch, registration, "make_environment", killing)
+    begin(words, tmp_path, monkeypatch, registration, "make_task", killing)
     assert main([*words, "--run", str(tmp_path)]) == 0
     assert_equal(tmp_path, whole)
 
@@ -152,15 +152,13 @@ def test_killed_inside_its_offline_training_it_ends_the_same(
 
 
 def test_a_stop_waits_for_the_end_of_the_episode(words, whole, tmp_path, monkeypatch, capsys):
-    made = registration.make_environment
+    made = registration.make_task
 
     def stop():
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            registration, "make_environment", lambda *words: Signalling(made(*words), 120, stop)
-        )
+        patch.setattr(registration, "make_task", lambda *words: Signalling(made(*words), 120, stop))
         assert main([*words, "--run", str(tmp_path)]) == 130
     kept = list_episodes(tmp_path / "online" / "episodes")
     _, description = checkpoint.load(tmp_path / "online" / "checkpoint.safetensors")

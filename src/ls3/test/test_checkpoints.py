@@ -59,7 +59,7 @@ def test_the_policies_of_phases_and_of_some_episodes_are_evaluated(top, monkeypa
 
 def test_killed_between_rollouts_it_goes_on(top, tmp_path, monkeypatch):
     monkeypatch.chdir(top)
-    made, path = registration.make_environment, "runs/navigation/sacfd/seed_0/online"
+    made, path = registration.make_task, "runs/navigation/sacfd/seed_0/online"
     assert main(words("sacfd")) == 0
     whole = rollouts("sacfd")
     (top / path / "checkpoints.jsonl").unlink()
@@ -68,7 +68,7 @@ def test_killed_between_rollouts_it_goes_on(top, tmp_path, monkeypatch):
         return Signalling(made(domain, *more), 20, killed)  # in the third rollout
 
     with monkeypatch.context() as patch:
-        patch.setattr(registration, "make_environment", killing)
+        patch.setattr(registration, "make_task", killing)
         with pytest.raises(KilledError):
             main(words("sacfd"))
     assert rollouts("sacfd") == whole[:2]

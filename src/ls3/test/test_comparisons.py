@@ -101,14 +101,14 @@ def test_a_method_learns_and_is_evaluated(top, whole, method, capsys):
 
 @pytest.mark.parametrize("method", ["sacfd_rrl", "awac", "sacfd_rrl_latents"])
 def test_killed_inside_an_episode_it_ends_the_same(top, whole, tmp_path, monkeypatch, method):
-    made = registration.make_environment
+    made = registration.make_task
 
     def killing(domain, *more):
         return Signalling(made(domain, *more), 13, killed)  # in the second episode
 
     whole(method)
     with monkeypatch.context() as patch:
-        patch.setattr(registration, "make_environment", killing)
+        patch.setattr(registration, "make_task", killing)
         with pytest.raises(KilledError):
             main([*words(top, method), "--run", str(tmp_path)])
     assert main([*words(top, method), "--run", str(tmp_path)]) == 0
@@ -280,7 +280,7 @@ def test_data_without_a_demonstration_are_refused(top, tmp_path, capsys):
         path.unlink()
     arguments = tiny_comparisons.words("learn", "sacfd", top / "navigation.yaml", data)
     error = refused([*arguments, "--run", tmp_path / "run"], capsys)
-    assert "no demonstration among the 2 episodes" in error
+    assert "none of the 3 episodes reaches the goal" in error
 
 
 def test_a_policy_of_another_method_or_domain_is_refused(top, whole, tmp_path, capsys):

@@ -56,4 +56,4 @@ def test_not_a_bag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", "import", str(tmp_path / "notes"), "--out", str(tmp_path / "out")]) == 2
     assert "notes: rejected: no bag here" in capsys.readouterr().out
     assert run(["data", "import", "x", "--out", "y", "--domain", "navigation"]) == 2
-    assert "recordings are imported for a domain with an arm" in capsys.readouterr().err
+    assert "the format bag is read for a domain with an arm" in capsys.readouterr().err

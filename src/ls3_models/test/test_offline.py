@@ -207,7 +207,7 @@ def test_curves_and_pictures_are_written(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "curves.jsonl").read_text().splitlines()]
     assert {row["stage"] for row in rows} == {"vae", "heads"}
     assert (tmp_path / "reconstructions.png").stat().st_size > 100
-    assert list(tmp_path.glob("events.out.tfevents.*"))
+    assert list(tmp_path.glob("tensorboard/vae/events.out.tfevents.*"))
 
 
 @pytest.mark.parametrize(("channels", "frames"), [(1, 1), (3, 1), (9, 3)])
