@@ -116,6 +116,13 @@ def test_what_is_done_is_not_done_again_and_another_commit_is_refused(tmp_path):
         run(tasks, tmp_path, commit="def")
 
 
+@pytest.mark.parametrize("done", [None, [], {"a 'b": 1}])
+def test_a_damaged_state_is_named(tmp_path, done):
+    (tmp_path / campaign.STATE).write_text(json.dumps({"commit": "abc", "done": done}))
+    with pytest.raises(DataError, match=r"campaign\.json: this is no state of a campaign"):
+        run([Task("fine", HELP)], tmp_path)
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -71,9 +71,5 @@ class Board:
             for section, values in sections.items()
             for key, value in values.items()
         }
-        rates = {
-            f"rates/{name}": float(value)
-            for name, value in training_rates(rows).items()
-            if isinstance(value, bool | int | float)
-        }
+        rates = {f"rates/{name}": value for name, value in training_rates(rows).items()}
         self._writer.add_hparams(flat, rates, run_name=".")

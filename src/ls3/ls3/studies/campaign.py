@@ -237,7 +237,14 @@ class Runner:
                 where=str(path),
                 do="continue at that commit, or begin a campaign in another directory",
             )
-        return {tuple(shlex.split(text)): seconds for text, seconds in state["done"].items()}
+        try:
+            return {tuple(shlex.split(text)): seconds for text, seconds in state["done"].items()}
+        except (KeyError, AttributeError, ValueError):
+            raise DataError(
+                "this is no state of a campaign",
+                where=str(path),
+                do="delete it; tasks that are done are then found so once more",
+            ) from None
 
     def _write(self) -> None:
         done = {shlex.join(words): seconds for words, seconds in self.done.items()}
