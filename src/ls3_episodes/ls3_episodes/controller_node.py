@@ -47,7 +47,7 @@ class ControllerNode(Node):
         config = ros.declare(self, ControllerNodeConfig)
         self._control = JointControl(config)
         self._episode = self._step = 0
-        self._published: tuple[bool, str] | None = None
+        self._published: tuple[bool, str, str] | None = None
         self._joints = self.create_publisher(
             Float64MultiArray, topics.controller(config.interface), qos.RELIABLE
         )
@@ -73,6 +73,7 @@ class ControllerNode(Node):
             plan.action,
             ros.nanoseconds(plan.header.stamp),
             feasible=plan.feasible,
+            lacks=plan.reason,
             wall=time.monotonic(),
         )
         if answer.command:
@@ -100,17 +101,17 @@ class ControllerNode(Node):
         self._joints.publish(Float64MultiArray(data=command))
 
     def _publish_state(self) -> None:
-        reason = self._control.not_ready(time.monotonic())
-        state = (self._control.moving, reason)
+        not_ready = self._control.not_ready(time.monotonic())
+        state = (self._control.moving, not_ready, self._control.held)
         if state == self._published:
             return
-        if self._published is None or self._published[1] != reason:
-            self.get_logger().info(f"not ready: {reason}" if reason else "ready")
+        if self._published is None or self._published[1] != not_ready:
+            self.get_logger().info(f"not ready: {not_ready}" if not_ready else "ready")
         self._published = state
         message = MotionState(
             moving=state[0],
-            ready=not reason,
-            reason=reason,
+            ready=not not_ready,
+            reason=not_ready or self._control.held,
             episode=self._episode,
             step=self._step,
         )

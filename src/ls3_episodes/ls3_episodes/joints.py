@@ -69,7 +69,8 @@ class JointControl:
 
     Stamps are integers in nanoseconds of the joints' clock; `wall` is wall time in seconds.
 
-    end: stamp until which the last command acts, ns.
+    end: stamp until which the last command acts, ns. held: why the last plan held the joints;
+    empty if it did not.
     """
 
     def __init__(self, limits: JointLimits) -> None:
@@ -78,6 +79,7 @@ class JointControl:
         self._stamp = 0  # of the newest joint states
         self._received = -math.inf  # wall time
         self.end = 0
+        self.held = ""
 
     @property
     def stop(self) -> tuple[float, ...]:
@@ -109,7 +111,13 @@ class JointControl:
         return ""
 
     def execute(
-        self, action: Sequence[float], image_stamp: int, *, feasible: bool, wall: float
+        self,
+        action: Sequence[float],
+        image_stamp: int,
+        *,
+        feasible: bool,
+        wall: float,
+        lacks: str = "",
     ) -> PlanOutcome:
         """Decide on a plan. An infeasible plan holds the joints whatever its action.
 
@@ -118,6 +126,7 @@ class JointControl:
             image_stamp: of the frame that the plan rests on, ns.
             feasible: whether the plan meets the constraints.
             wall: the present wall time, s.
+            lacks: why the plan is not feasible, in the planner's words.
         """
         reason = (
             self.not_ready(wall)
@@ -128,8 +137,9 @@ class JointControl:
         if reason:
             return PlanOutcome("refused", reason)
         self.end = self._stamp + round(self._limits.period * 1e9)
-        if not feasible:
-            return PlanOutcome("held", "no feasible plan", self.stop)
+        self.held = "" if feasible else lacks or "no feasible plan"
+        if self.held:
+            return PlanOutcome("held", self.held, self.stop)
         limits = zip(action, self._limits.low, self._limits.high, strict=True)
         return PlanOutcome(
             "sent", "", tuple(min(max(float(a), low), high) for a, low, high in limits)

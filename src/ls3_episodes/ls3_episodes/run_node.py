@@ -19,10 +19,9 @@ from rclpy.action import ActionClient
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
 
 from ls3_common import qos, ros, topics
-from ls3_common.errors import DataError, UserError
+from ls3_common.errors import UserError
 from ls3_common.images import to_array
 from ls3_common.parameters import parameter
 from ls3_episodes import summary
@@ -34,7 +33,6 @@ from ls3_episodes.summary import EpisodeOutcome, RunSummary
 from ls3_episodes.waiting import Aborted, Waiter
 from ls3_interfaces.action import RunEpisode
 from ls3_interfaces.msg import ArmCommand, MotionState, Plan
-from ls3_planner.plan_input import PlanInput
 
 REMEMBERED_FRAMES = 1000
 """Number of frames whose time of receipt is kept."""
@@ -94,7 +92,6 @@ class RunNode(Node):
         self._episode = -1
         self._plan_ms: list[float] = []  # of the running episode
         self._held_for = ""  # the newest reason why a plan of the running episode had no action
-        self._reason = ((-1, -1), "")  # of the newest plan: episode and step, why it has no action
         self._seen: OrderedDict[int, float] = OrderedDict()  # frame stamp (ns) -> receipt (s)
         self._film: Film | None = None
         if config.video:
@@ -111,7 +108,6 @@ class RunNode(Node):
         for kind, topic, callback, profile in (
             (Image, topics.CAMERA_IMAGE, self._on_camera, qos.BEST_EFFORT),
             (Image, topics.MASK, self._on_mask, qos.BEST_EFFORT),
-            (String, topics.PLAN_INPUT, self._on_plan_input, qos.RELIABLE),
             (Plan, topics.PLAN, self._on_plan, qos.RELIABLE),
             (ArmCommand, topics.ARM_COMMAND, self._on_command, qos.RELIABLE),
             (MotionState, topics.MOTION_STATE, self._on_motion, qos.LATCHED),
@@ -254,21 +250,14 @@ class RunNode(Node):
             with contextlib.suppress(ValueError):
                 self._film.mask(to_array(message))
 
-    def _on_plan_input(self, message: String) -> None:
-        with contextlib.suppress(DataError):  # of another version: there are no words, then
-            made = PlanInput.from_json(message.data)
-            self._reason = ((made.episode, made.step), made.reason)
-            if made.episode == self._episode and made.reason:
-                self._held_for = made.reason
-
     def _on_plan(self, message: Plan) -> None:
         if message.episode != self._episode:
             return
+        self._held_for = message.reason or self._held_for
         self._plan_ms.append(1000 * message.solve_time)
         self._summary.plan_ms.append(1000 * message.solve_time)
         if self._film is not None:
-            of, reason = self._reason
-            self._film.plan(message, reason if of == (message.episode, message.step) else "")
+            self._film.plan(message)
 
     def _on_command(self, message: ArmCommand) -> None:
         received = self._seen.get(ros.nanoseconds(message.image_stamp))

@@ -163,7 +163,6 @@ class ViewNode(Node):
         with contextlib.suppress(DataError):  # of another version: there are no words, then
             made = PlanInput.from_json(message.data)
             self._model = (made.model, made.identity)
-            self._live.say(made.episode, made.step, made.reason)
 
     def _on_motion(self, state: MotionState) -> None:
         frame = state.header.frame_id

@@ -1,5 +1,7 @@
 """A bundle: the trained models of one domain, ``model.safetensors`` and ``manifest.json``.
 
+A third file, ``frame_guard.safetensors``, may hold the guard on frames (`frame_guard`).
+
 The nodes load bundles, and the project ships one for each domain. Weights are stored as float16
 and used as float32. The manifest repeats the description in the weights' file and names the SHA-256
 of that file, so that a manifest of other weights is noticed.
@@ -23,9 +25,10 @@ from ls3_common.errors import ConfigError, DataError
 from ls3_common.files import write_json
 from ls3_common.model_facts import MANIFEST, WEIGHTS, refuse_policy
 from ls3_common.system_errors import refuse_pointer, unreadable
-from ls3_models import checkpoint
+from ls3_models import checkpoint, frame_guard
 from ls3_models.config import LearnerConfig
 from ls3_models.formats import Content, Format
+from ls3_models.frame_guard import FrameGuard
 from ls3_models.heads import heads_of
 from ls3_models.models import Models
 from ls3_models.networks import check_image
@@ -47,6 +50,7 @@ class Bundle:
         action_high: greatest action, in the domain's unit.
         identity: the first digits of the weights' SHA-256.
         manifest: how the models were made: command, seed, data hash and the like.
+        guard: says which frames are unlike those that the models know; None: nothing says so.
     """
 
     models: Models
@@ -57,6 +61,7 @@ class Bundle:
     action_high: tuple[float, ...]
     identity: str = "untrained"
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    guard: FrameGuard | None = None
 
     @property
     def frame_channels(self) -> int:
@@ -120,15 +125,22 @@ def save_bundle(bundle: Bundle, path: str | Path, **manifest: Any) -> Bundle:
     checkpoint.save(path / WEIGHTS, weights, description)
     description["weights"] = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
     write_json(path / MANIFEST, description | dict(bundle.manifest) | manifest | description)
+    if bundle.guard is None:
+        (path / frame_guard.FILE).unlink(missing_ok=True)  # of other weights
+    else:
+        frame_guard.save(bundle.guard, path)
     return load_bundle(path)
 
 
-def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
+def load_bundle(path: str | Path, device: str = "cpu", *, guard: bool = True) -> Bundle:
     """Load a bundle of this format or an older one, for inference.
+
+    guard: whether to load its guard on frames as well.
 
     Raises:
         DataError: a file is missing, unreadable, truncated or of a newer format; the two files do
-            not belong together; a weight is not finite; or a policy of another method is here.
+            not belong together; a weight is not finite; the guard on frames is another model's; or
+            a policy of another method is here.
     """
     path = Path(path)
     refuse_policy(path)
@@ -179,6 +191,7 @@ def load_bundle(path: str | Path, device: str = "cpu") -> Bundle:
         high,
         identity=digest[:12],
         manifest=manifest,
+        guard=frame_guard.load(path, models) if guard else None,
     )
 
 

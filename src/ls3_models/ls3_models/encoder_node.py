@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -64,13 +65,16 @@ class EncoderNode(Node):
 
     def _encode(self, message: Image) -> None:
         try:
-            mean, std = self.bundle.encode(self._observation(message)[None])
+            observation = self._observation(message)[None]
+            mean, std = self.bundle.encode(observation)
         except (ValueError, DataError) as error:
             self.health.refuse(str(error))
             return
         if not (np.isfinite(mean).all() and np.isfinite(std).all()):
             self.health.refuse("the encoder's output is not finite")
             return
+        guard = self.bundle.guard
+        score, start_score = (math.nan, math.nan) if guard is None else guard.scores(observation, mean)[0].tolist()
         self.health.accept()
         self.publisher.publish(
             Latent(
@@ -78,6 +82,8 @@ class EncoderNode(Node):
                 model=self.bundle.identity,
                 mean=mean[0].tolist(),
                 std=std[0].tolist(),
+                score=score,
+                start_score=start_score,
             )
         )
 

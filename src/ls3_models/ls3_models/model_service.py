@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rclpy.node import Node
 
@@ -11,6 +12,7 @@ from ls3_common.errors import DataError
 from ls3_common.model_facts import refuse_other_domain
 from ls3_interfaces.srv import LoadModel
 from ls3_models.bundle import Bundle, load_bundle
+from ls3_models.frame_guard import encoder_identity
 
 
 def load_for(node: Node, path: str, domain: str) -> Bundle:
@@ -27,6 +29,19 @@ def load_for(node: Node, path: str, domain: str) -> Bundle:
     bundle = load_bundle(path)
     refuse_other_domain(bundle, domain, ros.facts(node), path)
     return bundle
+
+
+def with_guard_of(bundle: Bundle, present: Bundle) -> Bundle:
+    """Return `bundle`, if it has no guard on frames with that of a bundle of the same encoder.
+
+    Learning online changes everything but the encoder, so that its models need no guard anew.
+    """
+    guard = present.guard
+    if bundle.guard is not None or guard is None:
+        return bundle
+    if guard.encoder != encoder_identity(bundle.models):
+        return bundle
+    return replace(bundle, guard=guard)
 
 
 class ModelService:
@@ -70,5 +85,5 @@ class ModelService:
     def _replace(self, path: str) -> None:
         bundle, present = load_bundle(path), self._present()
         refuse_other_domain(bundle, present.domain, present, path)
-        self._use(bundle)
+        self._use(with_guard_of(bundle, present))
         self.path = path

@@ -97,6 +97,10 @@ class PlannerConfig:
         "one is feasible, as in the paper, as far as fresh particles can show it; 0: never, the "
         "arm holds",
     )
+    frame_guard: bool = parameter(
+        True,
+        description="hold where the model's guard on frames objects (`ls3 calibrate-guard`)",
+    )
     std_floor: float = parameter(
         0.02, low=0, high=1, description="least spread of the Gaussian, in half action ranges"
     )

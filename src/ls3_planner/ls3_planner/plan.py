@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -36,6 +37,24 @@ class Plan:
     relaxations: int
     solve_time_s: float
     reason: str = ""
+
+
+def no_plan(bundle: Bundle, config: PlannerConfig, reason: str) -> Plan:
+    """Return the plan to hold for a `reason` that was found before any candidate."""
+    actions, latent = len(bundle.action_low), bundle.config.latent_dim
+    return Plan(
+        feasible=False,
+        action=np.zeros(actions, np.float32),
+        action_sequence=np.zeros((config.horizon, actions), np.float32),
+        imagined=np.zeros((config.horizon, latent), np.float32),
+        safe_probability=math.nan,
+        constraint_probability=math.nan,
+        value=-math.inf,
+        delta_safe=config.delta_safe,
+        relaxations=0,
+        solve_time_s=0.0,
+        reason=reason,
+    )
 
 
 class Planner(Protocol):

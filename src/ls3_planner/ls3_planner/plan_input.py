@@ -1,7 +1,4 @@
-"""What a plan rests on besides its latent, so that a recorded plan can be made again. No ROS.
-
-The text also says why a plan has no action: the Plan message has no room for words.
-"""
+"""What a plan rests on besides its latent, so that a recorded plan can be made again. No ROS."""
 
 from __future__ import annotations
 
@@ -31,7 +28,6 @@ class PlanInput:
         identity: identity of the model.
         planner: parameters of the planner, by dotted name.
         holds: the number of plans right before without a feasible one.
-        reason: why the plan has no action; empty if it has one.
     """
 
     stamp: int
@@ -43,7 +39,6 @@ class PlanInput:
     identity: str
     planner: dict[str, Any]
     holds: int = 0
-    reason: str = ""
 
     @property
     def config(self) -> PlannerConfig:
@@ -69,6 +64,7 @@ class PlanInput:
         """
         try:
             fields = json.loads(text)
+            fields.pop("reason", None)  # of bags made before Plan had one
             memory = fields["memory"]
             fields["memory"] = None if memory is None else np.array(memory, np.float32)
             return cls(**fields)

@@ -6,8 +6,6 @@ one-place hand-offs, so that a slow plan neither delays a message nor lets work 
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import os
 import threading
 import traceback
@@ -25,6 +23,8 @@ from ls3_common.parameters import parameter
 from ls3_common.seeds import seed_of
 from ls3_interfaces.msg import Latent, Plan, StepRequest
 from ls3_planner.config import PlannerConfig
+from ls3_planner.plan import Plan as Solution
+from ls3_planner.plan import make_planner, no_plan
 from ls3_planner.plan_input import PlanInput, planner_parameters
 
 if TYPE_CHECKING:
@@ -88,10 +88,12 @@ class PlannerNode(Node):
         self._worker.join(LEAVE_TIMEOUT_S)
 
     def _use(self, bundle: Bundle) -> None:
-        from ls3_planner.plan import make_planner
-
         self.bundle = bundle
         self.planner = make_planner(bundle, self.config, seed=self.config.seed)
+        self.guard = bundle.guard if self.config.frame_guard else None
+        if self.guard is None:
+            why = "the model has none" if self.config.frame_guard else "frame_guard is off"
+            self.get_logger().warning(f"no guard on frames: {why}")
         self._latent = None  # of another model: nothing is planned from it
 
     def _busy(self) -> str:
@@ -142,15 +144,13 @@ class PlannerNode(Node):
                 self._solving = True  # before the job is taken: there is no moment between them
                 job = self._jobs.popleft()
                 start = self._input(job)
-                plan, reason = self._solve(job, start)
+                plan = self._plan(job, start)
                 self._solving = False
                 # an answer to a question that is no longer asked would move the arm
                 if not (self._leaving or self._jobs or self._request):
-                    # words before numbers: who shows the plan has them in time
-                    start = dataclasses.replace(start, reason=reason)
                     self._inputs.publish(String(data=start.to_json()))
                     self._publisher.publish(plan)
-                    self._tell(reason)
+                    self._tell(plan.reason)
 
     def _input(self, job: Job) -> PlanInput:
         """All that the plan of a job depends on, besides the latent."""
@@ -173,11 +173,13 @@ class PlannerNode(Node):
         if reason:
             self.get_logger().warning(reason, throttle_duration_sec=LOG_PERIOD_S)
 
-    def _solve(self, job: Job, start: PlanInput) -> tuple[Plan, str]:
-        """The plan for one frame, and why it has no action; it has none when the solver fails."""
-        message = Plan(header=job.latent.header, episode=job.request.episode, step=job.request.step)
+    def _plan(self, job: Job, start: PlanInput) -> Plan:
+        """The plan for one frame: to hold, where the guard objects or the planner fails."""
         try:
             self.planner.recall(start.memory, start.seed, start.holds)
+            objection = self._objection(job)
+            if objection:
+                return _message(job, no_plan(self.bundle, self.config, objection))
             plan = self.planner.plan(
                 np.asarray(job.latent.mean, np.float32), np.asarray(job.latent.std, np.float32)
             )
@@ -187,20 +189,38 @@ class PlannerNode(Node):
         except Exception as error:  # whatever it is, the arm must hold and the node must live
             self.get_logger().error(f"planning failed, the arm holds:\n{traceback.format_exc()}")
             self.planner.reset()
-            message.action = [0.0] * len(self.bundle.action_low)
-            message.safe_probability = message.constraint_probability = math.nan
-            return message, f"no plan: the planner failed: {error}"
-        message.feasible = bool(plan.feasible)
-        message.action, message.action_sequence, message.imagined = (
-            array.ravel().tolist() for array in arrays
-        )
-        message.safe_probability = float(plan.safe_probability)
-        message.constraint_probability = float(plan.constraint_probability)
-        message.value = float(plan.value)
-        message.delta_safe = float(plan.delta_safe)
-        message.relaxations = int(plan.relaxations)
-        message.solve_time = float(plan.solve_time_s)
-        return message, plan.reason
+            reason = f"no plan: the planner failed: {error}"
+            return _message(job, no_plan(self.bundle, self.config, reason))
+        return _message(job, plan)
+
+    def _objection(self, job: Job) -> str:
+        """Why the guard on frames forbids to plan from a frame; empty if it does not."""
+        if self.guard is None:
+            return ""
+        scores = np.array([job.latent.score, job.latent.start_score])
+        return self.guard.objection(scores, job.request.step)
+
+
+def _message(job: Job, plan: Solution) -> Plan:
+    action, sequence, imagined = (
+        array.ravel().tolist() for array in (plan.action, plan.action_sequence, plan.imagined)
+    )
+    return Plan(
+        header=job.latent.header,
+        episode=job.request.episode,
+        step=job.request.step,
+        feasible=bool(plan.feasible),
+        reason=plan.reason,
+        action=action,
+        action_sequence=sequence,
+        imagined=imagined,
+        safe_probability=float(plan.safe_probability),
+        constraint_probability=float(plan.constraint_probability),
+        value=float(plan.value),
+        delta_safe=float(plan.delta_safe),
+        relaxations=int(plan.relaxations),
+        solve_time=float(plan.solve_time_s),
+    )
 
 
 def main() -> NoReturn:

@@ -104,7 +104,8 @@ class Status:
     """The content of a MOTION_STATE message.
 
     moving: whether the arm moves; ready: whether the arm accepts plans; reason: why the arm is not
-    ready, empty if ready; stamp: when the present motion began or the last motion ended (ns).
+    ready, or of an arm that is ready, why the last plan held the arm, empty if it did not; stamp:
+    when the present motion began or the last motion ended (ns).
     """
 
     moving: bool

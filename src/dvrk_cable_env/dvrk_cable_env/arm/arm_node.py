@@ -143,6 +143,7 @@ class ArmNode(LifecycleNode):
             action=tuple(map(float, plan.action)),
             image_stamp=nanoseconds(plan.header.stamp),
             feasible=plan.feasible,
+            lacks=plan.reason,
         )
         decision = self._controller.execute(request, now)
         command = ArmCommand(
@@ -172,8 +173,8 @@ class ArmNode(LifecycleNode):
             reason = act()
             self._watch()
             self.get_logger().info(f"operator: {name}: {reason or done}")
-            still = self._controller.status().reason
-            hint = f", but {still}" if name == "arm" and still else ""
+            still = self._controller.status()
+            hint = "" if still.ready or name != "arm" else f", but {still.reason}"
             response.success, response.message = not reason, reason or done + hint
             return response
 
@@ -213,11 +214,10 @@ class ArmNode(LifecycleNode):
         if status == last:
             return
         self._health.stand("" if status.ready else f"not ready: {status.reason}")
-        if last is None or status.reason != last.reason:
-            if status.ready:
-                self.get_logger().info("ready")
-            else:
-                self.get_logger().warning(f"not ready: {status.reason}")
+        if not status.ready and (last is None or status.reason != last.reason):
+            self.get_logger().warning(f"not ready: {status.reason}")
+        elif status.ready and (last is None or not last.ready):
+            self.get_logger().info("ready")
         message = MotionState(
             moving=status.moving,
             ready=status.ready,

@@ -47,6 +47,7 @@ class ArmController:
         self._was_ready = False
         self._active = config.autostart
         self._fault = "" if config.auto_enable else NOT_ARMED
+        self._held = ""  # why the last plan held the arm
         self._enabling = Enabling(config.enable_timeout, active=config.auto_enable)
         self._supervision = Supervision(config.limits, guards)
         hold = next((guard for guard in guards if isinstance(guard, HoldHeard)), None)
@@ -88,7 +89,7 @@ class ArmController:
             reason = "; ".join(filter(None, (reason, self.stopping.report)))
         moving = self._motion is not None or arm.is_busy
         stamp = self._last_start if moving else self._last_end
-        return Status(moving, not reason, reason, stamp)
+        return Status(moving, not reason, reason or self._held, stamp)
 
     def execute(self, request: Request, now: int) -> Decision:
         """Decide on one plan, and start the motion if the plan passes the filter.
@@ -105,6 +106,7 @@ class ArmController:
             The decision, with the displacement that was sent (m).
         """
         self.update(now)
+        self._held = ""
         if not self._active:
             return Decision("refused", INACTIVE)
         if self._motion:
@@ -127,6 +129,8 @@ class ArmController:
             decision = Decision("refused", stray)
         if decision.moves:
             decision = self._move(decision, arm)
+        elif decision.outcome == "held":
+            self._held = decision.reason
         if not decision.moves and not arm.is_busy and not (objection and objection.foreign):
             self._arm.hold()
         return decision
@@ -217,7 +221,7 @@ class ArmController:
             return reason or (objection.reason if objection else "")
         elif moved := self._supervision.baseline.unseen_move(arm):
             return moved
-        self._fault = ""
+        self._fault = self._held = ""
         self._was_ready = False
         self._last_end = max(self._last_end, self._now)
         self._supervision.baseline.forget()

@@ -219,12 +219,14 @@ class Request:
     """A planned action.
 
     action: (dx, dy), m; image_stamp: stamp of the frame that the plan rests on (ns); feasible:
-    whether the plan meets the constraints (5) and (6) of the paper.
+    whether the plan meets the constraints (5) and (6) of the paper; lacks: why not, in the
+    planner's words.
     """
 
     action: Sequence[float]
     image_stamp: int
     feasible: bool = True
+    lacks: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

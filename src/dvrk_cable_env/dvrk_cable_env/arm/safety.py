@@ -45,7 +45,7 @@ def decide(
         The decision; if the arm is to move, with displacement and goal (m).
     """
     if not request.feasible:
-        return Decision("held", "no feasible plan")
+        return Decision("held", request.lacks or "no feasible plan")
     reason = (
         _unfit_action(limits, request.action)
         or _unfit_image(limits, request.image_stamp, now, motion_end)

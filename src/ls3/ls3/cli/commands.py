@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import tyro
 
 from ls3.cli import (
+    calibrate_guard_command,
     config_command,
     data_commands,
     demonstrations,
@@ -232,6 +233,7 @@ COMMANDS: dict[str, Any] = {
     "campaign": studies.CampaignOfRuns,
     "robustness": studies.Robustness,
     "data": data_commands.Data,
+    "calibrate-guard": calibrate_guard_command.CalibrateGuard,
     "config": config_command.Configuration,
     "replay": replay_command.ReplayBag,
     "demonstrations": demonstrations.Demonstrations,

@@ -121,18 +121,22 @@ def replay(bag: Bag, model: Path | None = None) -> Iterator[Comparison]:
         bundle, planner = planners.of(start)
         if not encoded:
             encoded = _encode(bundle, found.masks)
-        planner.recall(start.memory, start.seed, start.holds)
-        mean, std = (np.asarray(value, np.float32) for value in (latent.mean, latent.std))
-        again = planner.plan(mean, std)
-        sequence = np.asarray(plan.action_sequence, np.float32)
-        error = math.inf  # of a planner that failed
-        if sequence.size == again.action_sequence.size:
-            error = float(np.abs(sequence - again.action_sequence.ravel()).max())
+        mean = np.asarray(latent.mean, np.float32)
+        if _objected(bundle, start, latent):
+            again, error = (), math.inf if plan.feasible else 0.0
+        else:
+            planner.recall(start.memory, start.seed, start.holds)
+            made = planner.plan(mean, np.asarray(latent.std, np.float32))
+            again = _action(made.feasible, made.action)
+            sequence = np.asarray(plan.action_sequence, np.float32)
+            error = math.inf  # of a planner that failed
+            if sequence.size == made.action_sequence.size:
+                error = float(np.abs(sequence - made.action_sequence.ravel()).max())
         yield Comparison(
             episode=plan.episode,
             step=plan.step,
             recorded=_action(plan.feasible, plan.action),
-            again=_action(again.feasible, again.action),
+            again=again,
             action_error=error,
             latent_error=float(np.abs(encoded[stamp] - mean).max()) if stamp in encoded else None,
             outcome=found.commands.get((plan.episode, plan.step), ""),
@@ -174,6 +178,14 @@ def _encode(bundle: Bundle, masks: dict[int, Any]) -> dict[int, np.ndarray]:
         if number + 1 >= frames:  # the frames before the first of the bag are unknown
             means[stamp] = mean[0]
     return means
+
+
+def _objected(bundle: Bundle, start: PlanInput, latent: Any) -> bool:
+    """Return whether the guard on frames kept `planner_node` from planning from a frame."""
+    score = getattr(latent, "score", math.nan)  # bags of before there was a guard lack it
+    if bundle.guard is None or not start.config.frame_guard or math.isnan(score):
+        return False
+    return bool(bundle.guard.objection(np.array([score, latent.start_score]), start.step))
 
 
 def _action(feasible: bool, action: Any) -> tuple[float, ...]:

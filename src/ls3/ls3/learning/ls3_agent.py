@@ -18,6 +18,7 @@ from ls3.learning.shared_offline import take_over
 from ls3_models.agent import AgentKind
 from ls3_models.bundle import Bundle, save_bundle
 from ls3_models.config import LearnerConfig
+from ls3_models.frame_guard import FrameGuard
 from ls3_models.ls3_learning import Ls3Learning
 from ls3_models.offline_data import OfflineData, Spec
 from ls3_planner.config import PlannerConfig
@@ -27,15 +28,17 @@ from ls3_planner.plan import Planner, make_planner
 class PlannerPolicy:
     """Encodes the observation and plans; holds still if there is no feasible plan."""
 
-    def __init__(self, bundle: Bundle, planner: Planner) -> None:
-        """Act with the encoder of `bundle` and a planner for the same models."""
-        self.bundle, self.planner = bundle, planner
-        self._holds, self._plan_ms = 0, list[float]()
+    def __init__(self, bundle: Bundle, planner: Planner, guard: FrameGuard | None = None) -> None:
+        """Act with the encoder of `bundle`, a planner for the same models, and a guard on frames."""
+        self.bundle, self.planner, self._guard = bundle, planner, guard
+        self._step = self._holds = self._objections = 0
+        self._plan_ms = list[float]()
 
     def begin(self, seed: int) -> None:
         """Begin an episode; `seed` decides the planner's random numbers."""
         self.planner.reset(seed)
-        self._holds, self._plan_ms = 0, []
+        self._step = self._holds = self._objections = 0
+        self._plan_ms = []
 
     def act(self, observation: np.ndarray, info: Mapping[str, Any]) -> np.ndarray | None:
         """Return the first action of a plan, float32 (A,), in the domain's unit.
@@ -45,11 +48,19 @@ class PlannerPolicy:
             info: `constraint` tells whether the observation shows a violation.
 
         Returns:
-            The action; None after a violation or without a feasible plan.
+            The action; None after a violation, without a feasible plan, or where the guard objects
+            to the observation.
         """
         if info["constraint"]:
             return None  # a violation freezes the environment, so no action has an effect
         mean, std = self.bundle.encode(observation[None])
+        step, self._step = self._step, self._step + 1
+        if self._guard is not None:
+            scores = self._guard.scores(observation[None], mean)[0]
+            if self._guard.objection(scores, step):
+                self._holds += 1
+                self._objections += 1
+                return None
         plan = self.planner.plan(mean[0], std[0])
         self._plan_ms.append(plan.solve_time_s * 1e3)
         if not plan.feasible:
@@ -58,8 +69,22 @@ class PlannerPolicy:
         return plan.action
 
     def record(self) -> dict[str, Any]:
-        """Return `plan_ms`, the time of each plan, and `holds`, the steps without a plan."""
-        return {"plan_ms": list(self._plan_ms), "holds": self._holds}
+        """Return the planner's part of an episode's attributes.
+
+        `plan_ms`: the time of each plan. `holds`: the number of steps without a plan.
+        `objections`: the number of these to whose frame the guard objected.
+        """
+        return {
+            "plan_ms": list(self._plan_ms),
+            "holds": self._holds,
+            "objections": self._objections,
+        }
+
+
+def guarded_policy(bundle: Bundle, config: PlannerConfig) -> PlannerPolicy:
+    """Return the policy of a model with its guard on frames, where `config` has it on."""
+    guard = bundle.guard if config.frame_guard else None
+    return PlannerPolicy(bundle, make_planner(bundle, config), guard)
 
 
 class Ls3Agent(Ls3Learning):
@@ -130,7 +155,7 @@ def _make(settings: Mapping[str, Any], data: OfflineData, seed: int) -> Ls3Agent
 
 def _load(path: Path, settings: Mapping[str, Any], spec: Spec) -> PlannerPolicy:
     bundle = load_bundle_for(path, spec)
-    return PlannerPolicy(bundle, make_planner(bundle, settings["planner_node"]))
+    return guarded_policy(bundle, settings["planner_node"])
 
 
 KIND = AgentKind(

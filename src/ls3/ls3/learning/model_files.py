@@ -52,13 +52,15 @@ def find_encoder(domain: str) -> Path:
     return path
 
 
-def load_bundle_for(path: Path, spec: Spec) -> Bundle:
+def load_bundle_for(path: Path, spec: Spec, *, guard: bool = True) -> Bundle:
     """Load a model of LS3 and check that it fits the data described by `spec`.
+
+    guard: whether to load its guard on frames as well.
 
     Raises:
         DataError: there is no model, or its domain, image shape or action bounds differ.
     """
-    bundle = load_bundle(path)
+    bundle = load_bundle(path, guard=guard)
     refuse_other_domain(bundle, spec.domain, spec, path)
     return bundle
 

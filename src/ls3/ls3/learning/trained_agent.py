@@ -14,7 +14,7 @@ from ls3_common.domain import domain_names, load_spec
 from ls3_common.errors import DataError
 from ls3_common.images import FrameStack
 from ls3_models.bundle import Bundle
-from ls3_planner.plan import Plan, make_planner
+from ls3_planner.plan import Plan, make_planner, no_plan
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class TrainedAgent:
         self.frame_shape = (*bundle.observation_shape[:2], bundle.frame_channels)
         self._stack = FrameStack(bundle.config.frame_stack)
         self._seen: tuple[np.ndarray, Plan] | None = None
+        self._step = 0
 
     def reset(self, seed: int | None = None) -> None:
         """Begin another episode: forget the frames and the last plan.
@@ -89,7 +90,7 @@ class TrainedAgent:
         seed: decides the planner's random numbers from now on; None: they go on.
         """
         self._stack.clear()
-        self._seen = None
+        self._seen, self._step = None, 0
         self.planner.reset(seed)
 
     def act(self, image: np.ndarray) -> Plan:
@@ -99,7 +100,8 @@ class TrainedAgent:
             image: uint8 (h, w, c), a camera frame or a whole observation of an environment.
 
         Returns:
-            The plan. If no plan is feasible, `feasible` is False and `action` is 0: hold still.
+            The plan. If no plan is feasible, or if the guard on frames objects to the image,
+            `feasible` is False, `action` is 0, and `reason` says why: hold still.
 
         Raises:
             DataError: the image has another shape or type than the model takes.
@@ -117,7 +119,12 @@ class TrainedAgent:
         for frame in frames:
             observation = self._stack.add(frame.copy())  # the caller may draw into the image
         mean, std = self.bundle.encode(observation[None])
-        plan = self.planner.plan(mean[0], std[0])
+        objection = self._objection(observation, mean)
+        if objection:
+            plan = no_plan(self.bundle, self.domain.planner, objection)
+        else:
+            plan = self.planner.plan(mean[0], std[0])
+        self._step += 1
         self._seen = observation, plan
         return plan
 
@@ -166,6 +173,13 @@ class TrainedAgent:
         if not plan.feasible:
             raise DataError("a plan that is not feasible imagines nothing", do="see plan.feasible")
         return self.bundle.decode(plan.imagined)[..., -self.bundle.frame_channels :]
+
+    def _objection(self, observation: np.ndarray, mean: np.ndarray) -> str:
+        """Say why the guard on frames forbids to plan from an observation; empty if it does not."""
+        guard = self.bundle.guard
+        if guard is None or not self.domain.planner.frame_guard:
+            return ""
+        return guard.objection(guard.scores(observation[None], mean)[0], self._step)
 
     def _seen_now(self, pixels: np.ndarray) -> np.ndarray:
         """Return the observation that ends with one image, as if `act` were given the image now."""

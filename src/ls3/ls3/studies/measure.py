@@ -19,7 +19,7 @@ from typing import Any
 import gymnasium
 
 from ls3.learning import policy
-from ls3.learning.ls3_agent import PlannerPolicy
+from ls3.learning.ls3_agent import guarded_policy
 from ls3.runs.domains import Domain, load_domain
 from ls3.runs.provenance import machine
 from ls3.studies.stats import recorded
@@ -32,7 +32,6 @@ from ls3_models import SPIN
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, list_episodes, read_episode, write_episode
 from ls3_planner.config import PlannerConfig
-from ls3_planner.plan import make_planner
 
 FIRST_SEED = 1_000_000
 """Seed of the first measured episode; the others follow. Nothing else uses these seeds."""
@@ -122,7 +121,7 @@ class Measurement:
             self._write()
 
     def _in_process(self, config: PlannerConfig, name: str) -> dict[str, Any]:
-        planned = PlannerPolicy(self.bundle, make_planner(self.bundle, config))
+        planned = guarded_policy(self.bundle, config)
         directory = self.work / name
         with bar(name, len(self.seeds), len(list_episodes(directory))) as progress:
             for seed in self.seeds:

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from ls3.learning import policy
-from ls3.learning.ls3_agent import PlannerPolicy
+from ls3.learning.ls3_agent import guarded_policy
 from ls3.runs.domains import Domain
 from ls3.runs.provenance import command_line, git_commit, machine, now
 from ls3.studies.results import FACTS
@@ -29,7 +29,6 @@ from ls3_common.files import locked, read_json, write_json
 from ls3_common.progress import Bar, Interrupted, StopRequest, bar
 from ls3_models.bundle import Bundle
 from ls3_models.episodes import SUFFIX, Episode, read_episode, write_episode
-from ls3_planner.plan import make_planner
 from ls3_sim.registration import check_variations, make_environment
 
 FIRST_SEED = 2_000_000
@@ -129,7 +128,7 @@ class RobustnessStudy:
             DataError: the results file is damaged.
             Interrupted: a person wants to stop; all episodes so far are kept.
         """
-        planned = PlannerPolicy(self.bundle, make_planner(self.bundle, self.domain.planner))
+        planned = guarded_policy(self.bundle, self.domain.planner)
         for name, variations in self.rows.items():
             env = make_environment(self.domain.spec, variations)
             for seed in self.seeds:

@@ -110,9 +110,9 @@ class Film:
         """Set whether the arm moves."""
         self._moving = moving
 
-    def plan(self, plan: Plan, reason: str) -> None:
-        """Show a new plan before and while it is carried out, or why there is none (`reason`)."""
-        self._scene.plan(plan, reason)
+    def plan(self, plan: Plan) -> None:
+        """Show a new plan before and while it is carried out, or why there is none."""
+        self._scene.plan(plan)
         self._shoot(PLAN_FRAMES)
 
     def end(self, status: str, colour: str) -> None:

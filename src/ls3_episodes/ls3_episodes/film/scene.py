@@ -75,8 +75,8 @@ class EpisodeScene:
         """Set the position (x, y) from which the next plan moves the tool, m."""
         self._tool = (x, y)
 
-    def plan(self, plan: Plan, reason: str) -> None:
-        """Show a new plan, or why there is none (`reason`)."""
+    def plan(self, plan: Plan) -> None:
+        """Show a new plan, or why there is none."""
         # the plan of a solver that failed contains only a zero action
         steps = np.asarray(plan.action_sequence, float).reshape(-1, max(len(plan.action), 1))
         horizon = len(steps)
@@ -93,7 +93,7 @@ class EpisodeScene:
             lookahead=horizon,
             status=status if plan.feasible else "NO PLAN: ARM HOLDS",
             colour=view.GREEN if plan.feasible else view.AMBER,
-            reason=reason,
+            reason=plan.reason,
             notes=[
                 (
                     "value of the plan",

@@ -88,7 +88,6 @@ class LiveState:
         self._now = now
         self._heard: dict[str, float] = {}
         self._of = (-1, -1)  # the newest plan's episode and step
-        self._reason = (self._of, "")
         self._steps: deque[tuple[int, bool, float, float, float]] = deque(maxlen=STEPS)
         self._holds: deque[HeldStep] = deque(maxlen=HOLDS)
         self._robot: tuple[str, bool] | None = None
@@ -112,11 +111,9 @@ class LiveState:
             self._steps.clear()
             self.scene.begin(f"episode {plan.episode + 1}", [])
         self._of = (plan.episode, plan.step)
-        of, reason = self._reason
-        reason = reason if of == self._of else ""
         if self.pose is not None:
             self.scene.tool(*self.pose[:2])
-        self.scene.plan(plan, reason)
+        self.scene.plan(plan)
         self._steps.append(
             (
                 plan.step,
@@ -127,14 +124,7 @@ class LiveState:
             )
         )
         if not plan.feasible:
-            self._hold(*self._of, reason, rather=bool(reason))
-
-    def say(self, episode: int, step: int, reason: str) -> None:
-        """Take the planner's words about a plan, which come before or after the plan."""
-        self._reason = ((episode, step), reason)
-        if reason and self._of == (episode, step):
-            self.scene.set(reason=reason)
-            self._hold(episode, step, reason, rather=True)
+            self._hold(*self._of, plan.reason)
 
     def command(self, command: ArmCommand) -> None:
         """Take what the arm did with a plan."""
@@ -259,12 +249,12 @@ class LiveState:
             "can_stop": can_stop,
         }
 
-    def _hold(self, episode: int, step: int, reason: str, *, rather: bool = False) -> None:
-        """Note a hold once; `rather`: with these words, the planner's, and not with the arm's."""
+    def _hold(self, episode: int, step: int, reason: str) -> None:
+        """Note a hold once: by the plan or by the arm's answer, whichever comes first."""
         newest = self._holds[-1] if self._holds else None
         if newest is None or (newest.episode, newest.step) != (episode, step):
             self._holds.append(HeldStep(episode, step, reason, self._now()))
-        elif rather or not newest.reason:
+        elif not newest.reason:
             self._holds[-1] = dataclasses.replace(newest, reason=reason)
 
 
