@@ -25,6 +25,7 @@ setup(
         "ls3_common",
         "ls3_episodes",
         "ls3_models",
+        "ls3_sim",
         "PyYAML",
     ],
     options=OUT_OF_TREE if "setuptools.build_meta" in sys.modules else {},

@@ -30,7 +30,7 @@ class Graph:
         self._kinds = Image, PoseStamped, DiagnosticArray
         node = bench.node
         self.plans = node.create_publisher(Plan, topics.PLAN, qos.RELIABLE)
-        self.words = node.create_publisher(String, topics.PLAN_INPUT, qos.RELIABLE)
+        self.inputs = node.create_publisher(String, topics.PLAN_INPUT, qos.RELIABLE)
         self.states = node.create_publisher(MotionState, topics.MOTION_STATE, qos.LATCHED)
         self._cameras = node.create_publisher(Image, topics.CAMERA_IMAGE, qos.RELIABLE)
         self._masks = node.create_publisher(Image, topics.MASK, qos.RELIABLE)
@@ -77,13 +77,7 @@ class Graph:
         self.plans.publish(Plan(**(values | changes)))
 
     def hold(self, step: int) -> None:
-        from std_msgs.msg import String
-
-        from ls3_planner.plan_input import PlanInput
-
-        made = PlanInput(0, 2, step, 0, None, "", "", {}, reason=WORDS)
-        self.words.publish(String(data=made.to_json()))
-        self.plan(step, feasible=False, action=[0.0, 0.0])
+        self.plan(step, feasible=False, action=[0.0, 0.0], reason=WORDS)
 
     def say_ready(self, *, ready: bool = True) -> None:
         from ls3_interfaces.msg import MotionState
@@ -100,5 +94,5 @@ def port_of(child: Any, bench: Any) -> int:
 
 def started(graph: Graph, **parameters: Any) -> Any:
     child = graph.bench.start("ls3_episodes.view_node", port=0, rate=20.0, **FILM, **parameters)
-    graph.bench.matched(graph.plans, graph.words, graph.states)
+    graph.bench.matched(graph.plans, graph.inputs, graph.states)
     return child

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import configuration
 import cost
+import guard
 import judgement
 import measured
 import training
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "online_cost": cost.online_cost,
     "online_growth": cost.online_growth,
     "judgement": judgement.judgement,
+    "frame_guard": guard.frame_guard,
     "faults": measured.faults,
     "faults_by_kind": measured.faults_by_kind,
     "masks": measured.masks,

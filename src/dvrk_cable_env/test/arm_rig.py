@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from dvrk_cable_env.arm.arm import ArmConfig, Status
 from dvrk_cable_env.arm.controller import ArmController
@@ -72,7 +73,7 @@ class Rig:
         self.arm.set(**({} if stale else {"stamp": self.now}), **fields)
         return self.controller.update(self.now)
 
-    def plan(self, dx: float = 0.01, dy: float = 0.0, age_ms: int = 0, **more: bool) -> Decision:
+    def plan(self, dx: float = 0.01, dy: float = 0.0, age_ms: int = 0, **more: Any) -> Decision:
         request = Request((dx, dy), self.now - age_ms * MS, **more)
         return self.controller.execute(request, self.now)
 

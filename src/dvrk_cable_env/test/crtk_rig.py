@@ -180,11 +180,14 @@ class Rig:
         *action: float,
         image: int | None = None,
         feasible: bool = True,
+        reason: str = "",
         patience: float = 15.0,
     ) -> Any:
         """The answer to one plan; its image is of now unless `image` (ns) says otherwise."""
         self.step += 1
-        message = self._plan_type(episode=7, step=self.step, feasible=feasible, action=list(action))
+        message = self._plan_type(
+            episode=7, step=self.step, feasible=feasible, reason=reason, action=list(action)
+        )
         message.header.stamp = stamp(self.arm.now() if image is None else image)
         self._plans.publish(message)
         answer = self.bench.until(lambda: self._answers(7, self.step), patience)[0]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from arm_rig import HOME, MS, SECOND, Rig
 
 from dvrk_cable_env.arm.limits import ArmLimits, Decision, Request
+
+WORDS = "the frame is unlike the training data: score 3.10, limit 1.40"
 
 
 @pytest.fixture
@@ -91,11 +95,34 @@ def test_images_from_before_the_arm_was_ready_are_refused() -> None:
     assert "older" in rig.plan(age_ms=5).reason
 
 
-def test_infeasible_holds_and_changes_nothing(rig: Rig) -> None:
+def test_infeasible_holds_and_changes_nothing_but_the_words(rig: Rig) -> None:
     before = rig.controller.status()
     assert rig.plan(feasible=False).outcome == "held"
     assert rig.arm.sent == ["hold"]
-    assert rig.controller.status() == before
+    assert rig.controller.status() == dataclasses.replace(before, reason="no feasible plan")
+
+
+def test_the_planners_words_stand_until_the_next_plan(rig: Rig) -> None:
+    held = rig.plan(feasible=False, lacks=WORDS)
+    assert held == Decision("held", WORDS)
+    status = rig.tick()
+    assert (status.ready, status.moving, status.reason) == (True, False, WORDS)
+    assert rig.plan().outcome == "sent"
+    status = rig.tick(is_busy=True)
+    assert (status.ready, status.moving, status.reason) == (True, True, "")
+
+
+def test_a_refused_plan_and_arming_end_the_words(rig: Rig) -> None:
+    rig.plan(feasible=False, lacks=WORDS)
+    assert rig.plan(5.0).outcome == "refused"
+    assert rig.tick().reason == ""
+    rig.plan(feasible=False, lacks=WORDS)
+    rig.controller.stop("stopped by the operator")
+    assert rig.tick().reason == "stopped by the operator", "why it is not ready comes first"
+    assert rig.plan(feasible=False, lacks=WORDS) == Decision("held", WORDS)
+    assert rig.tick().reason == "stopped by the operator"
+    assert rig.controller.rearm() == ""
+    assert rig.tick().reason == ""
 
 
 def test_a_motion_that_does_not_end_is_stopped_and_latches(rig: Rig) -> None:

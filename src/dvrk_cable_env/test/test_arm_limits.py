@@ -152,6 +152,8 @@ def test_a_command_of_the_future_leaves_no_room_for_a_step() -> None:
 def test_an_infeasible_plan_holds_whatever_it_carries(action: tuple[float, ...]) -> None:
     decision = ask(Request(action, 0, feasible=False), ArmState())
     assert decision == Decision("held", "no feasible plan")
+    decision = ask(Request(action, 0, feasible=False, lacks="no plan, (5) fails"), ArmState())
+    assert decision == Decision("held", "no plan, (5) fails")
 
 
 def test_a_goal_outside_is_clamped_or_rejected_as_configured() -> None:

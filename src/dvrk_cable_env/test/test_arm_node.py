@@ -15,6 +15,7 @@ from ls3_common.ros import nanoseconds
 from ls3_interfaces.msg import MotionState
 
 MS = 1_000_000
+WORDS = "the frame is unlike the training data: score 3.10, limit 1.40"
 PLANNER = """
 import rclpy, time
 from ls3_interfaces.msg import Plan
@@ -143,6 +144,16 @@ def test_an_infeasible_plan_holds(rig: Any) -> None:
     assert (command.outcome, command.reason) == ("held", "no feasible plan")
     rig.bench.until(lambda: rig.arm.holds == holds + 1)
     assert rig.arm.moves == []
+
+
+def test_why_a_plan_held_is_said_until_the_next_motion(rig: Any) -> None:
+    command = rig.plan(0.0, 0.0, feasible=False, reason=WORDS)
+    assert (command.outcome, command.reason) == ("held", WORDS)
+    state = rig.bench.until(lambda: [s for s in rig.states if s.reason == WORDS])[-1]
+    assert state.ready and not state.moving
+    assert rig.plan(0.001, 0.0).outcome == "sent"
+    assert rig.ready().reason == ""
+    assert "not ready: the frame" not in rig.child.output
 
 
 def test_a_goal_outside_the_workspace_is_clamped(rig: Any) -> None:

@@ -113,12 +113,17 @@ def kept_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("*") if NAME.fullmatch(p.name))
 
 
-def test_a_latch_is_kept_and_an_operator_s_stop_is_not(
+def test_a_latch_is_kept_and_neither_a_hold_nor_an_operator_s_stop(
     bench: Any, arm: FakeCrtkArm, rig: Rig, box: Any, folder: Path
 ) -> None:
     bench.until(lambda: bench.node.count_subscribers("/motion_state") >= 2)
     bench.until(lambda: bench.node.count_subscribers("/PSM1/setpoint_cp") >= 2)
     time.sleep(1.0)
+    held = "the frame is unlike the training data: score 3.10, limit 1.40"
+    assert rig.plan(0.0, 0.0, feasible=False, reason=held).outcome == "held"
+    bench.until(lambda: rig.states[-1].reason == held)
+    time.sleep(1.5)
+    assert not kept_in(folder), "the arm is ready"
     assert bench.call("/arm_node/stop").success
     time.sleep(1.5)
     assert not kept_in(folder)

@@ -20,6 +20,7 @@ QUESTIONS = (
     ("--help",),
     ("train", "--help"),
     ("sweep", "--help"),
+    ("calibrate-guard", "--help"),
     ("data", "import", "--help"),
     ("--tyro-print-completion", "bash"),
 )

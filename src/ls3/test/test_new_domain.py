@@ -57,7 +57,9 @@ def test_learn_and_evaluate(
     assert read_json(run / "run.json")["domain_spec"]["action_unit"] == "of the slider's length"
     evaluate = ["evaluate", *words(config), "--model", str(run / "model"), "--episodes", "1"]
     capsys.readouterr()
-    assert main(evaluate) == 0
+    film = tmp_path / "films" / "evaluated.mp4"
+    assert main([*evaluate, "--video", str(film)]) == 0
+    assert film.stat().st_size > 1000
     printed = capsys.readouterr().out
     assert json.loads(printed[printed.index("{") :])["episodes"] == 1
     assert main([*evaluate, "--vary", "brightness=100"]) == 0

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from known_frames import demonstration, foreign, save_guarded
 from random_models import random_bundle
 
 from dvrk_cable_env.bags.reading import Bag
@@ -20,14 +21,24 @@ from ls3.cli.cli import main
 from ls3_common import qos
 from ls3_common.images import to_message
 from ls3_models.bundle import save_bundle
+from ls3_models.frame_guard import FILE
 from ls3_planner.plan_input import PlanInput
 
 STEPS = 4
 """Of each of two episodes; the bag begins in the middle of the first."""
 
 
-def record(bench: Any, model: Path, parameters: dict[str, Any], folder: Path) -> Path:
-    """A bag of the black box beside encoder and planner, which are asked for plans."""
+def record(
+    bench: Any,
+    model: Path,
+    parameters: dict[str, Any],
+    folder: Path,
+    frames: Callable[[int], np.ndarray] | None = None,
+) -> Path:
+    """A bag of the black box beside encoder and planner, which are asked for plans.
+
+    frames: what the camera shows for the n-th step of an episode; noise if None.
+    """
     from sensor_msgs.msg import Image
     from std_msgs.msg import Header
 
@@ -49,7 +60,8 @@ def record(bench: Any, model: Path, parameters: dict[str, Any], folder: Path) ->
         requests.publish(request)
 
         def planned() -> bool:
-            pixels = random.integers(0, 256, (64, 64, 1), np.uint8)
+            noise = random.integers(0, 256, (64, 64, 1), np.uint8)
+            pixels = frames(number) if frames else noise
             header = Header()
             header.stamp.sec, header.stamp.nanosec = now, int(random.integers(10**9))
             masks.publish(to_message(pixels, header))
@@ -117,6 +129,34 @@ def test_the_plans_of_a_black_box_are_made_again(
     lacks = altered(bag, tmp_path / "lacks", "/plan_input", lambda data: b"")
     assert main(["replay", str(lacks)]) == 2
     assert "no topic plan_input" in capsys.readouterr().err
+
+
+def test_where_the_guard_on_frames_held_the_arm_so_does_the_replay(
+    bench: Any,
+    planner_parameters: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = tmp_path / "model"
+    save_guarded(random_bundle(), model)
+    known, strange = demonstration(7).observations, foreign()["inverted"]
+    bag = record(
+        bench,
+        model,
+        planner_parameters,
+        tmp_path / "black_box",
+        lambda number: strange if number == 1 else known[number],
+    )
+    assert main(["replay", str(bag)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("episode")]
+    held = [line.partition(":")[0] for line in lines if "recorded infeasible, again inf" in line]
+    assert len(lines) == 6 and held == ["episode 6 step 1"]
+    assert all("the same" in line for line in lines)
+
+    unguarded = shutil.copytree(model, tmp_path / "unguarded")
+    (unguarded / FILE).unlink()
+    assert main(["replay", str(bag), "--model", str(unguarded)]) == 1
+    assert "1 of 6 plans differ" in capsys.readouterr().err
 
 
 def other_plan(data: bytes) -> bytes:

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from ls3.learning import environment
-from ls3.learning.ls3_agent import PlannerPolicy
+from ls3.learning.ls3_agent import PlannerPolicy, guarded_policy
 from ls3.runs.domains import load_domain
 from ls3_common.domain import load_spec
 from ls3_common.shared import find_shared
 from ls3_models.bundle import load_bundle
 from ls3_planner.plan import make_planner
+from ls3_sim.foreign import moved
 from ls3_sim.registration import make_environment
 
 pytestmark = pytest.mark.background
@@ -38,8 +39,9 @@ def test_a_model_fits_its_domain(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_reaches_its_domain_s_goal_in_one_of_three_episodes(name):
     bundle, domain = shipped(name), load_domain(name)
-    policy = PlannerPolicy(bundle, make_planner(bundle, domain.planner))
-    env = make_environment(domain.spec)
+    assert bundle.guard is not None
+    policy = guarded_policy(bundle, domain.planner)
+    env = make_environment(domain.spec, domain.variations)
     tried = []
     for seed in range(3):
         policy.begin(seed)
@@ -52,7 +54,20 @@ def test_a_model_reaches_its_domain_s_goal_in_one_of_three_episodes(name):
             break
     env.close()
     assert tried[-1].succeeded
+    assert policy.record()["objections"] == 0
     assert not any(episode.violated for episode in tried)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_guard_objects_to_a_camera_that_was_pushed_aside(name):
+    bundle, domain = shipped(name), load_domain(name)
+    env = make_environment(domain.spec, domain.variations)
+    image, _ = env.reset(seed=0)
+    env.close()
+    for observation, objects in ((image, False), (moved(image), True)):
+        mean, _ = bundle.encode(observation[None])
+        scores = bundle.guard.scores(observation[None], mean)[0]
+        assert bool(bundle.guard.objection(scores, 0)) is objects
 
 
 @pytest.fixture(scope="module")

@@ -42,10 +42,17 @@ class Joints:
         message.header.stamp = self.ros.to_time(stamp)
         self._states.publish(message)
 
-    def ask(self, action: list[float], stamp: int = START_NS, *, feasible: bool = True) -> Any:
+    def ask(
+        self,
+        action: list[float],
+        stamp: int = START_NS,
+        *,
+        feasible: bool = True,
+        reason: str = "",
+    ) -> Any:
         """Send one plan and return the answer to it."""
         count = len(self.answers)
-        plan = self._plan(action=action, feasible=feasible, episode=3, step=count)
+        plan = self._plan(action=action, feasible=feasible, reason=reason, episode=3, step=count)
         plan.header.stamp = self.ros.to_time(stamp)
         self._plans.publish(plan)
         self.bench.until(lambda: len(self.answers) > count)
@@ -83,6 +90,18 @@ def test_no_plan_stops_the_joints_for_one_period(joints: Joints) -> None:
     assert joints.ros.nanoseconds(answer.header.stamp) == START_NS + PERIOD_NS
     joints.bench.until(lambda: joints.sent)
     assert list(joints.sent[-1].data) == [0.0, 0.0]
+
+
+def test_why_a_plan_held_is_said_until_the_next_motion(joints: Joints) -> None:
+    answer = joints.ask([0.0, 0.0], feasible=False, reason="no plan: words")
+    assert (answer.outcome, answer.reason) == ("held", "no plan: words")
+    joints.bench.until(lambda: joints.motions[-1].reason == "no plan: words")
+    assert joints.motions[-1].ready
+    joints.report(START_NS + PERIOD_NS)
+    joints.bench.until(lambda: not joints.motions[-1].moving)
+    assert joints.ask([0.25, 0.0], START_NS + PERIOD_NS).outcome == "sent"
+    joints.bench.until(lambda: joints.motions[-1].moving)
+    assert (joints.motions[-1].ready, joints.motions[-1].reason) == (True, "")
 
 
 def test_what_is_unfit_is_refused_and_nothing_sent(joints: Joints) -> None:

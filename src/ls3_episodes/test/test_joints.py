@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -41,6 +42,19 @@ def test_good_action_is_sent_and_acts_for_one_period(control: JointControl) -> N
 def test_no_plan_stops_the_joints_whatever_it_carries(control: JointControl) -> None:
     answer = control.execute([math.nan], NOW, feasible=False, wall=0.0)
     assert (answer.outcome, answer.command) == ("held", (0.0, 0.0))
+    assert answer.reason == control.held == "no feasible plan"
+
+
+def test_the_planners_words_stand_until_the_next_command(control: JointControl) -> None:
+    def ask(stamp: int, **plan: Any) -> str:
+        return control.execute([0.0, 0.0], stamp, wall=0.0, **plan).reason
+
+    assert ask(NOW, feasible=False, lacks="no plan: words") == control.held == "no plan: words"
+    control.receive(NOW + PERIOD_NS, 0.0)
+    assert ask(NOW, feasible=True) == "image older than the last motion"
+    assert control.held == "no plan: words", "what was refused was no command"
+    assert control.not_ready(0.0) == ""
+    assert ask(NOW + PERIOD_NS, feasible=True) == control.held == ""
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,14 @@ def plan(episode: int = 0, step: int = 0, **changes: Any) -> Any:
         "value": -12.0,
         "delta_safe": 0.8,
         "solve_time": 0.1,
+        "reason": "",
     }
     return SimpleNamespace(episode=episode, step=step, **(values | changes))
 
 
-def no_plan(episode: int = 0, step: int = 0) -> Any:
-    return plan(episode, step, feasible=False, action=[0.0, 0.0], action_sequence=[0.0, 0.0])
+def no_plan(episode: int = 0, step: int = 0, reason: str = "") -> Any:
+    held = {"feasible": False, "action": [0.0, 0.0], "action_sequence": [0.0, 0.0]}
+    return plan(episode, step, reason=reason, **held)
 
 
 def command(episode: int, step: int, outcome: str, reason: str) -> Any:
@@ -94,15 +96,14 @@ def test_the_curves_are_of_one_episode(live: LiveState) -> None:
     assert len(page(live)["steps"]) == 1
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(["words", "plan", "arm"])))
+@pytest.mark.parametrize("order", list(itertools.permutations(["plan", "arm"])))
 def test_a_hold_is_listed_once_with_the_planners_words(
     live: LiveState, order: tuple[str, ...]
 ) -> None:
-    """Three topics, whose messages may overtake each other."""
+    """Two topics, whose messages may overtake each other."""
     comes = {
-        "words": lambda: live.say(0, 1, WORDS),
-        "plan": lambda: live.plan(no_plan(0, 1)),
-        "arm": lambda: live.command(command(0, 1, "held", "no feasible plan")),
+        "plan": lambda: live.plan(no_plan(0, 1, WORDS)),
+        "arm": lambda: live.command(command(0, 1, "held", WORDS)),
     }
     live.plan(plan(0, 0))
     for what in order:
@@ -110,16 +111,21 @@ def test_a_hold_is_listed_once_with_the_planners_words(
     (held,) = page(live)["holds"]
     assert (held["episode"], held["step"], held["reason"]) == (1, 2, WORDS)
     assert live.frame().reason == WORDS
-    live.say(0, 2, "")
     live.plan(plan(0, 2))
     assert live.frame().reason == ""
     assert len(page(live)["holds"]) == 1
 
 
 def test_words_about_another_plan_are_not_shown_with_this_one(live: LiveState) -> None:
-    live.say(0, 0, WORDS)
+    live.plan(no_plan(0, 0, WORDS))
     live.plan(no_plan(0, 1))
     assert live.frame().reason == ""
+
+
+def test_a_hold_without_words_is_listed_with_those_of_the_arm(live: LiveState) -> None:
+    live.plan(no_plan(0, 1))
+    live.command(command(0, 1, "held", "no feasible plan"))
+    assert [row["reason"] for row in page(live)["holds"]] == ["no feasible plan"]
 
 
 def test_refused_plans_are_listed_and_what_was_sent_is_not(live: LiveState) -> None:

@@ -179,6 +179,7 @@ def plan(**changes: Any) -> Any:
         "value": -3.0,
         "delta_safe": 0.8,
         "solve_time": 0.4,
+        "reason": "",
     }
     return SimpleNamespace(**{**fields, **changes})
 
@@ -198,7 +199,7 @@ def film(path: Path, said: list[str]) -> Film:
 def test_film_shows_plans_and_motions(tmp_path: Path) -> None:
     said: list[str] = []
     made = film(tmp_path / "a.mp4", said)
-    made.plan(plan(), "")
+    made.plan(plan())
     # metres to fractions of the image, whose y points down
     assert np.allclose(
         made._scene.shown.path, [(0.6, 0.6), (0.6 + 1 / 30, 0.6), (0.6 + 1 / 30, 17 / 30)]
@@ -207,7 +208,8 @@ def test_film_shows_plans_and_motions(tmp_path: Path) -> None:
     made.camera(np.zeros((128, 128, 3), np.uint8))
     made.moving(False)
     made.camera(np.zeros((128, 128, 3), np.uint8))  # at rest: nothing new to see
-    made.plan(plan(step=1, feasible=False, imagined=[], action_sequence=[]), "no plan: words")
+    held = {"feasible": False, "imagined": [], "action_sequence": [], "reason": "no plan: words"}
+    made.plan(plan(step=1, **held))
     assert made._scene.shown.status == "NO PLAN: ARM HOLDS"
     assert made._scene.shown.reason == "no plan: words"
     made.end("GOAL", view.GREEN)
@@ -224,7 +226,7 @@ def test_film_whose_encoder_dies_says_so_and_lets_the_run_go_on(tmp_path: Path) 
     made._video._process.kill()
     made._video._process.wait()
     for step in range(20):
-        made.plan(plan(step=step), "")
+        made.plan(plan(step=step))
     made.finish()
     made._thread.join(20)
     assert "the video ends here" in said[0]

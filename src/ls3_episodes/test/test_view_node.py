@@ -58,7 +58,7 @@ def test_picture_and_shapes_are_published_for_those_who_look(graph: Graph, model
     from ls3_planner.plan_input import PlanInput
 
     made = PlanInput(0, 2, 0, 0, None, str(model), bundle.identity, {})
-    graph.words.publish(String(data=made.to_json()))
+    graph.inputs.publish(String(data=made.to_json()))
     time.sleep(0.2)
     size = bundle.config.latent_dim
     graph.plan(0, imagined=np.linspace(-1, 1, 2 * size).tolist())

@@ -73,17 +73,20 @@ class EncoderNode(Node):
         if not (np.isfinite(mean).all() and np.isfinite(std).all()):
             self.health.refuse("the encoder's output is not finite")
             return
-        guard = self.bundle.guard
-        score, start_score = (math.nan, math.nan) if guard is None else guard.scores(observation, mean)[0].tolist()
         self.health.accept()
+        guard, scores = self.bundle.guard, np.full(2, math.nan)
+        if guard is not None:
+            scores = guard.scores(observation, mean)[0]
+            # which step the frame is for is planner_node's to know; preflight reads this one
+            self.health.stand(guard.objection(scores))
         self.publisher.publish(
             Latent(
                 header=message.header,
                 model=self.bundle.identity,
                 mean=mean[0].tolist(),
                 std=std[0].tolist(),
-                score=score,
-                start_score=start_score,
+                score=float(scores[0]),
+                start_score=float(scores[1]),
             )
         )
 

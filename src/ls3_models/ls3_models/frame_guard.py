@@ -55,8 +55,8 @@ class KnownFrames:
         """Return the three comparisons of frames, not yet divided, (n, 3)."""
         return torch.stack(
             (
-                torch.cdist(latents, self.latents).amin(dim=1),
-                torch.cdist(thumbnails, self.thumbnails).amin(dim=1),
+                _nearest(latents, self.latents),
+                _nearest(thumbnails, self.thumbnails),
                 (brightness - self.brightness).abs().amax(dim=1),
             ),
             dim=1,
@@ -77,7 +77,7 @@ class FrameGuard:
         spread: standard deviations of all known latents, (d,).
         anywhere: frames of whole episodes.
         start: first frames of episodes.
-        about: how the guard was made: number of fresh episodes, probability of a false alarm and so on.
+        about: how the guard was made: number of fresh episodes, share of false alarms, seed.
     """
 
     encoder: str
@@ -98,28 +98,34 @@ class FrameGuard:
         Returns:
             float32 (n, 2): compared with frames of whole episodes, and with first frames.
         """
-        seen = self.features(observations, means)
+        seen = features(observations[..., -self.channels :], means, self.spread)
         return torch.stack((self.anywhere.score(*seen), self.start.score(*seen)), dim=1).numpy()
 
-    def features(self, observations: np.ndarray, means: np.ndarray) -> tuple[Tensor, ...]:
-        """Return what `KnownFrames` compares: latents, thumbnails and brightness."""
-        return features(observations[..., -self.channels :], means, self.spread)
-
-    def objection(self, scores: np.ndarray, step: int) -> str:
+    def objection(self, scores: np.ndarray, step: int | None = None) -> str:
         """Say why a frame must not be planned from; empty if it may.
 
         Args:
             scores: of the frame, (2,), as `scores` returns them.
-            step: number of the step in the episode that the frame is for.
+            step: number of the step in the episode that the frame is for; None: it is not known.
         """
         named = [(self.anywhere, scores[0], "")]
-        if step < START_FRAMES:
+        if step is not None and step < START_FRAMES:
             named.append((self.start, scores[1], " of the first steps"))
         excess = np.array([float(score) / known.limit for known, score, _ in named])
         if excess.max() <= 1:  # not for NaN
             return ""
         known, score, of = named[int(np.argmax(excess))]
-        return f"the frame is unlike the training data{of}: score {score:.2f}, limit {known.limit:.2f}"
+        return (
+            f"the frame is unlike the training data{of}: score {score:.2f}, limit {known.limit:.2f}"
+        )
+
+
+def _nearest(found: Tensor, known: Tensor) -> Tensor:
+    """Return the distance of each row to the nearest known row, (n,).
+
+    By a matrix product it would be quicker, but near 0 inexact, and would depend on the others.
+    """
+    return torch.cdist(found, known, compute_mode="donot_use_mm_for_euclid_dist").amin(dim=1)
 
 
 def features(frames: np.ndarray, means: np.ndarray, spread: Tensor) -> tuple[Tensor, ...]:
@@ -181,13 +187,13 @@ def load(directory: Path, models: Models) -> FrameGuard | None:
         guard = FrameGuard(
             encoder=str(description["encoder"]),
             channels=int(description["channels"]),
-            spread=tensors["spread"],
+            spread=tensors["spread"].float(),
             anywhere=_known(tensors, "anywhere", description["limits"]),
             start=_known(tensors, "start", description["limits"]),
             about=dict(description["about"]),
         )
         _refuse_unfit(guard, models)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise DataError(f"damaged guard on frames ({error})", where=str(path)) from None
     if guard.encoder != encoder_identity(models):
         raise DataError(
@@ -202,8 +208,8 @@ def _known(tensors: Mapping[str, Tensor], name: str, limits: Mapping[str, float]
     return KnownFrames(
         tensors[f"{name}.latents"].float(),
         tensors[f"{name}.thumbnails"].float() / 255,
-        tensors[f"{name}.brightness"],
-        tensors[f"{name}.scales"],
+        tensors[f"{name}.brightness"].float(),
+        tensors[f"{name}.scales"].float(),
         float(limits[name]),
     )
 
@@ -212,8 +218,11 @@ def _refuse_unfit(guard: FrameGuard, models: Models) -> None:
     """Raise ValueError if numbers or sizes cannot be those of a guard of these models."""
     size = models.encoder.mean.out_features
     pixels = THUMBNAIL * THUMBNAIL * guard.channels
-    if guard.spread.shape != (size,) or not bool((guard.spread > 0).all()):
+    spread = guard.spread
+    if spread.shape != (size,) or not bool((torch.isfinite(spread) & (spread > 0)).all()):
         raise ValueError("the spread of the latents")
+    if not 0 < guard.channels <= next(models.encoder.parameters()).shape[1]:
+        raise ValueError(f"{guard.channels} channels")
     for known in (guard.anywhere, guard.start):
         count = len(known.latents)
         shapes = [(count, size), (count, pixels), (guard.channels,), (3,)]

@@ -36,6 +36,8 @@ SCALE_SHARE = 3
 SCALE_QUANTILE = 0.99
 LEAST_START_SCALE = 0.1
 """Scales of first frames in scales of all frames at least: first frames may be equal to the bit."""
+LEAST_LIMIT = 0.1
+"""Frames that are equal to the bit may have scores that differ by rounding."""
 STARTS = "demonstration"
 """The behaviour whose episodes begin as the planner's do; others may begin anywhere."""
 
@@ -78,13 +80,15 @@ def fit(
     watch = _Watch(bundle, seed)
     known = _known(watch, training, advance)
     spread = known[0][0].std(dim=0).clamp(min=1e-6)
-    parts = [_as_stored(*of, spread) for of in known]
+    parts = [_as_stored(of, spread) for of in known]
     compared = torch.stack([_compare(watch, e, parts, spread, advance) for e in fresh])
     for_scale = torch.arange(len(fresh)) % SCALE_SHARE == 0
     scales = compared[for_scale].quantile(SCALE_QUANTILE, dim=0).clamp(min=1e-6)
     scales[1] = torch.maximum(scales[1], LEAST_START_SCALE * scales[0])
     scores = (compared[~for_scale] / scales).amax(dim=2)
-    limits = [conformal.limit(scores[:, part].numpy(), alpha / 2) for part in (0, 1)]
+    limits = [
+        max(conformal.limit(scores[:, part].numpy(), alpha / 2), LEAST_LIMIT) for part in (0, 1)
+    ]
     anywhere, start = (
         replace(part, scales=scale, limit=limit)
         for part, scale, limit in zip(parts, scales, limits, strict=True)
@@ -151,9 +155,7 @@ def _known(
         advance()
     pools = [tuple(map(torch.cat, zip(*of, strict=True))) for of in found]
     kept = [watch.drawn(most, len(pool[0])) for pool, most in zip(pools, SIZES, strict=True)]
-    return [
-        tuple(value[rows] for value in pool) for pool, rows in zip(pools, kept, strict=True)
-    ]
+    return [tuple(value[rows] for value in pool) for pool, rows in zip(pools, kept, strict=True)]
 
 
 def _compare(
@@ -174,8 +176,9 @@ def _compare(
     return torch.stack((parts[0].compare(*of).amax(dim=0), parts[1].compare(*first).amax(dim=0)))
 
 
-def _as_stored(latents: Tensor, thumbnails: Tensor, brightness: Tensor, spread: Tensor) -> KnownFrames:
-    """Return known frames with the digits that a file keeps, and neither scales nor a limit yet."""
+def _as_stored(of: tuple[Tensor, ...], spread: Tensor) -> KnownFrames:
+    """Return known frames with the digits that a file keeps, but no scales and no limit yet."""
+    latents, thumbnails, brightness = of
     return KnownFrames(
         (latents / spread).half().float(),
         (thumbnails * 255).round() / 255,
@@ -183,4 +186,3 @@ def _as_stored(latents: Tensor, thumbnails: Tensor, brightness: Tensor, spread: 
         torch.ones(3),
         limit=1.0,
     )
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from known_frames import demonstration, foreign, save_guarded
 from random_models import random_bundle
 from ros_bench import Bench
 
@@ -75,8 +77,33 @@ def test_latent_is_that_of_the_image_with_its_stamp(
     mean, std = bundle[1].encode(pixels[None])
     np.testing.assert_allclose(latent.mean, mean[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(latent.std, std[0], rtol=1e-4, atol=1e-5)
+    assert math.isnan(latent.score) and math.isnan(latent.start_score), "the model has no guard"
     assert latent.model == bundle[1].identity
     assert latent.header.frame_id == "camera"
+
+
+def test_scores_are_those_of_the_models_guard_on_frames(bench: Bench, tmp_path: Path) -> None:
+    bundle = save_guarded(random_bundle(), tmp_path)
+    assert bundle.guard is not None
+    frames = [*demonstration(7).observations[[0, 5]], *foreign().values()]
+    bench.start(NODE, model=str(tmp_path))
+    camera = Camera(bench)
+
+    def latent_of(number: int) -> Any:
+        camera.show(frames[number], "mono8", number + 1)
+        time.sleep(0.1)
+        return [m for m in camera.latents if m.header.stamp.sec == number + 1]
+
+    for number, frame in enumerate(frames):
+        latent = camera.until(lambda number=number: latent_of(number))[0]
+        scores = bundle.guard.scores(frame[None], bundle.encode(frame[None])[0])[0]
+        np.testing.assert_allclose((latent.score, latent.start_score), scores, rtol=1e-4)
+        assert bool(bundle.guard.objection(scores)) == (number >= 2)
+    camera.until(lambda: said(camera, "the frame is unlike the training data: score"))
+
+
+def said(camera: Camera, text: str) -> bool:
+    return any(text in status.message for array in camera.health for status in array.status)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +124,7 @@ def test_unfit_image_is_refused_with_its_reason(
 ) -> None:
     camera.health.clear()
     camera.show(np.zeros(size, np.uint8), encoding, 77, **changes)
-    camera.until(lambda: any(complaint in s.message for a in camera.health for s in a.status))
+    camera.until(lambda: said(camera, complaint))
     assert not [m for m in camera.latents if m.header.stamp.sec == 77]
 
 

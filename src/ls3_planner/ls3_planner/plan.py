@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ls3_planner.config import PLANNERS, PlannerConfig
+from ls3_planner.risk import limited
 
 if TYPE_CHECKING:
     from ls3_models.bundle import Bundle
@@ -92,6 +93,10 @@ class Planner(Protocol):
 def make_planner(
     bundle: Bundle, config: PlannerConfig, seed: int = 0, device: str = "cpu"
 ) -> Planner:
-    """The planner that ``config.planner`` names; the bundle's models move to `device`."""
+    """The planner that ``config.planner`` names; the bundle's models move to `device`.
+
+    Raises:
+        DataError: the calibrated risk in the bundle's manifest is damaged.
+    """
     module, function = PLANNERS[config.planner].split(":")
-    return getattr(import_module(module), function)(bundle, config, seed, device)
+    return getattr(import_module(module), function)(bundle, limited(bundle, config), seed, device)

@@ -26,6 +26,7 @@ from ls3_planner.config import PlannerConfig
 from ls3_planner.plan import Plan as Solution
 from ls3_planner.plan import make_planner, no_plan
 from ls3_planner.plan_input import PlanInput, planner_parameters
+from ls3_planner.risk import in_words
 
 if TYPE_CHECKING:
     from ls3_models.bundle import Bundle
@@ -94,6 +95,7 @@ class PlannerNode(Node):
         if self.guard is None:
             why = "the model has none" if self.config.frame_guard else "frame_guard is off"
             self.get_logger().warning(f"no guard on frames: {why}")
+        self.get_logger().info(in_words(bundle, self.config))
         self._latent = None  # of another model: nothing is planned from it
 
     def _busy(self) -> str:

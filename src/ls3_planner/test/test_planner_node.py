@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from known_frames import save_guarded
+from random_models import random_bundle
 
 from ls3_common.shared import find_shared
-from ls3_models.bundle import load_bundle
+from ls3_models.bundle import Bundle, load_bundle, save_bundle
 from ls3_planner.plan import make_planner
 from ls3_planner.plan_input import PlanInput
 
@@ -57,15 +59,25 @@ class Questions:
         latent.header.stamp.sec = seconds
         self._latents.publish(latent)
 
-    def show_until_planned(self, seconds: int) -> None:
+    def show_until_planned(self, seconds: int, **changes: Any) -> None:
         """Frames travel best effort: one may be lost."""
 
         def planned() -> bool:
-            self.show(seconds)
+            self.show(seconds, **changes)
             time.sleep(0.1)
             return bool(self.plans)
 
         self.until(planned)
+
+    def plan(self, step: int, **changes: Any) -> Any:
+        """The plan for a step of an episode, from a frame with these fields."""
+        self.now += 1
+        self.plans.clear()
+        self.ask(step, seconds=self.now)
+        self.show_until_planned(self.now, **changes)
+        (plan,) = self.plans
+        assert (plan.header.stamp.sec, plan.step) == (self.now, step)
+        return plan
 
     def complaint(self, text: str, meanwhile: Callable[[], None]) -> None:
         """Repeat `meanwhile` until the node's health says `text`."""
@@ -76,6 +88,25 @@ class Questions:
             return any(text in s.message for d in self.diagnostics for s in d.status)
 
         self.until(said)
+
+
+def save_with_encoder_of(bundle: Bundle, path: Path) -> Path:
+    """Write a model as online learning leaves it: the same encoder, other heads, no guard."""
+    learned = random_bundle(seed=1)
+    learned.models.encoder.load_state_dict(bundle.models.encoder.state_dict())
+    save_bundle(learned, path)
+    return path
+
+
+def load(questions: Questions, path: Path) -> None:
+    """Have the running node load another model, between episodes."""
+    from ls3_interfaces.srv import LoadModel
+
+    client = questions.bench.node.create_client(LoadModel, "/planner_node/load_model")
+    answer = questions.bench.ask(client, LoadModel.Request(path=str(path)), timeout=30.0)
+    assert answer.ok, answer.message
+    questions.bench.destroy(client)
+    questions.identity = load_bundle(path).identity
 
 
 @pytest.fixture(scope="module")
@@ -150,12 +181,9 @@ def test_bad_latent_is_refused_with_its_reason(
 def test_no_feasible_plan_is_published_as_such(
     bench: Any, wait_until: Any, model: Path, planner_parameters: dict[str, Any]
 ) -> None:
-    from std_msgs.msg import String
-
     parameters = {**planner_parameters, "delta_safe": 0.99, "max_relaxations": 0}
     bench.start("ls3_planner.planner_node", model=str(model), **parameters)
     questions = Questions(bench, wait_until, model)
-    inputs = bench.collect(String, "plan_input")
     questions.ask(0, seconds=1)
     questions.show_until_planned(1)
     plan = questions.plans[0]
@@ -163,11 +191,9 @@ def test_no_feasible_plan_is_published_as_such(
     assert list(plan.action) == [0.0, 0.0]
     assert plan.delta_safe == pytest.approx(0.99)
     assert 0 <= plan.safe_probability < 1 - 0.99
-    # and why stands beside it, and on /diagnostics until a plan has an action
-    questions.until(lambda: inputs and inputs[-1].data)
-    reason = PlanInput.from_json(inputs[-1].data).reason
-    assert reason.startswith("no plan, (5) fails: P(in the safe set) at most 0 of 0.01 asked")
-    questions.complaint(reason, meanwhile=lambda: None)
+    # it says why, as does /diagnostics until a plan has an action
+    assert plan.reason.startswith("no plan, (5) fails: P(in the safe set) at most 0 of 0.01 asked")
+    questions.complaint(plan.reason, meanwhile=lambda: None)
 
 
 def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
@@ -185,12 +211,83 @@ def test_solver_that_fails_makes_the_arm_hold_and_the_node_live(
         questions.plans.clear()
         questions.ask(step, seconds=1)
         questions.show_until_planned(1)
-        assert not questions.plans[0].feasible
-        assert list(questions.plans[0].action) == [0.0, 0.0]
-        assert math.isnan(questions.plans[0].safe_probability)
+        plan = questions.plans[0]
+        assert not plan.feasible
+        assert plan.reason == "no plan: the planner failed: no luck"
+        assert list(plan.action) == [0.0, 0.0]
+        assert list(plan.action_sequence) == [0.0] * 3 * 2
+        assert list(plan.imagined) == [0.0] * 3 * SIZE
+        assert math.isnan(plan.safe_probability)
+        assert plan.value == -math.inf
     assert "no luck" in child.output
     questions.complaint("no plan: the planner failed: no luck", meanwhile=lambda: None)
     assert child.process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def guarded_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("guarded")
+    save_guarded(random_bundle(), path)
+    return path
+
+
+def test_where_the_guard_on_frames_objects_the_arm_holds_and_is_told_why(
+    bench: Any,
+    wait_until: Any,
+    guarded_model: Path,
+    planner_parameters: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    child = bench.start("ls3_planner.planner_node", model=str(guarded_model), **planner_parameters)
+    questions = Questions(bench, wait_until, guarded_model)
+    bundle = load_bundle(guarded_model)
+    assert bundle.guard is not None
+    anywhere, start = bundle.guard.anywhere.limit, bundle.guard.start.limit
+    words = "the frame is unlike the training data"
+    for step, scores, said in (
+        (0, (2 * anywhere, 0.0), f"{words}: score {2 * anywhere:.2f}, limit {anywhere:.2f}"),
+        (1, (0.0, 9 * start), f"{words} of the first steps: score {9 * start:.2f}, limit "),
+        (7, (math.nan, math.nan), f"{words}: score nan, limit {anywhere:.2f}"),
+        (8, (math.inf, 0.0), f"{words}: score inf, limit {anywhere:.2f}"),
+    ):
+        plan = questions.plan(step, score=scores[0], start_score=scores[1])
+        assert not plan.feasible
+        assert plan.reason.startswith(said)
+        assert list(plan.action) == [0.0, 0.0]
+        assert not any(plan.action_sequence) and len(plan.action_sequence) == 3 * 2
+        assert math.isnan(plan.safe_probability) and math.isnan(plan.constraint_probability)
+        questions.complaint(plan.reason, meanwhile=lambda: None)
+    for step, scores in ((0, (0.9 * anywhere, 0.9 * start)), (2, (0.9 * anywhere, 9 * start))):
+        plan = questions.plan(step, score=scores[0], start_score=scores[1])
+        assert plan.feasible and plan.reason == ""
+    assert "no guard on frames" not in child.output
+
+    learned = save_with_encoder_of(bundle, tmp_path / "learned")
+    load(questions, learned)
+    assert questions.plan(0, score=2 * anywhere).reason.startswith(words)
+    assert questions.plan(0).feasible
+    save_bundle(random_bundle(seed=1), tmp_path / "other")
+    load(questions, tmp_path / "other")
+    assert questions.plan(0, score=2 * anywhere).feasible
+    wait_until(lambda: "no guard on frames: the model has none" in child.output)
+
+
+def test_a_guard_that_is_off_is_not_asked_and_the_node_says_so(
+    bench: Any, wait_until: Any, guarded_model: Path, planner_parameters: dict[str, Any]
+) -> None:
+    parameters = {**planner_parameters, "frame_guard": False}
+    child = bench.start("ls3_planner.planner_node", model=str(guarded_model), **parameters)
+    questions = Questions(bench, wait_until, guarded_model)
+    assert questions.plan(0, score=math.inf).feasible
+    assert questions.plan(0, score=math.nan, start_score=math.nan).feasible
+    assert "no guard on frames: frame_guard is off" in child.output
+
+
+def test_a_model_without_a_guard_plans_and_the_node_says_so(questions: Questions) -> None:
+    assert questions.plan(0, score=math.nan, start_score=math.nan).feasible
+    output = questions.bench.children[0].output
+    assert output.count("no guard on frames: the model has none") == 1
+    assert "[WARN]" in output
 
 
 def test_a_plan_is_made_again_from_what_the_node_says_it_rests_on(

@@ -25,8 +25,8 @@ class CalibrateGuard(DataOptions):
     model: Path
     """Directory of the model."""
     fresh: Path | None = None
-    """Directory of demonstrations from which the model has learned nothing; by default <data>_fresh,
-    which the command fills by the domain's demonstrator."""
+    """Directory of demonstrations from which the model has learned nothing; by default
+    <data>_fresh, which the command fills by the domain's demonstrator."""
     demonstrations: int = 600
     """Number of fresh demonstrations that the command makes."""
     alpha: float = 0.01
@@ -45,7 +45,8 @@ class CalibrateGuard(DataOptions):
             raise UserError(f"{self.alpha:g} is no share", where="--alpha", do="give 0.01")
         domain = self.load()
         bundle = load_bundle_for(self.model, domain.data_spec, guard=False)
-        dataset.refuse_other_variations(self.data_directory, domain)
+        for directory in filter(None, (self.data_directory, self.fresh)):
+            dataset.refuse_other_variations(directory, domain)
         training = dataset.read_data(self.data_directory, domain.data_spec)
         learned, found = bundle.manifest.get("data_hash"), data_hash(self.data_directory)
         if learned not in (None, found):

@@ -16,6 +16,7 @@ import tyro
 
 from ls3.cli import (
     calibrate_guard_command,
+    calibrate_risk_command,
     config_command,
     data_commands,
     demonstrations,
@@ -234,6 +235,7 @@ COMMANDS: dict[str, Any] = {
     "robustness": studies.Robustness,
     "data": data_commands.Data,
     "calibrate-guard": calibrate_guard_command.CalibrateGuard,
+    "calibrate-risk": calibrate_risk_command.CalibrateRisk,
     "config": config_command.Configuration,
     "replay": replay_command.ReplayBag,
     "demonstrations": demonstrations.Demonstrations,

@@ -33,6 +33,8 @@ class Evaluate(MethodOptions):
     environment, e.g. camera_shift=3,start_jitter=0.05. May be repeated."""
     out: Path | None = None
     """JSON file to which the figures are written as well. Missing folders are made."""
+    video: Path | None = None
+    """MP4 file to which a film of the episodes is written. Missing folders are made."""
 
     def execute(self) -> None:
         """Evaluate the model, or the checkpoints of a run, and print the figures as JSON."""
@@ -42,6 +44,8 @@ class Evaluate(MethodOptions):
             at_least_one(self.episodes, "--episodes")
         if self.out:
             refuse_unwritable(self.out)
+        if self.video:
+            refuse_unwritable(self.video)
         figures = self._of_checkpoints() if self.checkpoints else self._of_model()
         if self.out:
             write_json(self.out, figures)
@@ -54,8 +58,8 @@ class Evaluate(MethodOptions):
         from ls3_models.agent import Policy
         from ls3_sim.registration import make_task
 
-        if self.model is not None or self.vary:
-            option = "--vary" if self.model is None else "--model"
+        unused = {"--model": self.model, "--vary": self.vary, "--video": self.video}
+        if option := next((name for name, value in unused.items() if value), ""):
             raise UserError(
                 "checkpoints are those of a run", where=option, do=f"leave {option} out"
             )
@@ -78,6 +82,7 @@ class Evaluate(MethodOptions):
         return [seed_of(self.seed, "evaluate", i) for i in range(count)]
 
     def _of_model(self) -> dict[str, Any]:
+        from ls3.learning.film import write_film
         from ls3.learning.model_files import find_model
         from ls3.learning.policy import evaluate, summarise
         from ls3.runs.methods import find_method
@@ -98,6 +103,8 @@ class Evaluate(MethodOptions):
         env = make_task(domain.spec, variations)
         episodes = evaluate(env, policy, self._seeds(50))
         env.close()
+        if self.video:
+            write_film(self.video, episodes)
         return {
             "variations": variations,
             **summarise(episodes),

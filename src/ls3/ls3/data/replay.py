@@ -123,7 +123,8 @@ def replay(bag: Bag, model: Path | None = None) -> Iterator[Comparison]:
             encoded = _encode(bundle, found.masks)
         mean = np.asarray(latent.mean, np.float32)
         if _objected(bundle, start, latent):
-            again, error = (), math.inf if plan.feasible else 0.0
+            again: tuple[float, ...] = ()
+            error = math.inf if plan.feasible else 0.0
         else:
             planner.recall(start.memory, start.seed, start.holds)
             made = planner.plan(mean, np.asarray(latent.std, np.float32))

@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Any
 
 import imageio.v3 as imageio
-import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from ls3.learning.curve import EpisodeRow, training_rates
+from ls3.learning.film import pictures
 from ls3_models.episodes import Episode
 from ls3_models.offline import BOARD
 
@@ -53,9 +53,7 @@ class Board:
 
     def film(self, episode: Episode, number: int) -> None:
         """Show the frames of episode `number` one after the other, of stacked frames the newest."""
-        frames = np.asarray(episode.observations)
-        channels = 1 if frames.shape[-1] % 3 else 3
-        frames = np.broadcast_to(frames[..., -channels:], (*frames.shape[:3], 3))
+        frames = pictures(episode.observations)
         gif = imageio.imwrite("<bytes>", frames, extension=".gif", duration=FRAME_MS, loop=0)
         height, width = frames.shape[1:3]
         image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=gif)

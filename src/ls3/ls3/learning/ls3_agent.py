@@ -29,16 +29,19 @@ class PlannerPolicy:
     """Encodes the observation and plans; holds still if there is no feasible plan."""
 
     def __init__(self, bundle: Bundle, planner: Planner, guard: FrameGuard | None = None) -> None:
-        """Act with the encoder of `bundle`, a planner for the same models, and a guard on frames."""
+        """Act with the encoder of `bundle`, a planner for the same models, and a guard."""
         self.bundle, self.planner, self._guard = bundle, planner, guard
-        self._step = self._holds = self._objections = 0
-        self._plan_ms = list[float]()
+        self._forget()
 
     def begin(self, seed: int) -> None:
         """Begin an episode; `seed` decides the planner's random numbers."""
         self.planner.reset(seed)
+        self._forget()
+
+    def _forget(self) -> None:
         self._step = self._holds = self._objections = 0
-        self._plan_ms = []
+        self._plan_ms = list[float]()
+        self._safe, self._constraint = list[float](), list[float]()
 
     def act(self, observation: np.ndarray, info: Mapping[str, Any]) -> np.ndarray | None:
         """Return the first action of a plan, float32 (A,), in the domain's unit.
@@ -66,18 +69,23 @@ class PlannerPolicy:
         if not plan.feasible:
             self._holds += 1
             return None
+        self._safe.append(plan.safe_probability)
+        self._constraint.append(plan.constraint_probability)
         return plan.action
 
     def record(self) -> dict[str, Any]:
         """Return the planner's part of an episode's attributes.
 
         `plan_ms`: the time of each plan. `holds`: the number of steps without a plan.
-        `objections`: the number of these to whose frame the guard objected.
+        `objections`: the number of these to whose frame the guard objected. `safe_probability` and
+        `constraint_probability`: the estimates of (5) and (6) for each step with a plan.
         """
         return {
             "plan_ms": list(self._plan_ms),
             "holds": self._holds,
             "objections": self._objections,
+            "safe_probability": list(self._safe),
+            "constraint_probability": list(self._constraint),
         }
 
 

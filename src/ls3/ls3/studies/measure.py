@@ -22,6 +22,7 @@ from ls3.learning import policy
 from ls3.learning.ls3_agent import guarded_policy
 from ls3.runs.domains import Domain, load_domain
 from ls3.runs.provenance import machine
+from ls3.studies.reliability import reliability
 from ls3.studies.stats import recorded
 from ls3_common import parameters
 from ls3_common.errors import UserError
@@ -130,7 +131,11 @@ class Measurement:
                 write_episode(directory, str(seed), policy.play(self.env, planned, seed))
                 progress.advance()
         episodes = [read_episode(directory / f"{seed}{SUFFIX}") for seed in self.seeds]
-        return {**policy.summarise(episodes), **recorded(episodes)}
+        return {
+            **policy.summarise(episodes),
+            **recorded(episodes),
+            "reliability": reliability(episodes, config.horizon),
+        }
 
     def _through_graph(self) -> dict[str, Any]:
         """Run the same episodes by ``ros2 launch``, in a random ROS domain without other graphs."""

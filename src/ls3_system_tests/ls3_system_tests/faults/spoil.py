@@ -14,7 +14,9 @@ from collections.abc import Collection
 from typing import Any
 
 from ls3_common.domain import load_spec
+from ls3_common.images import to_array
 from ls3_common.ros import nanoseconds, to_time
+from ls3_sim.foreign import cropped, moved, swapped_colours
 
 Passed = list[tuple[float, Any]]
 """Seconds to wait, and the message to pass on."""
@@ -27,6 +29,8 @@ The first is more than `max_height_change`; the second is less, but more than `m
 REJECTION = "move_cp: no inverse kinematics for this goal"
 LATE_S = 1.4
 """Delay of a late plan, longer than `max_image_age` of the campaign's limits."""
+FOREIGN = {"frame_colours": swapped_colours, "frame_moved": moved, "frame_cropped": cropped}
+"""Good frames of another scene, by the fault's name."""
 
 
 class FrameSpoiler:
@@ -58,6 +62,9 @@ class FrameSpoiler:
         return [(0.0, frame)] * (2 if "frames_doubled" in active else 1)
 
     def _spoil(self, active: Collection[str], frame: Any) -> Any:
+        for name, foreign in FOREIGN.items():
+            if name in active:
+                frame.data = array("B", foreign(to_array(frame)).tobytes())
         if "frame_black" in active:
             frame.data = array("B", bytes(len(frame.data)))
         if "frame_size" in active:
