@@ -237,3 +237,21 @@ def test_an_agent_holds_on_a_foreign_frame_and_says_why(bundle: Bundle) -> None:
 def test_an_agent_whose_guard_is_off_plans_from_any_frame(bundle: Bundle) -> None:
     agent = TrainedAgent(domain("planner_node.frame_guard=false"), bundle)
     assert agent.act(foreign()["inverted"]).feasible
+
+
+def test_demonstrations_that_the_model_knows_are_refused(
+    trained: tuple[Path, Path], model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert calibrate(trained[0], model, "--fresh", str(trained[0])) == 2
+    assert "an episode here is one that the model learned from" in capsys.readouterr().err
+    assert not (model / FILE).exists()
+
+
+def test_too_few_demonstrations_are_refused_before_any_is_made(
+    trained: tuple[Path, Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(trained[0], data)
+    assert calibrate(data, model, "--demonstrations", str(LEAST - 1)) == 2
+    assert f"give at least {LEAST}" in capsys.readouterr().err
+    assert not data.with_name("data_fresh").exists()

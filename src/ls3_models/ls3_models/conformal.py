@@ -12,10 +12,12 @@ import numpy as np
 
 from ls3_common.errors import DataError
 
+ROUNDING = 1e-9
+
 
 def needed(alpha: float) -> int:
     """Return the least number of scores that a limit for this probability takes."""
-    return math.ceil(1 / alpha) - 1
+    return math.ceil(1 / alpha - ROUNDING) - 1
 
 
 def limit(scores: np.ndarray, alpha: float) -> float:
@@ -29,7 +31,7 @@ def limit(scores: np.ndarray, alpha: float) -> float:
         DataError: there are too few scores; the text names the number that is needed.
     """
     count = len(scores)
-    rank = math.ceil((count + 1) * (1 - alpha))
+    rank = math.ceil((count + 1) * (1 - alpha) - ROUNDING)
     if rank > count:
         raise DataError(
             f"{count} rollouts, a limit that holds with probability {1 - alpha:g} takes "

@@ -74,11 +74,11 @@ class EncoderNode(Node):
             self.health.refuse("the encoder's output is not finite")
             return
         self.health.accept()
-        guard, scores = self.bundle.guard, np.full(2, math.nan)
+        guard, scores, objection = self.bundle.guard, np.full(2, math.nan), ""
         if guard is not None:
             scores = guard.scores(observation, mean)[0]
-            # which step the frame is for is planner_node's to know; preflight reads this one
-            self.health.stand(guard.objection(scores))
+            objection = guard.objection(scores)  # of no step: planner_node alone knows the step
+        self.health.stand(objection)  # which fails preflight
         self.publisher.publish(
             Latent(
                 header=message.header,

@@ -43,6 +43,13 @@ class CalibrateGuard(DataOptions):
         at_least_one(self.demonstrations, "--demonstrations")
         if not 0 < self.alpha < 1:
             raise UserError(f"{self.alpha:g} is no share", where="--alpha", do="give 0.01")
+        needed = frame_guard_fit.demonstrations_needed(self.alpha)
+        if self.fresh is None and self.demonstrations < needed:
+            raise UserError(
+                f"{self.demonstrations} are too few for --alpha {self.alpha:g}",
+                where="--demonstrations",
+                do=f"give at least {needed}",
+            )
         domain = self.load()
         bundle = load_bundle_for(self.model, domain.data_spec, guard=False)
         for directory in filter(None, (self.data_directory, self.fresh)):
@@ -55,8 +62,16 @@ class CalibrateGuard(DataOptions):
                 where=str(self.data_directory),
                 do="give the directory of the model's data as --data",
             )
-        fresh = dataset.read_data(self.fresh or self._collect(domain), domain.data_spec)
+        directory = self.fresh or self._collect(domain)
+        fresh = dataset.read_data(directory, domain.data_spec)
         fresh = [episode for episode in fresh if episode.source == frame_guard_fit.STARTS]
+        known = {episode.digest() for episode in training}
+        if any(episode.digest() in known for episode in fresh):
+            raise DataError(
+                "an episode here is one that the model learned from",
+                where=str(directory),
+                do="give demonstrations of which the model knows nothing",
+            )
         with StopRequest() as stop, bar("guard", len(training) + len(fresh)) as progress:
 
             def advance() -> None:
