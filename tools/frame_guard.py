@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +131,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{name}: the shipped model has no guard", file=sys.stderr)
             return 1
         document = read_json(RESULTS) if RESULTS.exists() else {"domains": {}}
-        about = {"model": bundle.identity, "guard": dict(bundle.guard.about)}
-        about |= {"seeds": [starts[0], options.starts, options.episodes]}
+        limits = [bundle.guard.anywhere.limit, bundle.guard.start.limit]
+        about: dict[str, Any] = {
+            "model": bundle.identity,
+            "guard": {**bundle.guard.about, "limits": limits},
+            "seeds": [starts[0], options.starts, options.episodes],
+        }
         kept = document["domains"].get(name, {})
         rows = kept["rows"] if all(kept.get(key) == about[key] for key in about) else {}
         env = make_environment(domain.spec, domain.variations)
         todo = {key: shown for key, shown in foreign(domain).items() if key not in rows}
         with bar(name, len(todo) * (options.starts + options.episodes)) as progress:
             for key, shown in todo.items():
+                advance = partial(progress.advance, key)
                 rows[key] = row(
                     domain,
                     bundle,
                     Shown(env, shown),
                     starts,
                     starts[: options.episodes],
-                    lambda key=key: progress.advance(key),
+                    advance,
                 )
                 where = {"command": command_line(), "commit": git_commit(), "machine": machine()}
                 cost = cost_ms(bundle, env.reset(seed=0)[0])

@@ -126,7 +126,7 @@ def save_bundle(bundle: Bundle, path: str | Path, **manifest: Any) -> Bundle:
     description["weights"] = hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()
     write_json(path / MANIFEST, description | dict(bundle.manifest) | manifest | description)
     if bundle.guard is None:
-        (path / frame_guard.FILE).unlink(missing_ok=True)  # of other weights
+        frame_guard.remove_foreign(path, bundle.models)
     else:
         frame_guard.save(bundle.guard, path)
     return load_bundle(path)

@@ -172,6 +172,14 @@ def save(guard: FrameGuard, directory: Path) -> None:
     checkpoint.save(directory / FILE, tensors, description)
 
 
+def remove_foreign(directory: Path, models: Models) -> None:
+    """Delete a guard that was made for another encoder than that of `models`, or is damaged."""
+    try:
+        load(directory, models)
+    except DataError:
+        (directory / FILE).unlink()
+
+
 def load(directory: Path, models: Models) -> FrameGuard | None:
     """Load the guard of a model; None if the model has none.
 

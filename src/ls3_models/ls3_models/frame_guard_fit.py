@@ -34,6 +34,8 @@ VIEWS_OF_EPISODE = 4
 SCALE_SHARE = 3
 """One of so many episodes gives the scales; the others give the limits."""
 SCALE_QUANTILE = 0.99
+MARGIN = 1.25
+"""By which limits are raised, because a planner strays a little from what demonstrations show."""
 LEAST_START_SCALE = 0.1
 """Scales of first frames in scales of all frames at least: first frames may be equal to the bit."""
 LEAST_LIMIT = 0.1
@@ -87,7 +89,8 @@ def fit(
     scales[1] = torch.maximum(scales[1], LEAST_START_SCALE * scales[0])
     scores = (compared[~for_scale] / scales).amax(dim=2)
     limits = [
-        max(conformal.limit(scores[:, part].numpy(), alpha / 2), LEAST_LIMIT) for part in (0, 1)
+        max(MARGIN * conformal.limit(scores[:, part].numpy(), alpha / 2), LEAST_LIMIT)
+        for part in (0, 1)
     ]
     anywhere, start = (
         replace(part, scales=scale, limit=limit)

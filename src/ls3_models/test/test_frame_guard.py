@@ -150,6 +150,8 @@ def test_a_bundle_keeps_its_guard_and_one_without_leaves_no_file(
     np.testing.assert_array_equal(
         scores_of(again, again.guard, frames), scores_of(bundle, guard, frames)
     )
+    learned_on = dataclasses.replace(bundle, guard=None)
+    assert save_bundle(learned_on, tmp_path).guard is not None, "of the same encoder"
     assert save_bundle(random_bundle(seed=1), tmp_path).guard is None
     assert not (tmp_path / FILE).exists(), "it was of other weights"
 
