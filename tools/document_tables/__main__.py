@@ -20,6 +20,7 @@ import cost
 import guard
 import judgement
 import measured
+import reliability
 import training
 from reading import ROOT, Results
 
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[Results], str]] = {
     "sweeps": training.sweeps,
     "pictures": training.pictures,
     "measures": measured.measures,
+    "reliability": reliability.reliability,
     "demonstrations": measured.demonstrations,
     "bench": measured.bench,
     "latency": measured.latency,

@@ -26,7 +26,8 @@ def frame_guard(results: Results) -> str:
 
 
 def _rate(row: dict[str, Any], what: str) -> str:
-    count = row["noticed" if what == "noticed" else "successes_without_guard"]
-    total = row["starts" if what == "noticed" else "episodes"]
+    count, total = row[what], row["starts" if what == "noticed" else "episodes"]
+    if not total:
+        return "-"
     low, high = row[f"{what}_interval"]
     return f"{count} of {total} ({low:.2f} to {high:.2f})"

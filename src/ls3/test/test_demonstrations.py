@@ -87,6 +87,8 @@ def test_the_arrays_are_those_of_ls3_collect_with_the_same_seeds(
     out, _ = study
     words = ["--data", str(tmp_path), "--set", "algorithm.demonstrations=2"]
     words += ["--set", "algorithm.random=1", "--set", "algorithm.constraint=0"]
+    # the operator's simulation here is the plain one
+    words += ["--set", "environment.start_jitter=0", "--set", "environment.start_offset=0"]
     assert run(["collect", *words]) == 0
     collected = {episode.seed: episode for episode in map(read_episode, list_episodes(tmp_path))}
     names = sorted((out / "bags").glob("*.json"))

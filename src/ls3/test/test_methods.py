@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_not_taken_over(data, trained, tmp_path, capsys):
 
     assert "another latent_dim" in refused("learner.latent_dim=8")
     assert "another latent_dim" in refused("learner.latent_dim=8", source=trained / "offline_model")
-    views = ("learner.views.copies=1", "learner.views.shift=0.1")
+    views = ("learner.views.copies=2", "learner.views.shift=0.1")
     assert "another views.copies, views.shift" in refused(*views)
     spoiled = save_bundle(load_bundle(trained / "offline_model"), tmp_path / "spoiled")
     save_bundle(spoiled, tmp_path / "spoiled", offline_curves=5)
@@ -197,8 +197,9 @@ def test_a_training_of_an_earlier_version_is_taken_over_with_a_warning(
 def test_data_of_another_domain_are_refused_by_name(data, tmp_path, capsys):
     directory = shutil.copytree(data, tmp_path / "data")
     dataset.claim(directory, load_domain("navigation"))
-    assert main(["train", "--data", str(directory), "--run", str(tmp_path / "run")]) == 2
-    assert "data of domain 'navigation', not of 'cable_routing'" in capsys.readouterr().err
+    words = ["train", "--domain", "reacher", "--data", str(directory)]
+    assert main([*words, "--run", str(tmp_path / "run")]) == 2
+    assert "data of domain 'navigation', not of 'reacher'" in capsys.readouterr().err
     assert main(["collect", "--data", str(directory)]) == 2
     (directory / dataset.MARKER).unlink()
     assert main(["train", "--data", str(directory), "--run", str(tmp_path / "run")]) == 2

@@ -69,9 +69,18 @@ def test_shipped_models_are_of_a_format_that_is_read(name):
 
 
 def test_a_model_of_format_1_that_is_saved_again_is_of_format_2(tmp_path):
-    old = load_bundle(SHIPPED / "cable_routing")
+    """Format 1 is format 2 without the weights' hash in the manifest."""
+    path = tmp_path / "old"
+    path.mkdir()
+    tensors, description = checkpoint.load(SHIPPED / "cable_routing" / WEIGHTS)
+    description["format"] = "ls3-bundle-1"
+    checkpoint.save(path / WEIGHTS, tensors, description)
+    manifest = json.loads((SHIPPED / "cable_routing" / MANIFEST).read_text())
+    del manifest["weights"]
+    (path / MANIFEST).write_text(json.dumps(manifest | description))
+    old = load_bundle(path)
     assert old.manifest["format"] == "ls3-bundle-1"
-    again = save_bundle(old, tmp_path)
+    again = save_bundle(old, tmp_path / "again")
     assert again.manifest["format"] == "ls3-bundle-2"
     assert again.manifest["data_hash"] == old.manifest["data_hash"]
     latents = np.random.default_rng(0).normal(size=(2, 32))

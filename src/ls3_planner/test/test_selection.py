@@ -62,20 +62,26 @@ class ScoreKeeper(ReferenceSelector):
 
 
 def check(elites, expected, keys, compiled, *, same, worse):
-    """The elites against the reference's: as many, mostly the same, the others as good.
+    """The elites against the reference's: mostly the same, the others as good.
 
-    The first iteration's candidates are the same ones; later ones follow from the elites before.
+    In float32 there are as many. In 16 bits candidates on the bound of (5) or (6) may fall on
+    either side: one of them, and one more for every twenty elites. The first iteration's candidates
+    are the same ones; later ones follow from the elites before.
     same: least share of equal elites in the first iteration; worse: how much lower their mean
     score may be, in standard deviations of all scores.
     """
     for iteration, (found, due) in enumerate(zip(elites, expected, strict=True)):
-        assert len(found.index) == len(due.index)
         both = set(found.index.tolist()) & set(due.index.tolist())
-        assert len(both) / len(due.index) >= (same if compiled else 0.99) - 0.1 * iteration
-    score = keys[0]
-    regret = score[expected[0].index].mean() - score[elites[0].index].mean()
-    spread = score[torch.isfinite(score)].std(correction=0)  # of one candidate: 0
-    assert regret <= worse * spread + 1e-6
+        on_bound = 1 + 0.05 * len(due.index) if compiled else 0
+        assert abs(len(found.index) - len(due.index)) <= on_bound
+        share = (same if compiled else 0.99) - 0.1 * iteration
+        assert len(due.index) - len(both) <= on_bound + (1 - share) * len(due.index)
+        if not iteration:
+            score = keys[0][found.index]
+            assert (~torch.isfinite(score)).sum() <= on_bound
+    best, score = keys[0][expected[0].index], score[torch.isfinite(score)]
+    spread = keys[0][torch.isfinite(keys[0])].std(correction=0)  # of one candidate: 0
+    assert best.mean() - score.mean() <= worse * spread + 1e-6
 
 
 def both(bundle, config, mean, std, compiled, seed=0):
@@ -92,11 +98,13 @@ def both(bundle, config, mean, std, compiled, seed=0):
 
 
 def latents_of(bundle, domain):
-    """Latents the shipped model meets: two frames of an episode."""
+    """Latents the shipped model meets: two frames of a demonstration."""
     env = make_environment(domain.spec)
-    frames = [env.reset(seed=5)[0]]
+    frame, info = env.reset(seed=5)
+    frames, act = [frame], env.unwrapped.behaviour("demonstration", np.random.default_rng(5))
     for _ in range(20):
-        frames.append(env.step(np.asarray(bundle.action_high, np.float32) * 0.7)[0])
+        frame, *_, info = env.step(act(info))
+        frames.append(frame)
     env.close()
     mean, std = bundle.encode(np.stack([frames[0], frames[20]]))
     return zip(mean, std, strict=True)
@@ -201,7 +209,10 @@ def test_a_single_feasible_candidate_is_found(compiled):
     selector = FastSelector(bundle.models, config, compiled=compiled)
     selector.draw(START, 5, 10, torch.Generator().manual_seed(1))
     found = selector.elites(candidates, 0.8)
-    assert found.feasible and int(found.index[0]) == int(probability.argmin())
+    best = int(probability.argmin())
+    assert found.feasible and best in found.index.tolist()
+    if not compiled:
+        assert int(found.index[0]) == best
     # numbers of 16 bits may take others on the bound for feasible; they are not what is executed
     assert (probability[found.index] <= config.delta_constraint + 2e-3).all()
 

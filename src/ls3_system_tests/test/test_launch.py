@@ -16,17 +16,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import gymnasium
 import imageio_ffmpeg
 import numpy as np
 import pytest
 import yaml
 from ros_bench import until
 
-import ls3_sim  # noqa: F401, registers the environment
+from ls3.runs.domains import load_domain
 from ls3_common.shared import find_shared
 from ls3_launch import checks
 from ls3_models.episodes import Episode, list_episodes, read_episode
+from ls3_sim.registration import make_environment
 
 LAUNCH = "cable_routing.launch.py"
 PACKAGE = find_shared("models").parent
@@ -110,7 +110,8 @@ def launch(
 
 def assert_same_in_process(episode: Episode) -> None:
     """The graph shows what the gymnasium environment shows for the same actions."""
-    environment = gymnasium.make("LS3/CableRouting-v0")
+    domain = load_domain("cable_routing")
+    environment = make_environment(domain.spec, domain.variations)
     observation, _ = environment.reset(seed=episode.seed)
     for step, seen in enumerate(episode.observations):
         if step:
